@@ -1,0 +1,108 @@
+"""What every command line shares: quiet TensorFlow, logging, and errors as one line with exit code 2."""
+
+import argparse
+import errno
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from hifigan_tf.errors import UserError
+
+
+class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults and keeps the line breaks of a description."""
+
+
+def parser(module: str, description: str) -> argparse.ArgumentParser:
+    """An argument parser for ``python -m hifigan_tf.<module>``."""
+    return argparse.ArgumentParser(
+        prog=f"python -m hifigan_tf.{module}", description=description, formatter_class=Formatter
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's text, without line breaks that would scatter it over the terminal."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Runs ``main`` as a process: its return value, or what it raised, becomes the exit code.
+
+    ``UserError`` and failures of the file system (full disk, no permission, missing file) are one line on
+    standard error and exit code 2; Ctrl-C is exit code 130. Anything else is a bug and keeps its traceback.
+    """
+    # Before TensorFlow is imported, or its C++ side has already begun to talk.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("absl", "tensorflow", "matplotlib", "numba"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        code = main() or 0
+    except UserError as error:
+        code = _fail(one_line(error))
+    except OSError as error:
+        code = _fail(describe_os_error(error))
+    except KeyboardInterrupt:
+        code = 130
+        print("interrupted", file=sys.stderr)
+    sys.exit(code)
+
+
+def describe_os_error(error: OSError) -> str:
+    """One line for a failure of the file system, with the file and what to do about it."""
+    advice = {
+        errno.ENOSPC: "the disk is full: free some space and run the same command again",
+        errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
+        errno.EACCES: "permission denied: choose a folder you may write to",
+        errno.EPERM: "permission denied: choose a folder you may write to",
+        errno.EROFS: "the file system is read-only: choose another folder",
+        errno.ENOENT: "no such file or folder",
+        errno.ENOTDIR: "a part of the path is a file, not a folder",
+        errno.EISDIR: "this is a folder, a file is needed",
+        errno.EEXIST: "this exists already and is not a folder",
+    }
+    text = advice.get(error.errno, error.strerror or one_line(error))
+    return f"{error.filename}: {text}" if error.filename else text
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def existing_file(text: str, what: str) -> Path:
+    """``text`` as the path of a file that exists. Raises ``UserError`` naming ``what`` otherwise."""
+    path = Path(text)
+    if not path.is_file():
+        raise UserError(f"{what} {text} is not a file: check the path")
+    return path
+
+
+def existing_folder(text: str, what: str) -> Path:
+    """``text`` as the path of a folder that exists. Raises ``UserError`` naming ``what`` otherwise."""
+    path = Path(text)
+    if not path.is_dir():
+        raise UserError(f"{what} {text} is not a folder: check the path")
+    return path
+
+
+def writable_folder(text: str | Path) -> Path:
+    """Makes the folder, with its parents, and proves that a file can be written there.
+
+    Raises ``UserError`` when it cannot: better now than after an hour of work.
+    """
+    path = Path(text)
+    probe = path / f".write-test-{os.getpid()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"\0" * 4096)
+    except OSError as error:
+        raise UserError(f"cannot write to {path}: {describe_os_error(error)}") from None
+    finally:
+        if path.is_dir():
+            probe.unlink(missing_ok=True)
+    return path

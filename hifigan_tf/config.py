@@ -1,0 +1,353 @@
+"""Configuration: frozen dataclasses over JSON in the original's own schema.
+
+An official ``config_v1.json`` loads unchanged. Keys that the original does not have are optional. Every
+value is checked when the object is made, so a config that exists is a config that works.
+"""
+
+import dataclasses
+import difflib
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hifigan_tf.errors import UserError
+
+# In the original's files, without an effect here: num_freq contradicts n_fft, the rest is about its launcher.
+IGNORED_KEYS = ("num_freq", "num_gpus", "num_workers", "dist_config")
+
+
+def require(condition: bool, key: str, value, expected: str) -> None:
+    """Raises ``UserError`` naming the key, the value and what would be right, unless ``condition`` holds."""
+    if not condition:
+        raise UserError(f"config key {key!r} is {value!r}: {expected}")
+
+
+def _is_integer(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _require_integer(key: str, value, minimum: int) -> None:
+    require(_is_integer(value) and value >= minimum, key, value, f"it must be a whole number, at least {minimum}")
+
+
+def _require_number(key: str, value, minimum: float, maximum: float = math.inf) -> None:
+    limits = f"at least {minimum:g}" if maximum == math.inf else f"from {minimum:g} to {maximum:g}"
+    require(_is_number(value) and minimum <= value <= maximum, key, value, f"it must be a number, {limits}")
+
+
+def _require_integers(key: str, value, minimum: int, empty_allowed: bool = False) -> None:
+    good = isinstance(value, tuple) and all(_is_integer(item) and item >= minimum for item in value)
+    require(good and (empty_allowed or len(value) > 0), key, value, f"it must be a list of numbers from {minimum} up")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioConfig:
+    """The mel front end. Rates and frequencies in Hz; ``n_fft``, ``hop_size``, ``win_size`` in samples.
+
+    ``fmax`` bounds the input mels and ``fmax_for_loss`` those of the loss; None is half the sampling rate.
+    """
+
+    sampling_rate: int
+    num_mels: int
+    n_fft: int
+    hop_size: int
+    win_size: int
+    fmin: float
+    fmax: float | None
+    fmax_for_loss: float | None = None
+
+    def __post_init__(self):
+        require(
+            _is_integer(self.sampling_rate) and 8000 <= self.sampling_rate <= 48000,
+            "sampling_rate",
+            self.sampling_rate,
+            "it must be a whole number of Hz from 8000 to 48000",
+        )
+        _require_integer("num_mels", self.num_mels, 1)
+        _require_integer("hop_size", self.hop_size, 1)
+        _require_integer("n_fft", self.n_fft, 2)
+        require(
+            self.n_fft >= self.hop_size and (self.n_fft - self.hop_size) % 2 == 0,
+            "n_fft",
+            self.n_fft,
+            f"it must be at least hop_size ({self.hop_size}) and differ from it by an even number",
+        )
+        require(
+            _is_integer(self.win_size) and 0 < self.win_size <= self.n_fft,
+            "win_size",
+            self.win_size,
+            f"it must be from 1 to n_fft ({self.n_fft})",
+        )
+        nyquist = self.sampling_rate / 2
+        _require_number("fmin", self.fmin, 0)
+        for key in ("fmax", "fmax_for_loss"):
+            value = getattr(self, key)
+            require(
+                value is None or (_is_number(value) and self.fmin < value <= nyquist),
+                key,
+                value,
+                f"it must be above fmin ({self.fmin:g}) and at most half of sampling_rate ({nyquist:g}), "
+                "or null for just that",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """The generator (paper, section 2.2 and appendix A.1)."""
+
+    resblock: str
+    upsample_rates: tuple[int, ...]
+    upsample_kernel_sizes: tuple[int, ...]
+    upsample_initial_channel: int
+    resblock_kernel_sizes: tuple[int, ...]
+    resblock_dilation_sizes: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self):
+        require(self.resblock in ("1", "2"), "resblock", self.resblock, 'it must be "1" or "2"')
+        _require_integers("upsample_rates", self.upsample_rates, 1)
+        _require_integers("upsample_kernel_sizes", self.upsample_kernel_sizes, 1)
+        require(
+            len(self.upsample_kernel_sizes) == len(self.upsample_rates),
+            "upsample_kernel_sizes",
+            list(self.upsample_kernel_sizes),
+            f"it must have one entry for each of the {len(self.upsample_rates)} upsample_rates",
+        )
+        for rate, kernel in zip(self.upsample_rates, self.upsample_kernel_sizes, strict=True):
+            require(
+                kernel >= rate and (kernel - rate) % 2 == 0,
+                "upsample_kernel_sizes",
+                list(self.upsample_kernel_sizes),
+                f"kernel {kernel} minus its rate {rate} must be even and not negative, or lengths would not fit: "
+                f"{2 * rate} would be right",
+            )
+        _require_integer("upsample_initial_channel", self.upsample_initial_channel, 1)
+        stages = len(self.upsample_rates)
+        require(
+            self.upsample_initial_channel % 2**stages == 0,
+            "upsample_initial_channel",
+            self.upsample_initial_channel,
+            f"it is halved {stages} times, so it must be a multiple of {2**stages}",
+        )
+        _require_integers("resblock_kernel_sizes", self.resblock_kernel_sizes, 1)
+        require(
+            all(kernel % 2 for kernel in self.resblock_kernel_sizes),
+            "resblock_kernel_sizes",
+            list(self.resblock_kernel_sizes),
+            "every kernel must be odd",
+        )
+        require(
+            isinstance(self.resblock_dilation_sizes, tuple)
+            and len(self.resblock_dilation_sizes) == len(self.resblock_kernel_sizes),
+            "resblock_dilation_sizes",
+            self.resblock_dilation_sizes,
+            f"it must have one list for each of the {len(self.resblock_kernel_sizes)} resblock_kernel_sizes",
+        )
+        for dilations in self.resblock_dilation_sizes:
+            _require_integers("resblock_dilation_sizes", dilations, 1)
+
+    @property
+    def hop_size(self) -> int:
+        """Samples that one mel frame becomes."""
+        return math.prod(self.upsample_rates)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """Both discriminators (paper, section 2.3).
+
+    ``mpd_periods`` empty or ``msd_scales`` 0 leave that one out; ``discriminator_channels`` is the width of
+    the widest layers, the others keep the paper's proportions.
+    """
+
+    mpd_periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    msd_scales: int = 3
+    discriminator_channels: int = 1024
+
+    def __post_init__(self):
+        _require_integers("mpd_periods", self.mpd_periods, 2, empty_allowed=True)
+        _require_integer("msd_scales", self.msd_scales, 0)
+        require(
+            bool(self.mpd_periods) or self.msd_scales > 0,
+            "msd_scales",
+            self.msd_scales,
+            "with mpd_periods empty there is no discriminator left: set one of the two",
+        )
+        require(
+            _is_integer(self.discriminator_channels)
+            and self.discriminator_channels > 0
+            and self.discriminator_channels % 128 == 0,
+            "discriminator_channels",
+            self.discriminator_channels,
+            "it must be a multiple of 128, so that the grouped convolutions divide evenly (the paper has 1024)",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Optimisation (paper, section 3), losses (2.4), and how often a run validates and saves, in steps.
+
+    The learning rate is multiplied by ``lr_decay`` after every epoch, a pass over the training clips.
+    """
+
+    batch_size: int
+    learning_rate: float
+    adam_b1: float = 0.8
+    adam_b2: float = 0.99
+    weight_decay: float = 0.01
+    lr_decay: float = 0.999
+    seed: int = 1234
+    segment_size: int
+    lambda_adversarial: float = 1.0
+    lambda_feature_matching: float = 2.0
+    lambda_mel: float = 45.0
+    max_steps: int = 2_500_000
+    validation_interval: int = 1000
+    checkpoint_interval: int = 5000
+    summary_interval: int = 100
+    checkpoints_to_keep: int = 3
+    validation_clips: int = 100
+
+    def __post_init__(self):
+        _require_integer("batch_size", self.batch_size, 1)
+        require(
+            _is_number(self.learning_rate) and self.learning_rate > 0,
+            "learning_rate",
+            self.learning_rate,
+            "it must be a positive number (the paper has 0.0002)",
+        )
+        for key in ("adam_b1", "adam_b2"):
+            value = getattr(self, key)
+            require(_is_number(value) and 0 <= value < 1, key, value, "it must be at least 0 and below 1")
+        require(
+            _is_number(self.lr_decay) and 0 < self.lr_decay <= 1,
+            "lr_decay",
+            self.lr_decay,
+            "it must be above 0 and at most 1",
+        )
+        for key in ("weight_decay", "lambda_adversarial", "lambda_feature_matching", "lambda_mel"):
+            _require_number(key, getattr(self, key), 0)
+        _require_integer("seed", self.seed, 0)
+        for key in (
+            "segment_size",
+            "max_steps",
+            "validation_interval",
+            "checkpoint_interval",
+            "summary_interval",
+            "checkpoints_to_keep",
+            "validation_clips",
+        ):
+            _require_integer(key, getattr(self, key), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole model and its training, as one flat JSON object in the original's schema."""
+
+    audio: AudioConfig
+    generator: GeneratorConfig
+    discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    training: TrainingConfig
+
+    def __post_init__(self):
+        require(
+            self.generator.hop_size == self.audio.hop_size,
+            "upsample_rates",
+            list(self.generator.upsample_rates),
+            f"their product is {self.generator.hop_size}, and it must equal hop_size ({self.audio.hop_size})",
+        )
+        hop, segment = self.audio.hop_size, self.training.segment_size
+        require(
+            segment % hop == 0,
+            "segment_size",
+            segment,
+            f"it must be a multiple of hop_size ({hop}), for example {max(1, round(segment / hop)) * hop}",
+        )
+        padding = (self.audio.n_fft - hop) // 2
+        require(
+            segment > padding,
+            "segment_size",
+            segment,
+            f"it must be more than (n_fft - hop_size) / 2 = {padding}, which the mel front end mirrors at either end",
+        )
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Config":
+        """A config from the flat keys of the JSON file. Raises ``UserError`` naming the first bad key."""
+        values = {key: value for key, value in values.items() if key not in IGNORED_KEYS}
+        known = {name for _, section in _sections() for name in _names(section)}
+        for key in values:
+            if key not in known:
+                close = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(known))}"
+                raise UserError(f"config key {key!r} (value {values[key]!r}) is unknown: {hint}")
+        sections = {}
+        for name, section in _sections():
+            for key in _names(section):
+                if key not in values and _required(section, key):
+                    raise UserError(f"config key {key!r} is missing: add it, as in configs/v1.json")
+            present = {key: _frozen(values[key]) for key in _names(section) if key in values}
+            sections[name] = section(**present)
+        return cls(**sections)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Config":
+        """A config from a JSON file. Raises ``UserError`` with the file's name and what is wrong in it."""
+        path = Path(path)
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"config {path} does not exist: configs/ holds the shipped ones") from None
+        except OSError as error:
+            raise UserError(f"config {path} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise UserError(f"config {path} is not valid JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise UserError(f"config {path} holds a {type(values).__name__}: it must be one JSON object")
+        try:
+            return cls.from_dict(values)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+
+    def to_dict(self) -> dict:
+        """The flat keys of the JSON file, every one with its value."""
+        result = {}
+        for name, _ in _sections():
+            result.update(dataclasses.asdict(getattr(self, name)))
+        return result
+
+    def dumps(self) -> str:
+        """The JSON text: ``Config.from_dict(json.loads(config.dumps())) == config``."""
+        return json.dumps(self.to_dict(), indent=4) + "\n"
+
+    def replace(self, **values) -> "Config":
+        """A copy with some flat keys changed, checked anew."""
+        return type(self).from_dict({**self.to_dict(), **values})
+
+
+def _sections():
+    """(name, class) of each section, in the order of the file."""
+    return [
+        ("audio", AudioConfig),
+        ("generator", GeneratorConfig),
+        ("discriminators", DiscriminatorConfig),
+        ("training", TrainingConfig),
+    ]
+
+
+def _names(section) -> list[str]:
+    return [item.name for item in dataclasses.fields(section)]
+
+
+def _required(section, key: str) -> bool:
+    item = next(item for item in dataclasses.fields(section) if item.name == key)
+    return item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+
+
+def _frozen(value):
+    """JSON lists as tuples, so that a config is hashable and cannot change."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, (list, tuple)) else value

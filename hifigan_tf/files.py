@@ -1,0 +1,42 @@
+"""Files that are written whole or not at all, and names that do not collide."""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from contextlib import contextmanager
+from pathlib import Path
+
+from hifigan_tf.errors import UserError
+
+
+@contextmanager
+def atomic_path(path: str | Path):
+    """A temporary path beside ``path`` that replaces it when the block ends well, and is removed when not."""
+    path = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def unique_stems(paths: Iterable[Path]) -> dict[str, Path]:
+    """``{stem: path}``. Raises ``UserError`` when two files share a stem, for their outputs would collide."""
+    result: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in result:
+            raise UserError(f"{result[path.stem]} and {path} share the name {path.stem!r}: rename one of them")
+        result[path.stem] = path
+    return result
