@@ -13,6 +13,7 @@ from hifigan_tf import cli, torch_file
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import atomic_path
+from hifigan_tf.shipped import CONFIGS
 
 DESCRIPTION = """\
 Turns an official PyTorch generator checkpoint (g_02500000, generator_v1, …) into a .keras file.
@@ -176,7 +177,7 @@ def _parameters(name: str, convolution: Convolution, state: dict) -> dict[str, t
 def _advice(state: dict[str, torch_file.Tensor]) -> str:
     """Names the shipped config that the generator's state fits, if one does."""
     for name in SHIPPED_CONFIGS:
-        path = Path(__file__).parents[1] / "configs" / name
+        path = CONFIGS / name
         if path.is_file() and not misfit(generator_convolutions(Config.load(path)), state):
             return f"; it would fit --config {path}"
     return ""
@@ -224,14 +225,6 @@ def _float32(name: str, tensor: torch_file.Tensor, path: Path):
     return array
 
 
-def save_networks(run_dir: Path, config: Config, generator, discriminators) -> None:
-    """Makes a run folder that training can start from."""
-    (run_dir / "config.json").write_text(config.dumps(), encoding="utf-8")
-    generator.save(run_dir / "last.keras")
-    for model in discriminators:
-        model.save_weights(run_dir / f"{model.name}.weights.h5")
-
-
 def main(argv=None) -> None:
     """The command line."""
     parser = cli.parser("import_torch", DESCRIPTION)
@@ -263,20 +256,26 @@ def main(argv=None) -> None:
     cli.writable_folder(output.parent)
 
     # Late, for it takes seconds: whatever can be wrong has been checked by now, but for the discriminators' shapes.
-    from hifigan_tf.discriminators import make_discriminators
-    from hifigan_tf.generator import Generator
-
-    generator = Generator.of(config.generator, config.audio)
-    fill(named_convolutions(generator), state, checkpoint)
     if run_dir:
-        discriminators = make_discriminators(config.discriminators)
-        layers = {}
-        for model in discriminators:
+        from hifigan_tf.run_folder import RunFolder
+        from hifigan_tf.trainer import Trainer
+
+        trainer = Trainer(config, epoch_steps=1)
+        generator, layers = trainer.generator, {}
+        for model in trainer.discriminators:
             layers |= named_convolutions(model, model.name)
         if problem := misfit(discriminator_convolutions(layers), discriminator_state):
             raise UserError(f"checkpoint {discriminator_checkpoint} does not fit {arguments.config}: {problem}")
         fill(layers, discriminator_state, discriminator_checkpoint)
-        save_networks(run_dir, config, generator, discriminators)
+    else:
+        from hifigan_tf.generator import Generator
+
+        generator = Generator.of(config.generator, config.audio)
+    fill(named_convolutions(generator), state, checkpoint)
+    if run_dir:
+        folder = RunFolder(run_dir)
+        folder.prepare(config)
+        folder.save(trainer)
     with atomic_path(output) as temporary:
         generator.save(temporary)
     where = f"{output} and {run_dir}" if run_dir else output
