@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 PEAK = 0.95  # the original normalises every clip to this peak
 SILENCE = 1e-4  # a peak below this (-80 dBFS) is no speech
-UNKNOWN_LENGTH = 2**62  # soundfile gives more frames than this where a FLAC written to a pipe tells none
+UNKNOWN_LENGTH = 2**62  # soundfile tells more samples than this for a FLAC that was written to a pipe
 
 
 def find_audio(folder: Path) -> list[Path]:
@@ -40,7 +40,9 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
         source = io.BytesIO(with_length(path.read_bytes(), str(path))) if path.suffix.lower() == ".mp3" else path
         with soundfile.SoundFile(source) as file:
             expected, rate = file.frames, file.samplerate
-            audio = _read_blocks(file) if expected > UNKNOWN_LENGTH else file.read(dtype="float32", always_2d=True)
+            if expected > UNKNOWN_LENGTH:
+                raise UserError(f"{path} does not tell its length, as it was written to a pipe: write it to a file")
+            audio = file.read(dtype="float32", always_2d=True)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the path") from None
     except OSError as error:
@@ -48,21 +50,13 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise UserError(f"{path} cannot be decoded ({reason}): is it really {path.suffix[1:].upper()}?") from None
-    if len(audio) < expected < UNKNOWN_LENGTH:
+    if len(audio) < expected:
         raise UserError(f"{path} is truncated: {len(audio)} of {expected} samples are there; copy it again")
     if len(audio) == 0:
         raise UserError(f"{path} holds no samples: record or copy it again")
     audio = audio.mean(axis=1) if audio.shape[1] > 1 else audio[:, 0]
     check_samples(audio, str(path))
     return audio, rate
-
-
-def _read_blocks(file) -> np.ndarray:
-    """All of a ``SoundFile`` whose length is not known, ``[samples, channels]``."""
-    blocks = []
-    while not blocks or len(blocks[-1]):
-        blocks.append(file.read(65536, dtype="float32", always_2d=True))
-    return np.concatenate(blocks)
 
 
 def check_samples(audio: np.ndarray, name: str) -> None:
