@@ -20,6 +20,7 @@ from hifigan_tf.config import Config
 from hifigan_tf.decoding import Decoder, decodes_alike, path_of, tfio
 from hifigan_tf.errors import UserError
 from hifigan_tf.mel import LOG_MIN, MelSpectrogram
+from hifigan_tf.mel_formats import load_given_mel
 
 log = logging.getLogger(__name__)
 
@@ -80,37 +81,12 @@ def _check_clip(path: Path, config: Config, mel_folder: Path | None) -> Clip:
     if mel_folder is None:
         return clip
     mel_path = mel_folder / f"{path.stem}.npy"
-    frames = len(load_mel(mel_path, config.audio.num_mels))
+    frames = len(load_given_mel(mel_path, config.audio.num_mels, check_scale=True))
     expected = samples / config.audio.hop_size
     # Front ends differ by a frame or two at the ends; more means another hop or another recording.
     if abs(frames - expected) > 3:
         raise UserError(f"{mel_path} has {frames} frames, but {path} needs {expected:.0f}: is hop_size right?")
     return clip._replace(mel=mel_path)
-
-
-def load_mel(path: str | Path, num_mels: int) -> np.ndarray:
-    """A mel ``.npy`` of ``[num_mels, frames]`` or ``[frames, num_mels]`` as float32 ``[frames, num_mels]``.
-
-    Raises ``UserError`` when it is missing, no such array, or holds NaN.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            mel = np.lib.format.read_array(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: every clip needs its mel") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is no NumPy array ({error}): save it with numpy.save") from None
-    if mel.dtype.kind not in "fiu":
-        raise UserError(f"{path} holds {mel.dtype} values: it must hold numbers")
-    shape = mel.shape
-    mel = mel[0] if mel.ndim == 3 and len(mel) == 1 else mel
-    if mel.ndim != 2 or num_mels not in mel.shape:
-        raise UserError(f"{path} has shape {list(shape)}: it must be [{num_mels}, frames] or [frames, {num_mels}]")
-    # The original's order wins where both axes fit.
-    mel = np.ascontiguousarray(mel.T if mel.shape[0] == num_mels else mel, dtype=np.float32)
-    if not np.isfinite(mel).all():
-        raise UserError(f"{path} holds NaN or infinite values: make it again")
-    return mel
 
 
 class Clips:
@@ -147,7 +123,10 @@ class Clips:
         """The clip's teacher-forced mel ``[frames, num_mels]``."""
         num_mels = self.config.audio.num_mels
         mel = tf.numpy_function(
-            lambda path: load_mel(path_of(path), num_mels), [self.mel_paths[index]], tf.float32, stateful=False
+            lambda path: load_given_mel(path_of(path), num_mels, check_scale=False),
+            [self.mel_paths[index]],
+            tf.float32,
+            stateful=False,
         )
         return tf.ensure_shape(mel, [None, num_mels])
 

@@ -84,7 +84,7 @@ def load_mel(path: str | Path, num_mels: int, mel_format: MelFormat = RECOGNIZE)
     A batch axis of one is dropped. Raises ``UserError`` for a file that is no mel, holds NaN, or is foreign
     and ``mel_format`` does not say so; the message names the option that reads it.
     """
-    mel = _read(Path(path))
+    mel = read_mel(Path(path))
     shape = list(mel.shape)
     if mel_format.transposed:
         mel = mel.T
@@ -104,10 +104,7 @@ def load_mel(path: str | Path, num_mels: int, mel_format: MelFormat = RECOGNIZE)
             path,
             shape,
         )
-    if not np.isfinite(mel).all():
-        frame, band = np.argwhere(~np.isfinite(mel))[0]
-        raise UserError(f"{path} holds NaN or infinite values (first at frame {frame}, band {band}): make it again")
-
+    _require_finite(mel, path)
     scale = mel_format.scale or recognize(mel)
     foreign = mel_format.scale is None and scale != "log"
     found = []
@@ -119,6 +116,22 @@ def load_mel(path: str | Path, num_mels: int, mel_format: MelFormat = RECOGNIZE)
         needed = MelFormat(scale if foreign else mel_format.scale, turned or mel_format.transposed)
         raise UserError(f"{path}: {' and '.join(found)}: {_advice(needed)}")
     return to_natural(mel, scale, str(path))
+
+
+def load_given_mel(path: str | Path, num_mels: int, check_scale: bool) -> np.ndarray:
+    """A teacher-forced mel ``.npy``, in either order of axes, as float32 ``[frames, num_mels]``.
+
+    The original's ``[num_mels, frames]`` wins where both fit. Raises ``UserError`` for a file that is no mel or
+    holds NaN and, with ``check_scale``, for one of another scale than natural logarithms.
+    """
+    mel = read_mel(Path(path))
+    if num_mels not in mel.shape:
+        raise UserError(f"{path} has shape {list(mel.shape)}: it must be [{num_mels}, frames] or [frames, {num_mels}]")
+    mel = np.ascontiguousarray(mel.T if mel.shape[0] == num_mels else mel)
+    _require_finite(mel, path)
+    if check_scale and (scale := recognize(mel)) != "log":
+        raise UserError(f"{path}: {_values(mel)} {LOOKS_LIKE[scale]}: training takes natural ones of at least 1e-5")
+    return mel
 
 
 def to_natural(mel: np.ndarray, scale: str, name: str) -> np.ndarray:
@@ -175,8 +188,17 @@ def _advice(needed: MelFormat) -> str:
     return f"make natural logarithms of at least 1e-5 of them, or pass --mel-format {natural} if they are"
 
 
-def _read(path: Path) -> np.ndarray:
-    """The array in a ``.npy`` file as float32 with two axes."""
+def _require_finite(mel: np.ndarray, path: str | Path) -> None:
+    if not np.isfinite(mel).all():
+        frame, band = np.argwhere(~np.isfinite(mel))[0]
+        raise UserError(f"{path} holds NaN or infinite values (first at frame {frame}, band {band}): make it again")
+
+
+def read_mel(path: Path) -> np.ndarray:
+    """The array in a ``.npy`` file as float32 with two axes, a batch axis of one dropped.
+
+    Raises ``UserError`` for a file that is none.
+    """
     try:
         mel = np.load(path, allow_pickle=False)
     except OSError as error:

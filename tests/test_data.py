@@ -317,10 +317,19 @@ def test_a_validation_clip_is_whole_and_fills_its_last_frame(tmp_path, tiny, len
 UNIT = 2.0**-17  # sample p of a clip with given mels is p times this, exactly
 
 
+def mel_value(frame, band=0):
+    """What stands for a frame and a band: exact in float32, and in the range of natural logarithms."""
+    return (frame - 100) / 16 + band / 1024
+
+
+def frame_of(value) -> int:
+    return round(float(value) * 16 + 100)
+
+
 def numbered(folder, stem, samples, frames, arrange=lambda mel: mel):
     """A clip whose samples tell their position, and a mel whose values tell their frame and band."""
     write(folder / f"{stem}.wav", np.arange(samples) * UNIT)
-    mel = np.arange(frames, dtype=np.float32)[:, None] + np.arange(16, dtype=np.float32) / 16
+    mel = mel_value(np.arange(frames, dtype=np.float32)[:, None], np.arange(16, dtype=np.float32))
     np.save(folder / f"{stem}.npy", arrange(mel))
     return folder / f"{stem}.wav"
 
@@ -342,13 +351,13 @@ def test_given_mels_come_with_the_audio_of_their_frames_at_its_own_level(tmp_pat
     for mel, audio in batches(clips, tiny, 8):
         assert (mel.shape, mel.dtype, audio.shape) == ((2, 32, 16), np.float32, (2, SEGMENT))
         for frames, segment in zip(mel, audio, strict=True):
-            first = int(frames[0, 0])
-            np.testing.assert_array_equal(frames, first + np.arange(32)[:, None] + np.arange(16) / 16)
+            first = frame_of(frames[0, 0])
+            np.testing.assert_array_equal(frames, mel_value(first + np.arange(32)[:, None], np.arange(16)))
             np.testing.assert_array_equal(segment, (first * HOP + np.arange(SEGMENT)) * UNIT)
             starts.add(first)
     assert len(starts) > 8
     ((_, mel, audio),) = validation_clips(clips, tiny)
-    np.testing.assert_array_equal(mel[:, 0], np.arange(100))
+    np.testing.assert_array_equal(mel[:, 0], mel_value(np.arange(100)))
     np.testing.assert_array_equal(audio, np.arange(3200) * UNIT)
 
 
@@ -363,9 +372,9 @@ def test_given_mels_of_other_lengths_are_cut_to_what_they_have_in_common(tmp_pat
     starts = set()
     for mel, audio in batches(clips, tiny, 8):
         for frames_given, segment in zip(mel, audio, strict=True):
-            first = int(frames_given[0, 0])
+            first = frame_of(frames_given[0, 0])
             kept = min(32, common - first)
-            np.testing.assert_array_equal(frames_given[:kept, 0], first + np.arange(kept))
+            np.testing.assert_array_equal(frames_given[:kept, 0], mel_value(first + np.arange(kept)))
             np.testing.assert_array_equal(frames_given[kept:], np.float32(LOG_MIN))
             np.testing.assert_array_equal(segment, sound[first * HOP :][:SEGMENT])
             starts.add(first)
@@ -385,18 +394,19 @@ def test_given_mels_without_the_cache_are_the_same_bits(tmp_path, tiny, monkeypa
 
 def broken_mels(folder):
     """``{stem: words of its skip}`` for clips of 100 frames whose mel cannot be used."""
-    good = np.zeros((100, 16), np.float32)
+    good = np.full((100, 16), -5.25, np.float32)
     cases = {
-        "nan": (np.where(good == 0, np.nan, good), "nan.npy holds NaN or infinite values"),
+        "nan": (np.full_like(good, np.nan), "nan.npy holds NaN or infinite values"),
         "bands": (np.zeros((100, 80)), "bands.npy has shape [100, 80]: it must be [16, frames] or [frames, 16]"),
-        "flat": (np.zeros(1600), "flat.npy has shape [1600]"),
+        "flat": (np.zeros(1600), "flat.npy: shape [1600] is no mel"),
         "short": (good[:96], "short.npy has 96 frames, but"),
-        "long": (np.zeros((104, 16)), "long.npy has 104 frames, but"),
-        "words": (np.full((100, 16), "x"), "words.npy holds <U1 values"),
-        "objects": (np.full((100, 16), None), "objects.npy is no NumPy array"),
-        "text": (b"0 0 0 0", "text.npy is no NumPy array"),
-        "empty": (b"", "empty.npy is no NumPy array"),
-        "missing": (None, "missing.npy does not exist"),
+        "long": (np.full((104, 16), -5.25), "long.npy has 104 frames, but"),
+        "decibels": (10 * good, "decibels.npy: values from -52.5 to -52.5 look like decibels: training takes natural"),
+        "words": (np.full((100, 16), "x"), "words.npy is no .npy array of numbers"),
+        "objects": (np.full((100, 16), None), "objects.npy is no .npy array"),
+        "text": (b"0 0 0 0", "text.npy is no .npy array"),
+        "empty": (b"", "empty.npy is no .npy array"),
+        "missing": (None, "missing.npy cannot be read: No such file"),
     }
     for stem, (content, _) in cases.items():
         write(folder / f"{stem}.wav", ramp(3200))
@@ -412,7 +422,7 @@ def broken_mels(folder):
     for stem in ("half", "archive"):
         write(folder / f"{stem}.wav", ramp(3200))
     words = {stem: words for stem, (_, words) in cases.items()}
-    return {**words, "half": "half.npy is no NumPy array", "archive": "archive.npy is no NumPy array"}
+    return {**words, "half": "half.npy is no .npy array", "archive": "archive.npy is no NumPy array"}
 
 
 def test_a_clip_without_a_fitting_mel_is_named_and_skipped(tmp_path, tiny, caplog):
