@@ -422,7 +422,7 @@ def broken_mels(folder):
     for stem in ("half", "archive"):
         write(folder / f"{stem}.wav", ramp(3200))
     words = {stem: words for stem, (_, words) in cases.items()}
-    return {**words, "half": "half.npy is no .npy array", "archive": "archive.npy is no NumPy array"}
+    return {**words, "half": "half.npy is no .npy array", "archive": "archive.npy is no .npy array"}
 
 
 def test_a_clip_without_a_fitting_mel_is_named_and_skipped(tmp_path, tiny, caplog):

@@ -17,6 +17,7 @@ from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.plots import save_spectrograms
+from hifigan_tf.shipped import CONFIGS
 
 RATE = 22050
 FAST = ["log_mel_l1", "mcd_db", "stoi"]
@@ -40,7 +41,7 @@ def voice(seconds=2.0, f0_ratio=1.0, seed=0):
 
 @pytest.fixture(scope="module")
 def front_end():
-    return MelSpectrogram.of(Config.load(evaluate.DEFAULT_CONFIG).audio, for_loss=True)
+    return MelSpectrogram.of(Config.load(CONFIGS / "v1.json").audio, for_loss=True)
 
 
 @pytest.fixture(scope="module")

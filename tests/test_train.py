@@ -94,6 +94,16 @@ def straight(corpus, config_file, tmp_path_factory):
     return folder, output
 
 
+@pytest.fixture(scope="module")
+def quick_run(corpus, quick_file, tmp_path_factory):
+    """A finished run of two steps."""
+    folder = tmp_path_factory.mktemp("quick") / "run"
+    process = start("--config", quick_file, "--data", corpus, "--run-dir", folder, "--max-steps", 2)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return folder
+
+
 def test_run_folder_holds_everything(straight, config, corpus):
     folder, output = straight
     assert {path.name for path in folder.iterdir()} == {
@@ -257,7 +267,8 @@ def test_learning_rate_decays_by_the_epoch(config, corpus):
         rates.append(trainer.learning_rate)
         trainer.generator_optimizer.iterations.assign_add(1)
     rate = config.training.learning_rate
-    np.testing.assert_allclose(rates, [rate, rate, rate * 0.999, rate * 0.999], rtol=1e-6)
+    decayed = rate * config.training.lr_decay
+    np.testing.assert_allclose(rates, [rate, rate, decayed, decayed], rtol=1e-6)
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, config, tmp_path):
@@ -277,20 +288,31 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, config, tmp
                 run.restore(trainer)
 
 
-def test_initial_checkpoint_takes_a_run_folder_or_a_generator(straight, corpus, config_file, tmp_path, command):
-    folder = straight[0]
-    options = ("--config", config_file, "--data", corpus, "--max-steps", 1, "--learning-rate", 1e-9)
-    for name, source in (("all", folder), ("generator", folder / "last.keras")):
+def test_initial_checkpoint_takes_a_run_folder_or_a_generator(quick_run, corpus, quick_file, tmp_path, command):
+    options = ("--config", quick_file, "--data", corpus, "--max-steps", 1, "--learning-rate", 1e-9, "--seed", 99)
+    for name, source in (("all", quick_run), ("generator", quick_run / "last.keras")):
         process = command("train", *options, "--run-dir", tmp_path / name, "--initial-checkpoint", source)
         assert process.returncode == 0, process.stderr
-        assert f"from {folder}" in process.stderr
-        expected, started = state(folder), state(tmp_path / name)
-        for part, taken in (("generator", True), ("mpd", name == "all"), ("msd", name == "all")):
+        assert f"from {quick_run}" in process.stderr
+        expected, started = state(quick_run), state(tmp_path / name)
+        for part, taken in (("generator", True), ("mpd", name == "all")):
             weights = [key for key in expected if key.startswith(f"{part}/") and expected[key].ndim == 3]
             assert weights
             same = [np.allclose(expected[key], started[key], atol=1e-6) for key in weights]
             assert all(same) if taken else not any(same)
         assert started["step/.ATTRIBUTES/VARIABLE_VALUE"] == 1
+
+
+def test_initial_networks_come_over_bit_by_bit(straight, config):
+    trainer = Trainer(config.replace(seed=99), epoch_steps=1)
+    RunFolder(straight[0]).restore_networks(trainer)
+    expected = state(straight[0])
+    for model in [trainer.generator, *trainer.discriminators]:
+        name = model.name if model.name in ("mpd", "msd") else "generator"
+        for index, variable in enumerate(model.weights):
+            np.testing.assert_array_equal(variable.numpy(), expected[f"{name}/{index}/.ATTRIBUTES/VARIABLE_VALUE"])
+    with pytest.raises(UserError, match="does not fit this config, or is damaged"):
+        RunFolder(straight[0]).restore_networks(Trainer(config.replace(upsample_initial_channel=32), epoch_steps=1))
 
 
 def test_fine_tuning_on_given_mels(corpus, config, quick_file, tmp_path, command):
@@ -358,22 +380,22 @@ def test_bad_arguments_are_one_line(straight, corpus, config, config_file, tmp_p
     assert Config.load(folder / "config.json").training.learning_rate == 0.001
 
 
-def test_a_full_disk_keeps_what_was_saved(straight, corpus, config_file, tmp_path):
+def test_a_full_disk_keeps_what_was_saved(quick_run, corpus, quick_file, tmp_path):
     """The limit on file sizes stands for the disk: the next checkpoint does not fit."""
     folder = tmp_path / "run"
-    shutil.copytree(straight[0], folder)
+    shutil.copytree(quick_run, folder)
     largest = max(path.stat().st_size for path in folder.rglob("*.data*"))
     before = state(folder)
     process = subprocess.run(
-        [sys.executable, "-m", "hifigan_tf.train", "--config", config_file, "--data", corpus, "--run-dir", folder,
-         "--max-steps", "22"],
+        [sys.executable, "-m", "hifigan_tf.train", "--config", quick_file, "--data", corpus, "--run-dir", folder,
+         "--max-steps", "4"],
         capture_output=True,
         text=True,
         timeout=300,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest // 2, largest // 2)),
     )  # fmt: skip
-    assert_one_error(process, "the checkpoint of step 22 cannot be saved", "last good checkpoint is", "step-00000020")
-    assert sorted(path.name for path in RunFolder(folder).checkpoints.iterdir()) == ["step-00000010", "step-00000020"]
+    assert_one_error(process, "the checkpoint of step 4 cannot be saved", "last good checkpoint is", "step-00000002")
+    assert sorted(path.name for path in RunFolder(folder).checkpoints.iterdir()) == ["step-00000002"]
     after = state(folder)
     assert all(np.array_equal(before[name], after[name]) for name in before)
     load_generator(folder / "last.keras")
