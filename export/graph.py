@@ -95,12 +95,12 @@ class Step:
     def run(self, mel):
         """``[1, frames, num_mels]`` to ``[1, frames * hop_size]``."""
         network = self.network
+        self.frames = mel.shape[1]
         x = self.mask(self.conv(self.remember(mel[:, None], 2 * network.pre.half), network.pre))
         for stage in network.stages:
             x = self.fuse(self.upsample(self.activate(x), stage), stage)
-        x = self.remember(self.activate(x, network.last_slope), 2 * network.post.half)
-        audio = tf.tanh(self.conv(x, network.post))
-        return tf.reshape(audio, [1, -1])
+        x = self.finish(self.activate(x, network.last_slope), network.post)
+        return tf.reshape(tf.tanh(x), [1, -1])
 
     def activate(self, x, slope=None):
         return tf.nn.leaky_relu(x, self.network.slope if slope is None else slope)
@@ -108,7 +108,8 @@ class Step:
     def convolve(self, x, conv: Conv, padding="VALID"):
         kernel, bias = self.deployment.kernels[conv.name], self.deployment.biases[conv.name]
         with tf.name_scope(conv.name):
-            x = tf.nn.conv2d(x, kernel, strides=1, padding=padding, dilations=[1, 1, conv.dilation, 1])
+            strides, dilations = [1, 1, conv.stride, 1], [1, 1, conv.dilation, 1]
+            x = tf.nn.conv2d(x, kernel, strides=strides, padding=padding, dilations=dilations)
             return tf.nn.bias_add(x, bias)
 
     def conv(self, x, conv: Conv):
@@ -125,7 +126,7 @@ class Step:
         if before is None:
             before = tf.zeros([1, 1, steps, x.shape[-1]])
         x = tf.concat([before, x], axis=2)
-        self.new_states[name] = x[:, :, -steps:]
+        self.new_states[name] = window(x, x.shape[2] - steps, x.shape[2])
         return x
 
     def mask(self, x):
@@ -145,7 +146,7 @@ class Step:
 
     def fuse(self, x, stage: Stage):
         """The sum over residual blocks (their mean is folded into the next kernel)."""
-        length, start = x.shape[2], self.delay
+        start = self.delay
         lateness = [sum(conv.half for unit in block for conv in unit) for block in stage.blocks]
         lags = [max(lateness) - late for late in lateness]
         past = max(lag + reach(block[0]) for lag, block in zip(lags, stage.blocks, strict=True))
@@ -154,24 +155,33 @@ class Step:
         outputs = []
         for lag, block in zip(lags, stage.blocks, strict=True):
             self.delay = start + lag
-            end = past + length - lag
-            begin = end - length - reach(block[0])
-            x = self.unit(buffer[:, :, begin:end], active[:, :, begin:end], block[0])
+            x = self.unit(buffer, active, block[0], lag)
             for unit in block[1:]:
-                window = self.remember(self.mask(x), reach(unit))
-                x = self.unit(window, self.activate(window), unit)
+                recent = self.remember(self.mask(x), reach(unit))
+                x = self.unit(recent, self.activate(recent), unit, 0)
             outputs.append(x)
-        return self.mask(tf.add_n(outputs) if len(outputs) == 1 else sum(outputs[1:], outputs[0]))
+        return self.mask(sum(outputs[1:], outputs[0]))
 
-    def unit(self, window, active, unit: list[Conv]):
-        """A skip and its convolutions over a window with ``reach(unit)`` older steps; ``active`` is activated."""
-        steps = reach(unit)
-        length = window.shape[2] - steps
-        late = sum(conv.half for conv in unit)
-        x = self.conv(active[:, :, steps - 2 * unit[0].half :], unit[0])
+    def finish(self, x, post: Conv):
+        """The last convolution, several samples a step: ``[1, 1, samples / stride, stride]``."""
+        return self.conv(self.remember(x, 2 * post.half), post)
+
+    def unit(self, buffer, active, unit: list[Conv], lag: int):
+        """A skip and its convolutions, over the steps of a buffer that end ``lag`` before its last one."""
+        length = self.frames * self.rate
+        end = buffer.shape[2] - lag
+        x = self.conv(window(active, end - length - 2 * unit[0].half, end), unit[0])
         for conv in unit[1:]:
             x = self.conv(self.remember(self.activate(self.mask(x)), 2 * conv.half), conv)
-        return window[:, :, steps - late : steps - late + length] + x
+        end -= sum(conv.half for conv in unit)
+        return window(buffer, end - length, end) + x
+
+
+def window(x, begin: int, end: int):
+    """Steps ``begin`` to ``end`` of ``x``; no operation where that is all of it."""
+    if (begin, end) == (0, x.shape[2]):
+        return x
+    return tf.slice(x, [0, 0, begin, 0], [1, 1, end - begin, x.shape[3]])
 
 
 def reach(unit: list[Conv]) -> int:
@@ -216,4 +226,5 @@ class Window(Step):
             x = self.conv(self.activate(self.mask(x)), conv)
         return window + x
 
-
+    def finish(self, x, post):
+        return self.convolve(tf.pad(x, [[0, 0], [0, 0], [post.half, post.half], [0, 0]]), post)

@@ -3,6 +3,7 @@
 Plain NumPy, so that quantization can reshape and rescale the weights before any graph exists.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import keras
@@ -10,6 +11,8 @@ import numpy as np
 
 from hifigan_tf.generator import LAST_SLOPE, Generator
 from hifigan_tf.layers import LEAKY_SLOPE, ResBlock1
+
+LANES = 16  # float32 numbers in the widest vector register in use; 8 cost about the same
 
 
 @dataclass
@@ -20,11 +23,12 @@ class Conv:
     kernel: np.ndarray
     bias: np.ndarray
     dilation: int = 1
+    stride: int = 1
 
     @property
     def half(self) -> int:
-        """Steps it looks to either side (taps are odd)."""
-        return (len(self.kernel) - 1) * self.dilation // 2
+        """Steps it looks to either side of the ``stride`` steps it advances by."""
+        return (len(self.kernel) - self.stride) * self.dilation // 2
 
 
 @dataclass
@@ -65,7 +69,7 @@ def fold(generator: Generator) -> Network:
     for index, (up, mrf) in enumerate(zip(generator.ups, generator.mrfs, strict=True)):
         kernel, bias = _effective(up)
         blocks = [
-            [_unit(f"stage_{index}/block_{number}/unit_{unit}", convs) for unit, convs in enumerate(_units(block))]
+            [_unit(f"stage_{index}/block_{number}/unit_{unit}", convs) for unit, convs in enumerate(layer_units(block))]
             for number, block in enumerate(mrf.resblocks)
         ]
         stages.append(
@@ -78,11 +82,12 @@ def fold(generator: Generator) -> Network:
         )
         # LeakyReLU is positively homogeneous: the 1/n of the mean passes through it into the next kernel.
         mean = 1.0 / len(mrf.resblocks)
-    post_kernel, post_bias = _effective(generator.conv_post)
+    kernel, bias = _effective(generator.conv_post)
+    phases = math.gcd(generator.audio.hop_size, LANES)
     return Network(
         pre=Conv("conv_pre", *_effective(generator.conv_pre)),
         stages=stages,
-        post=Conv("conv_post", post_kernel * np.float32(mean), post_bias),
+        post=Conv("conv_post", phase_kernel(kernel * mean, phases), np.tile(bias, phases), stride=phases),
     )
 
 
@@ -105,12 +110,25 @@ def upsampling_kernel(kernel: np.ndarray, rate: int) -> np.ndarray:
     return np.ascontiguousarray(phases.transpose(0, 3, 1, 2).reshape(taps, channels, rate * filters))
 
 
+def phase_kernel(kernel: np.ndarray, phases: int) -> np.ndarray:
+    """A kernel ``[taps, channels, 1]`` as one that makes ``phases`` samples at once, with that stride.
+
+    A convolution with a single filter leaves all but one lane of a vector unit idle. Filter q is the kernel
+    moved by q steps, with zeros around it: more multiplications, in a quarter of the time.
+    """
+    taps, channels, _ = kernel.shape
+    result = np.zeros((taps + phases - 1, channels, phases), np.float32)
+    for phase in range(phases):
+        result[phase : phase + taps, :, phase] = kernel[:, :, 0]
+    return result
+
+
 def _effective(layer) -> tuple[np.ndarray, np.ndarray]:
     to_numpy = keras.ops.convert_to_numpy
     return to_numpy(layer.effective_kernel()).astype(np.float32), to_numpy(layer.bias).astype(np.float32)
 
 
-def _units(block) -> list[list]:
+def layer_units(block) -> list[list]:
     """The layers of a residual block, grouped by skip."""
     if isinstance(block, ResBlock1):
         return [list(pair) for pair in zip(block.convs1, block.convs2, strict=True)]
