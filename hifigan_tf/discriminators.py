@@ -136,11 +136,15 @@ def average_pool(audio):
     return keras.ops.average_pool(padded, 4, strides=2, padding="valid")
 
 
-def make_discriminators(config: DiscriminatorConfig) -> list[keras.Model]:
-    """The discriminators that the config asks for: MPD, MSD, or both."""
+def make_discriminators(config: DiscriminatorConfig, dtype=None) -> list[keras.Model]:
+    """The discriminators that the config asks for, named "mpd" and "msd"."""
     models = []
     if config.mpd_periods:
-        models.append(MultiPeriodDiscriminator(config.mpd_periods, config.discriminator_channels, name="mpd"))
+        models.append(
+            MultiPeriodDiscriminator(config.mpd_periods, config.discriminator_channels, name="mpd", dtype=dtype)
+        )
     if config.msd_scales:
-        models.append(MultiScaleDiscriminator(config.msd_scales, config.discriminator_channels, name="msd"))
+        models.append(
+            MultiScaleDiscriminator(config.msd_scales, config.discriminator_channels, name="msd", dtype=dtype)
+        )
     return models

@@ -1,0 +1,57 @@
+"""Which audio files to train on and which to hold out."""
+
+import logging
+from pathlib import Path
+
+from hifigan_tf.audio import find_audio
+from hifigan_tf.errors import UserError
+
+log = logging.getLogger(__name__)
+
+NAMED_SKIPS = 20  # of more skipped files only the number is told
+HOLD_OUT_EVERY = 20
+
+
+def name_skips(problems: list[str]) -> None:
+    """Warns of each problem, up to a number that a terminal bears, and of how many there are."""
+    for problem in problems[:NAMED_SKIPS]:
+        log.warning("skipped: %s", problem)
+    if problems:
+        rest = len(problems) - NAMED_SKIPS
+        log.warning("%d files skipped%s", len(problems), f", {rest} of them not named here" if rest > 0 else "")
+
+
+def read_file_list(file_list: Path, folder: Path) -> list[Path]:
+    """The audio files that one of the original's lists names: ``LJ001-0001|text``, without a suffix or with.
+
+    Raises ``UserError`` when the list cannot be read or names no file that exists; names missing ones in a
+    warning.
+    """
+    try:
+        lines = file_list.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"file list {file_list} cannot be read: {error}") from None
+    names = [line.split("|")[0].strip() for line in lines if line.strip()]
+    if not names:
+        raise UserError(f"file list {file_list} is empty: it needs lines such as LJ001-0001|text")
+    by_name = {}
+    for path in find_audio(folder):
+        relative = path.relative_to(folder)
+        for name in (str(relative), str(relative.with_suffix(""))):
+            by_name.setdefault(name, path)
+    missing = [name for name in names if name not in by_name]
+    if len(missing) == len(names):
+        raise UserError(f"file list {file_list}: none of its {len(names)} files is in {folder} (first: {names[0]})")
+    name_skips([f"{file_list} names {name}, which is not in {folder}" for name in missing])
+    return [by_name[name] for name in names if name in by_name]
+
+
+def hold_out(paths: list[Path], folder: Path) -> tuple[list[Path], list[Path]]:
+    """``(training, validation)``: every 20th file is held out, at least one. Raises ``UserError`` below two."""
+    if len(paths) < 2:
+        raise UserError(
+            f"{folder} holds {len(paths)} audio files (WAV, FLAC, OGG, MP3): one to train on and one to hold out "
+            "are the least"
+        )
+    validation = paths[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY] or paths[-1:]
+    return [path for path in paths if path not in set(validation)], validation

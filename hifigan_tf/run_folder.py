@@ -1,0 +1,169 @@
+"""A run folder: the config, rotating checkpoints, the generator as last.keras and best.keras, the logs.
+
+    runs/<name>/config.json
+                last.keras  best.keras          the generator, for vocode and export
+                checkpoints/step-00001000/      everything that resuming needs, the newest few
+                logs/                           TensorBoard
+
+A checkpoint is written into a hidden folder and renamed when it is whole, so that whatever has a name can
+be read; what a killed process left behind is removed by the next one.
+"""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from hifigan_tf.cli import one_line
+from hifigan_tf.config import Config
+from hifigan_tf.errors import UserError
+from hifigan_tf.files import atomic_path
+from hifigan_tf.generator import Generator
+from hifigan_tf.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+# May change between the sessions of a run: they touch neither the networks nor what a step computes.
+FREE_KEYS = {
+    "max_steps",
+    "validation_interval",
+    "checkpoint_interval",
+    "summary_interval",
+    "checkpoints_to_keep",
+    "validation_clips",
+}
+PREFIX = "step-"
+HIDDEN = ".writing-"
+
+
+class RunFolder:
+    """The files of one run, at ``path``."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.last = self.path / "last.keras"
+        self.best = self.path / "best.keras"
+        self.checkpoints = self.path / "checkpoints"
+        self.logs = self.path / "logs"
+
+    def prepare(self, config: Config) -> None:
+        """Makes the folder and writes its config. Raises ``UserError`` when it holds a run of another config."""
+        if self.config.is_file():
+            ours, theirs = config.to_dict(), Config.load(self.config).to_dict()
+            for key in ours:
+                if key not in FREE_KEYS and ours[key] != theirs[key]:
+                    raise UserError(
+                        f"{self.path} holds a run with {key} = {theirs[key]!r}, and {ours[key]!r} is asked for: "
+                        "choose another --run-dir, or the run's own config.json"
+                    )
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        with atomic_path(self.config) as temporary:
+            temporary.write_text(config.dumps(), encoding="utf-8")
+        for left_behind in self.checkpoints.glob(f"{HIDDEN}*"):
+            shutil.rmtree(left_behind)
+
+    def saved(self) -> list[Path]:
+        """The checkpoints that are whole, oldest first."""
+        return sorted(path for path in self.checkpoints.glob(f"{PREFIX}*") if path.is_dir())
+
+    def save(self, trainer: Trainer) -> None:
+        """Writes a checkpoint of this step and ``last.keras``, then removes the oldest beyond the number to keep.
+
+        Raises ``UserError`` when the disk is full or not writable; what was saved before stays.
+        """
+        step = int(trainer.step)
+        target = self.checkpoints / f"{PREFIX}{step:08d}"
+        hidden = self.checkpoints / f"{HIDDEN}{step:08d}-{os.getpid()}"
+        try:
+            if not target.is_dir():
+                hidden.mkdir()
+                _checkpoint(trainer).write(str(hidden / "checkpoint"))
+                _sync(hidden)
+                hidden.rename(target)
+                _sync(self.checkpoints, contents=False)
+            save_generator(trainer.generator, self.last)
+        except (OSError, tf.errors.OpError) as error:
+            good = self.saved()
+            kept = f"the last good checkpoint is {good[-1]}" if good else "there is no earlier checkpoint"
+            raise UserError(
+                f"the checkpoint of step {step} cannot be saved in {self.path} ({one_line(error)}): {kept}; "
+                "free some space and run the same command again"
+            ) from None
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+        for old in self.saved()[: -trainer.config.training.checkpoints_to_keep]:
+            shutil.rmtree(old)
+
+    def restore(self, trainer: Trainer) -> Path | None:
+        """Loads the newest checkpoint that can be read into the trainer; None where there is none yet.
+
+        Raises ``UserError`` when there are some and none can be read.
+        """
+        saved = self.saved()
+        for path in reversed(saved):
+            try:
+                _checkpoint(trainer).read(str(path / "checkpoint")).assert_existing_objects_matched()
+                return path
+            except _UNREADABLE as error:
+                log.warning("warning: checkpoint %s is damaged, trying the one before: %s", path, one_line(error))
+        if saved:
+            raise UserError(f"none of the {len(saved)} checkpoints in {self.checkpoints} can be read: start a new run")
+        return None
+
+    def restore_networks(self, trainer: Trainer) -> Path:
+        """Loads the generator and the discriminators, and nothing else, of the newest checkpoint.
+
+        Raises ``UserError`` when there is none, it is damaged, or holds other networks.
+        """
+        saved = self.saved()
+        if not saved:
+            raise UserError(f"{self.path} holds no checkpoint: give a run folder that has trained, or a .keras file")
+        try:
+            reader = tf.train.Checkpoint(**_networks(trainer)).read(str(saved[-1] / "checkpoint"))
+            reader.expect_partial().assert_existing_objects_matched()
+        except _UNREADABLE as error:
+            raise UserError(
+                f"{saved[-1]} does not fit this config, or is damaged ({one_line(error)}): compare with {self.config}"
+            ) from None
+        return saved[-1]
+
+
+# What TensorFlow raises for files that are cut short or missing, and for shapes that differ.
+_UNREADABLE = (tf.errors.OpError, ValueError, AssertionError, IndexError, RuntimeError)
+
+
+def _networks(trainer: Trainer) -> dict:
+    return {"generator": trainer.generator, **{model.name: model for model in trainer.discriminators}}
+
+
+def _checkpoint(trainer: Trainer) -> tf.train.Checkpoint:
+    return tf.train.Checkpoint(
+        **_networks(trainer),
+        generator_optimizer=trainer.generator_optimizer,
+        discriminator_optimizer=trainer.discriminator_optimizer,
+        step=trainer.step,
+        best_mel_error=trainer.best_mel_error,
+    )
+
+
+def _sync(folder: Path, contents: bool = True) -> None:
+    """Waits until the folder, and what is in it, has reached the disk."""
+    for path in [*(folder.iterdir() if contents else []), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def save_generator(generator: Generator, path: Path) -> None:
+    """Writes the generator as a ``.keras`` file, atomically, in float32 whatever it was trained in."""
+    if generator.dtype_policy.name != "float32":
+        full = Generator.of(generator.hyper_parameters, generator.audio)
+        full.set_weights(generator.get_weights())
+        generator = full
+    with atomic_path(path) as temporary:
+        generator.save(temporary)

@@ -1,0 +1,9 @@
+"""Where the configs and the corpus that ship with the project are."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+CONFIGS = _PACKAGE.parent / "configs"
+DEMO_CONFIG = CONFIGS / "demo.json"
+DEMO_TRAIN = _PACKAGE / "demo_corpus" / "train"
+DEMO_HELD_OUT = _PACKAGE / "demo_corpus" / "held_out"

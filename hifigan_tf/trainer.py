@@ -1,0 +1,118 @@
+"""The GAN step (paper, sections 2.3 and 2.4) and validation, as one ``tf.function`` each."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hifigan_tf.config import Config, TrainingConfig
+from hifigan_tf.discriminators import make_discriminators
+from hifigan_tf.generator import Generator
+from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
+from hifigan_tf.mel import MelSpectrogram
+from hifigan_tf.optimizer import AdamW
+
+
+class Trainer:
+    """The networks, their two optimisers and the step that trains them.
+
+    ``mixed_precision`` is None, "bfloat16" or "float16" (with loss scaling). ``epoch_steps`` is the number of
+    steps after which the learning rate decays.
+    """
+
+    def __init__(self, config: Config, epoch_steps: int, mixed_precision: str | None = None):
+        keras.utils.set_random_seed(config.training.seed)
+        self.config = config
+        policy = keras.DTypePolicy(f"mixed_{mixed_precision}" if mixed_precision else "float32")
+        self.generator = Generator.of(config.generator, config.audio, dtype=policy)
+        self.discriminators = make_discriminators(config.discriminators, dtype=policy)
+        self.loss_front_end = MelSpectrogram.of(config.audio, for_loss=True)
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.best_mel_error = tf.Variable(np.inf, dtype=tf.float32, trainable=False, name="best_mel_error")
+        loss_scaling = mixed_precision == "float16"
+        self.generator_optimizer = make_optimizer(config.training, epoch_steps, loss_scaling)
+        self.discriminator_optimizer = make_optimizer(config.training, epoch_steps, loss_scaling)
+        self.generator_optimizer.build(self.generator.trainable_variables)
+        self.discriminator_optimizer.build(self.discriminator_variables)
+
+    @property
+    def discriminator_variables(self) -> list:
+        """The trainable variables of both discriminators."""
+        return [variable for model in self.discriminators for variable in model.trainable_variables]
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step."""
+        return float(self.generator_optimizer.learning_rate)
+
+    def judge(self, audio):
+        """What every sub-discriminator says of audio ``[batch, samples, 1]``: ``(logits, features)``, lists."""
+        judgements = [one for model in self.discriminators for one in model(audio, training=True)]
+        return [one.logits for one in judgements], [one.features for one in judgements]
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def train_step(self, mel, audio) -> dict:
+        """One step on mel ``[batch, frames, num_mels]`` and audio ``[batch, samples]``: the unweighted losses.
+
+        The discriminators learn first, and the generator is judged by what they have become.
+        """
+        training = self.config.training
+        real = audio[..., None]
+        # Every tape watches only what it is asked about, so no gradient is computed to be thrown away.
+        generator_tape = tf.GradientTape(watch_accessed_variables=False)
+        with generator_tape:
+            generator_tape.watch([variable.value for variable in self.generator.trainable_variables])
+            generated = self.generator(mel, training=True)
+
+        # The real and the generated batch one after the other: spectral norm iterates once for each.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in self.discriminator_variables])
+            real_logits, _ = self.judge(real)
+            generated_logits, _ = self.judge(tf.stop_gradient(generated))
+            loss = {"discriminator": discriminator_loss(real_logits, generated_logits)}
+            scaled = self.discriminator_optimizer.scale_loss(loss["discriminator"])
+        gradients = tape.gradient(scaled, [variable.value for variable in self.discriminator_variables])
+        self.discriminator_optimizer.apply(gradients, self.discriminator_variables)
+
+        _, real_features = self.judge(real)
+        with generator_tape:
+            generated_logits, generated_features = self.judge(generated)
+            loss["adversarial"] = adversarial_loss(generated_logits)
+            loss["feature_matching"] = feature_matching_loss(real_features, generated_features)
+            loss["mel"] = mel_loss(self.loss_front_end(audio), self.loss_front_end(generated[..., 0]))
+            total = (
+                training.lambda_adversarial * loss["adversarial"]
+                + training.lambda_feature_matching * loss["feature_matching"]
+                + training.lambda_mel * loss["mel"]
+            )
+            scaled = self.generator_optimizer.scale_loss(total)
+        gradients = generator_tape.gradient(scaled, [variable.value for variable in self.generator.trainable_variables])
+        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
+        self.step.assign_add(1)
+        return {**loss, "generator": total}
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _vocode(self, mel):
+        return self.generator(mel, training=False)[..., 0]
+
+    def vocode(self, mel: np.ndarray) -> np.ndarray:
+        """A whole mel ``[frames, num_mels]`` as audio ``[frames * hop_size]``."""
+        return self._vocode(tf.constant(mel)[None])[0].numpy()
+
+    def mel_error(self, audio: np.ndarray, generated: np.ndarray) -> float:
+        """Mean absolute difference of the loss front end's log-mels of two clips ``[samples]``."""
+        return float(mel_loss(self.loss_front_end(audio[None]), self.loss_front_end(generated[None])))
+
+
+def make_optimizer(training: TrainingConfig, epoch_steps: int, loss_scaling: bool = False):
+    """The original's AdamW, its rate decaying after every epoch."""
+    schedule = keras.optimizers.schedules.ExponentialDecay(
+        training.learning_rate, decay_steps=epoch_steps, decay_rate=training.lr_decay, staircase=True
+    )
+    optimizer = AdamW(
+        learning_rate=schedule,
+        beta_1=training.adam_b1,
+        beta_2=training.adam_b2,
+        epsilon=1e-8,
+        weight_decay=training.weight_decay,
+    )
+    return keras.optimizers.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
