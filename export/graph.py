@@ -23,7 +23,6 @@ zeroes all others at every layer. Chunks far from both ends need no mask.
 
 from dataclasses import dataclass
 
-import numpy as np
 import tensorflow as tf
 
 from export.network import Conv, Network, Stage

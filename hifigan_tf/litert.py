@@ -1,0 +1,155 @@
+"""A ``.tflite`` vocoder with its contract, run by LiteRT; no TensorFlow is needed."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hifigan_tf.contract import Contract, read
+from hifigan_tf.errors import UserError
+
+
+def litert_interpreter(model: bytes, threads: int):
+    """LiteRT's interpreter. Anything with the methods of ``tf.lite.Interpreter`` can take its place."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(model_content=model, num_threads=threads)
+
+
+class TFLiteVocoder:
+    """A model loaded once, for any number of streams and threads at a time.
+
+    ``model`` is a path or the bytes of a file. ``chunk_frames`` is one of the contract's, the smallest by
+    default: least latency, and the best quality of an 8-bit model, whose ranges follow the loudness.
+    Raises ``UserError`` for a file that is missing, cut short, or without its contract.
+    """
+
+    def __init__(
+        self, model: str | Path | bytes, chunk_frames: int | None = None, threads: int = 1, make=litert_interpreter
+    ):
+        name = "the model" if isinstance(model, bytes) else str(model)
+        if not isinstance(model, bytes):
+            model = _load(Path(model))
+        self.contract: Contract = read(model, name)
+        self.audio = self.contract.audio_config
+        self.fingerprint = self.contract.fingerprint
+        try:
+            self._interpreter = make(model, threads)
+            self._signatures = self._interpreter.get_signature_list()
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{name} cannot be loaded (cut short?): {str(error).strip().splitlines()[0]}") from None
+        self._runners: dict = {}
+        self._lock = threading.Lock()
+        if self.contract.stateful:
+            known = self.contract.chunk_frames
+            if chunk_frames is not None and chunk_frames not in known:
+                raise UserError(f"{name} has no chunk of {chunk_frames} frames: it has {', '.join(map(str, known))}")
+            self.edge_chunk = min(known)
+            self.chunk_frames = chunk_frames or self.edge_chunk
+        self.window_frames = self.contract.window_frames
+        self.margin_frames = self.contract.margin_frames
+
+    def call(self, signature: str, **inputs) -> dict[str, np.ndarray]:
+        """Runs a signature; its outputs are copies, so that streams cannot disturb each other."""
+        with self._lock:
+            if signature not in self._runners:
+                self._runners[signature] = self._interpreter.get_signature_runner(signature)
+            return self._runners[signature](**inputs)
+
+    def initial_state(self) -> dict[str, np.ndarray]:
+        """The state before the first chunk."""
+        return self.call(self.contract.initial_state, unused=np.zeros(1, np.float32))
+
+    def step(self, mel: np.ndarray, states: dict, valid: tuple[int, int] | None) -> tuple[np.ndarray, dict]:
+        """One chunk ``[frames, num_mels]``: its audio ``[frames * hop_size]``, late, and the next state.
+
+        With ``valid`` (``Contract``) the edge runs, and the chunk must be the smallest.
+        """
+        contract = self.contract
+        if valid is None:
+            states = self.call(contract.stream[str(len(mel))], mel=mel[None], **states)
+        else:
+            states = self.call(contract.edge, mel=mel[None], valid=np.array(valid, np.int32), **states)
+        return states.pop("audio")[0], states
+
+    def run(self, mel: np.ndarray) -> np.ndarray:
+        """A stateless model's window, filled up with silence where the utterance is shorter."""
+        missing = self.window_frames - len(mel)
+        if missing == 0:
+            return self.call(self.contract.window, mel=mel[None])["audio"][0]
+        valid = np.array([0, len(mel)], np.int32)
+        padded = np.pad(mel, [[0, missing], [0, 0]])[None]
+        audio = self.call(self.contract.window_edge, mel=padded, valid=valid)["audio"][0]
+        return audio[: len(mel) * self.audio.hop_size]
+
+
+def _load(path: Path) -> bytes:
+    if not path.is_file():
+        raise UserError(f"model {path} does not exist: check the path")
+    return path.read_bytes()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Between two pushes: frames that fill no chunk yet, frames run, samples still to drop, and the state."""
+
+    frames: np.ndarray
+    done: int
+    late: int
+    states: dict = field(default_factory=dict)
+
+
+class StatefulStream:
+    """One utterance through a stateful model. ``push`` and ``flush`` as in ``StreamingVocoder``."""
+
+    def __init__(self, model: TFLiteVocoder):
+        self.model = model
+        empty = np.zeros([0, model.audio.num_mels], np.float32)
+        self.progress = Progress(empty, 0, model.contract.delay_samples, model.initial_state())
+
+    def push(self, frames: np.ndarray) -> np.ndarray:
+        frames = np.concatenate([self.progress.frames, frames])
+        pieces = [np.zeros(0, np.float32)]
+        while len(frames) >= (chunk := self._next_chunk()):
+            # Where the utterance ends is not known yet: beyond every step of this chunk.
+            pieces.append(self._run(frames[:chunk], end=chunk))
+            frames = frames[chunk:]
+        self.progress = Progress(frames.copy(), self.progress.done, self.progress.late, self.progress.states)
+        return np.concatenate(pieces)
+
+    def flush(self) -> np.ndarray:
+        frames, hop = self.progress.frames, self.model.audio.hop_size
+        if self.progress.done + len(frames) == 0:
+            return np.zeros(0, np.float32)
+        # What is missing: the audio of these frames, and what is still on its way through the states.
+        missing = len(frames) * hop + self.model.contract.delay_samples
+        pieces, chunk, fed = [], self.model.edge_chunk, 0
+        while fed * hop < missing:
+            piece = frames[fed : fed + chunk]
+            padded = np.pad(piece, [[0, chunk - len(piece)], [0, 0]])
+            pieces.append(self._run(padded, end=len(frames) - fed))
+            fed += chunk
+        audio = np.concatenate(pieces)
+        return audio[: len(audio) - (fed * hop - missing)]
+
+    def _next_chunk(self) -> int:
+        """The first chunks are masked, and so the smallest."""
+        return self.model.edge_chunk if self._at_start() else self.model.chunk_frames
+
+    def _at_start(self) -> bool:
+        return self.progress.done < self.model.contract.edge_frames
+
+    def _run(self, mel: np.ndarray, end: int) -> np.ndarray:
+        """Runs a chunk whose utterance ends ``end`` frames after the chunk's first; the audio that is not late."""
+        before = self.progress
+        edge = self._at_start() or end < len(mel)
+        # The positions need no more room than they can matter for, however long the stream.
+        valid = (-min(before.done, LONG_AGO), max(end, -LONG_AGO)) if edge else None
+        audio, states = self.model.step(mel, before.states, valid)
+        late = min(before.late, len(audio))
+        self.progress = Progress(before.frames, before.done + len(mel), before.late - late, states)
+        return audio[late:]
+
+
+LONG_AGO = 1 << 16  # frames; far more than any model's delay, and times a hop far from overflowing int32
