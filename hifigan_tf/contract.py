@@ -24,12 +24,13 @@ MEL, VALID, AUDIO, UNUSED = "mel", "valid", "audio", "unused"
 class Contract:
     """Everything a program needs to run a model.
 
-    ``audio`` is the mel front end. Signatures are names; ``stream`` maps the frames of a chunk to one. A
-    stateful model has ``initial_state`` (its input ``unused`` is there because Java refuses a signature
-    without any), ``stream``, and ``edge``: the smallest chunk with the input ``valid``, int32 [2], the first
-    frame of the utterance and the one after its last, counted from the start of the chunk. The edge serves
-    chunks that begin before frame ``edge_frames`` or reach past the end. ``states`` gives names and shapes:
-    each is an input and an output, zero at the start. Audio comes ``delay_samples`` late.
+    ``audio`` is the mel front end; ``float_layers`` are what an 8-bit model computes in float. Signatures are
+    given by name. A stateful model has ``stream``, from the frames of a chunk to a signature; ``edge``, the
+    smallest chunk with the input ``valid``, int32 [2], the first frame of the utterance and the one after its
+    last, counted from the start of the chunk; and ``initial_state``, whose input ``unused`` is there because
+    Java refuses a signature without any. The edge serves chunks that begin before frame ``edge_frames`` or
+    reach past the end. ``states`` gives names and shapes: each is an input and an output, zero at the start.
+    Audio comes ``delay_samples`` late.
 
     A stateless model has ``window`` and ``window_edge`` (with ``valid``, for an utterance shorter than the
     window) of ``window_frames``, of whose output ``margin_frames`` at either end are wrong unless the
@@ -37,6 +38,7 @@ class Contract:
     """
 
     mode: str
+    float_layers: tuple[str, ...] = ()
     audio: dict
     fingerprint: str
     mel_layout: str = "[1, frames, num_mels]"

@@ -10,45 +10,50 @@ from hifigan_tf.contract import Contract, read
 from hifigan_tf.errors import UserError
 
 
-def litert_interpreter(model: bytes, threads: int):
-    """LiteRT's interpreter. Anything with the methods of ``tf.lite.Interpreter`` can take its place."""
-    from ai_edge_litert.interpreter import Interpreter
+def load_tflite(
+    model: str | Path | bytes, chunk_frames: int | None = None, threads: int = 1, interpreter=None
+) -> "ContractVocoder":
+    """A model from a ``.tflite`` path or the bytes of one.
 
-    return Interpreter(model_content=model, num_threads=threads)
+    ``interpreter`` is a class with the interface of LiteRT's, which is the default; ``tf.lite.Interpreter``
+    is another. Raises ``UserError`` for a file that is missing, cut short, or without its contract.
+    """
+    if interpreter is None:
+        from ai_edge_litert.interpreter import Interpreter as interpreter
+    name = "the model" if isinstance(model, bytes) else str(model)
+    if not isinstance(model, bytes):
+        if not Path(model).is_file():
+            raise UserError(f"model {model} does not exist: check the path")
+        model = Path(model).read_bytes()
+    contract = read(model, name)
+    try:
+        return ContractVocoder(contract, interpreter(model_content=model, num_threads=threads), chunk_frames)
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"{name} cannot be loaded (cut short?): {str(error).strip().splitlines()[0]}") from None
 
 
-class TFLiteVocoder:
-    """A model loaded once, for any number of streams and threads at a time.
+class ContractVocoder:
+    """A model loaded once, with its contract, for any number of streams and threads at a time.
 
-    ``model`` is a path or the bytes of a file. ``chunk_frames`` is one of the contract's, the smallest by
+    ``interpreter`` has ``get_signature_runner``. ``chunk_frames`` is one of the contract's, the smallest by
     default: least latency, and the best quality of an 8-bit model, whose ranges follow the loudness.
-    Raises ``UserError`` for a file that is missing, cut short, or without its contract.
     """
 
-    def __init__(
-        self, model: str | Path | bytes, chunk_frames: int | None = None, threads: int = 1, make=litert_interpreter
-    ):
-        name = "the model" if isinstance(model, bytes) else str(model)
-        if not isinstance(model, bytes):
-            model = _load(Path(model))
-        self.contract: Contract = read(model, name)
-        self.audio = self.contract.audio_config
-        self.fingerprint = self.contract.fingerprint
-        try:
-            self._interpreter = make(model, threads)
-            self._signatures = self._interpreter.get_signature_list()
-        except (ValueError, RuntimeError) as error:
-            raise UserError(f"{name} cannot be loaded (cut short?): {str(error).strip().splitlines()[0]}") from None
+    def __init__(self, contract: Contract, interpreter, chunk_frames: int | None = None):
+        self.contract = contract
+        self.audio = contract.audio_config
+        self.fingerprint = contract.fingerprint
+        self.window_frames = contract.window_frames
+        self.margin_frames = contract.margin_frames
+        self._interpreter = interpreter
         self._runners: dict = {}
         self._lock = threading.Lock()
-        if self.contract.stateful:
-            known = self.contract.chunk_frames
+        if contract.stateful:
+            known = contract.chunk_frames
             if chunk_frames is not None and chunk_frames not in known:
-                raise UserError(f"{name} has no chunk of {chunk_frames} frames: it has {', '.join(map(str, known))}")
+                raise UserError(f"this model has no chunk of {chunk_frames} frames: it has {_listed(known)}")
             self.edge_chunk = min(known)
             self.chunk_frames = chunk_frames or self.edge_chunk
-        self.window_frames = self.contract.window_frames
-        self.margin_frames = self.contract.margin_frames
 
     def call(self, signature: str, **inputs) -> dict[str, np.ndarray]:
         """Runs a signature; its outputs are copies, so that streams cannot disturb each other."""
@@ -84,10 +89,8 @@ class TFLiteVocoder:
         return audio[: len(mel) * self.audio.hop_size]
 
 
-def _load(path: Path) -> bytes:
-    if not path.is_file():
-        raise UserError(f"model {path} does not exist: check the path")
-    return path.read_bytes()
+def _listed(numbers) -> str:
+    return ", ".join(map(str, numbers))
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Progress:
 class StatefulStream:
     """One utterance through a stateful model. ``push`` and ``flush`` as in ``StreamingVocoder``."""
 
-    def __init__(self, model: TFLiteVocoder):
+    def __init__(self, model: ContractVocoder):
         self.model = model
         empty = np.zeros([0, model.audio.num_mels], np.float32)
         self.progress = Progress(empty, 0, model.contract.delay_samples, model.initial_state())

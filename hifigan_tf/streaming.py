@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hifigan_tf.errors import UserError
-from hifigan_tf.litert import StatefulStream, TFLiteVocoder
+from hifigan_tf.litert import ContractVocoder, StatefulStream, load_tflite
 from hifigan_tf.windows import WindowStream, margin_frames
 
 KERAS_CHUNK = 32  # frames that a Keras generator advances by; its windows are two margins longer
@@ -34,20 +34,20 @@ class KerasVocoder:
         return self.generator.predict_on_batch(mel[None])[0, :, 0]
 
 
-def load_vocoder(model, chunk_frames: int | None = None, threads: int = 1) -> TFLiteVocoder | KerasVocoder:
+def load_vocoder(model, chunk_frames: int | None = None, threads: int = 1) -> ContractVocoder | KerasVocoder:
     """``model``, ready for any number of streams: a ``.tflite`` path or its bytes, a ``.keras`` path, a Generator.
 
     ``chunk_frames`` is how many frames a step takes, ``threads`` is for ``.tflite``. Raises ``UserError`` for
     a model that cannot be read.
     """
-    if isinstance(model, (TFLiteVocoder, KerasVocoder)):
+    if isinstance(model, (ContractVocoder, KerasVocoder)):
         return model
     if isinstance(model, (str, Path)) and Path(model).suffix == ".keras":
         from hifigan_tf.generator import load_generator
 
         model = load_generator(model)
     if isinstance(model, (str, Path, bytes)):
-        return TFLiteVocoder(model, chunk_frames, threads)
+        return load_tflite(model, chunk_frames, threads)
     return KerasVocoder(model, chunk_frames)
 
 
@@ -78,7 +78,7 @@ class StreamingVocoder:
 
     def reset(self) -> None:
         """Forgets the utterance; the next push begins a new one."""
-        if isinstance(self.model, TFLiteVocoder) and self.model.contract.stateful:
+        if isinstance(self.model, ContractVocoder) and self.model.contract.stateful:
             self._stream = StatefulStream(self.model)
         else:
             self._stream = WindowStream(self.model, self.audio.num_mels, self.audio.hop_size)
