@@ -1,5 +1,6 @@
 """Audio files: find, read with every check, resample, normalise, write."""
 
+import io
 import logging
 import struct
 from pathlib import Path
@@ -7,13 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import atomic_path
+from hifigan_tf.files import write_bytes
+from hifigan_tf.mp3 import with_length
 
 log = logging.getLogger(__name__)
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 PEAK = 0.95  # the original normalises every clip to this peak
 SILENCE = 1e-4  # a peak below this (-80 dBFS) is no speech
+UNKNOWN_LENGTH = 2**62  # soundfile gives more frames than this where a FLAC written to a pipe tells none
 
 
 def find_audio(folder: Path) -> list[Path]:
@@ -34,21 +37,32 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
         if size == 0:
             raise UserError(f"{path} is empty: record or copy it again")
         _check_complete(path, size)
-        with soundfile.SoundFile(path) as file:
+        source = io.BytesIO(with_length(path.read_bytes(), str(path))) if path.suffix.lower() == ".mp3" else path
+        with soundfile.SoundFile(source) as file:
             expected, rate = file.frames, file.samplerate
-            audio = file.read(dtype="float32", always_2d=True)
+            audio = _read_blocks(file) if expected > UNKNOWN_LENGTH else file.read(dtype="float32", always_2d=True)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the path") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise UserError(f"{path} cannot be decoded ({reason}): is it really {path.suffix[1:].upper()}?") from None
-    if len(audio) < expected:
+    if len(audio) < expected < UNKNOWN_LENGTH:
         raise UserError(f"{path} is truncated: {len(audio)} of {expected} samples are there; copy it again")
     if len(audio) == 0:
         raise UserError(f"{path} holds no samples: record or copy it again")
     audio = audio.mean(axis=1) if audio.shape[1] > 1 else audio[:, 0]
     check_samples(audio, str(path))
     return audio, rate
+
+
+def _read_blocks(file) -> np.ndarray:
+    """All of a ``SoundFile`` whose length is not known, ``[samples, channels]``."""
+    blocks = []
+    while not blocks or len(blocks[-1]):
+        blocks.append(file.read(65536, dtype="float32", always_2d=True))
+    return np.concatenate(blocks)
 
 
 def check_samples(audio: np.ndarray, name: str) -> None:
@@ -68,8 +82,8 @@ def _check_complete(path: Path, size: int) -> None:
         start = file.read(12)
         if start[:4] == b"RIFF" and start[8:12] == b"WAVE":
             (declared,) = struct.unpack("<I", start[4:8])
-            # Writers that stream leave 0 or the largest number, and some forget the final pad byte.
-            if 0 < declared < 0xFFFFFF00 and declared + 8 > size + 1:
+            # Writers to a pipe leave 0 or a number near the largest, and some forget the final pad byte.
+            if 0 < declared < 0x7FFFF000 and declared + 8 > size + 1:
                 raise UserError(f"{path} is truncated: {size} of {declared + 8} bytes are there; copy it again")
         elif start[:4] == b"OggS":
             file.seek(max(0, size - 65536 - 1024))
@@ -123,5 +137,7 @@ def write_wav(path: str | Path, audio: np.ndarray, sampling_rate: int) -> None:
     """Writes ``[samples]`` as a 16-bit mono WAV, atomically: a full disk leaves no half file."""
     import soundfile
 
-    with atomic_path(path) as temporary:
-        soundfile.write(temporary, to_pcm16(audio), sampling_rate, format="WAV", subtype="PCM_16")
+    # Encoded in memory first: libsndfile, writing to a full disk, does not tell why it failed.
+    encoded = io.BytesIO()
+    soundfile.write(encoded, to_pcm16(audio), sampling_rate, format="WAV", subtype="PCM_16")
+    write_bytes(path, encoded.getvalue())

@@ -12,7 +12,10 @@ from hifigan_tf.errors import UserError
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows defaults and keeps the line breaks of a description."""
+    """Shows defaults, where there are any, and keeps the line breaks of a description."""
+
+    def _get_help_string(self, action):
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
 def parser(module: str, description: str) -> argparse.ArgumentParser:
@@ -87,6 +90,26 @@ def existing_folder(text: str, what: str) -> Path:
     path = Path(text)
     if not path.is_dir():
         raise UserError(f"{what} {text} is not a folder: check the path")
+    return path
+
+
+def checkpoint(text: str) -> Path:
+    """The generator's file that ``text`` means: a ``.keras`` file, or the best or else last one of a run folder.
+
+    Raises ``UserError`` when there is none. Whether the file can be read shows when it is loaded.
+    """
+    path = Path(text)
+    if path.is_dir():
+        for name in ("best.keras", "last.keras"):
+            if (path / name).is_file():
+                return path / name
+        raise UserError(f"checkpoint {text}: no best.keras or last.keras in this folder: training has not saved yet")
+    if not path.is_file():
+        raise UserError(f"checkpoint {text} does not exist: give a .keras file or a run folder")
+    if path.suffix != ".keras":
+        raise UserError(
+            f"checkpoint {text} is no .keras file: convert PyTorch weights with python -m hifigan_tf.import_torch"
+        )
     return path
 
 

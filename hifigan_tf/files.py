@@ -13,7 +13,7 @@ from hifigan_tf.errors import UserError
 def atomic_path(path: str | Path):
     """A temporary path beside ``path`` that replaces it when the block ends well, and is removed when not."""
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:50]}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -24,6 +24,12 @@ def atomic_path(path: str | Path):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Writes a whole file atomically; a full disk is an ``OSError`` that says so, and leaves nothing behind."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def _umask() -> int:

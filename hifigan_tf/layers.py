@@ -105,7 +105,10 @@ class WeightNormConv1D(NormedConv1D):
 
     def assign(self, weight, bias):
         self.kernel.assign(weight)
-        self.gain.assign(self._norm())
+        norm = self._norm()
+        self.gain.assign(norm)
+        # A filter that is all zero (pruned) has no direction: any will do, with gain 0.
+        self.kernel.assign(keras.ops.where(norm == 0, 1.0, self.kernel))
         self.bias.assign(bias)
 
 

@@ -113,6 +113,6 @@ def make_optimizer(training: TrainingConfig, epoch_steps: int, loss_scaling: boo
         beta_1=training.adam_b1,
         beta_2=training.adam_b2,
         epsilon=1e-8,
-        weight_decay=training.weight_decay,
+        decay=training.weight_decay,
     )
     return keras.optimizers.LossScaleOptimizer(optimizer) if loss_scaling else optimizer

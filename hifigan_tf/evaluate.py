@@ -1,0 +1,233 @@
+"""Objective quality of generated audio against recordings: a table, JSON, and pictures of spectrograms."""
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hifigan_tf import cli
+from hifigan_tf.audio import PEAK, find_audio, load_audio, normalize
+from hifigan_tf.config import AudioConfig, Config
+from hifigan_tf.errors import UserError
+from hifigan_tf.files import atomic_path, unique_stems
+from hifigan_tf.metrics import METRICS, PESQ_MISSING, evaluate_pair, pesq_installed
+from hifigan_tf.shipped import CONFIGS
+
+log = logging.getLogger(__name__)
+
+LEVEL_TOLERANCE = 1.5  # dB: a good model is up to 1 dB quieter than its recordings
+NAMES_SHOWN = 5  # of a list of files in a warning
+TITLE = ("log_mel_l1", "pesq_wb")  # what a picture says about its pair
+
+
+class Pairs(NamedTuple):
+    """Files of two folders by stem: those in both, and the stems that are in one only."""
+
+    files: dict[str, tuple[Path, Path]]
+    only_reference: list[str]
+    only_generated: list[str]
+
+
+def pair_files(reference: Path, generated: Path) -> Pairs:
+    """The audio files of two folders, subfolders included, paired by stem.
+
+    Raises ``UserError`` where two files of a folder share a stem, or where nothing pairs up.
+    """
+    originals, others = unique_stems(find_audio(reference)), unique_stems(find_audio(generated))
+    both = {stem: (path, others[stem]) for stem, path in originals.items() if stem in others}
+    if not both:
+        raise UserError(
+            f"no file of {reference} ({len(originals)} audio files) and {generated} ({len(others)}) share a name: "
+            "a generated file pairs with the recording of the same name, whatever the suffix"
+        )
+    return Pairs(both, sorted(originals.keys() - others.keys()), sorted(others.keys() - originals.keys()))
+
+
+def load_pair(reference: Path, generated: Path, audio: AudioConfig, keep_level: bool) -> tuple[np.ndarray, np.ndarray]:
+    """A recording and what was generated of it, float32 ``[samples]`` of equal length at the config's rate.
+
+    The recording is brought to the peak that ``vocode`` gives its input, unless ``keep_level``. Raises
+    ``UserError`` for a file that cannot be used, and where the lengths say that the two do not belong together.
+    """
+    original, other = load_audio(reference, audio.sampling_rate), load_audio(generated, audio.sampling_rate)
+    length, longer = sorted((len(original), len(other)))
+    # Whole frames, mirrored ends and a codec's padding change a length by a window or two, never by a tenth of
+    # the clip or half a second. In a very short clip one window may be more than a tenth.
+    if longer - length > max(audio.n_fft, min(0.1 * longer, 0.5 * audio.sampling_rate)):
+        raise UserError(
+            f"{generated} lasts {len(other) / audio.sampling_rate:.2f} s, but {reference} "
+            f"{len(original) / audio.sampling_rate:.2f} s: they are not the same recording"
+        )
+    if not keep_level:
+        original = normalize(original)  # whole, as vocode does
+    return original[:length], other[:length]
+
+
+def evaluate_files(
+    pairs: dict[str, tuple[Path, Path]], audio: AudioConfig, metrics: list[str], keep_level: bool, plots: Path | None
+) -> dict:
+    """Computes ``metrics`` for each pair, and draws it into the folder ``plots``.
+
+    Returns ``mean`` ``{metric: value}`` over the files that have a value, ``files`` ``{stem: {metric: value}}``,
+    ``missing`` ``{metric: [stem]}`` with those that have none, ``skipped`` ``{stem: why}``, and
+    ``level_difference_db``, generated minus reference, mean over the files. A pair that cannot be used is
+    skipped with a warning. Raises ``UserError`` when none is left.
+    """
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    from hifigan_tf.mel import MelSpectrogram
+    from hifigan_tf.plots import save_spectrograms
+
+    front_end = MelSpectrogram.of(audio, for_loss=True)
+    files, skipped, levels = {}, {}, []
+    with logging_redirect_tqdm():
+        for stem, paths in tqdm(pairs.items(), desc="evaluating", unit="file"):
+            try:
+                reference, generated = load_pair(*paths, audio, keep_level)
+            except (UserError, OSError) as error:
+                skipped[stem] = cli.describe_os_error(error) if isinstance(error, OSError) else cli.one_line(error)
+                log.warning("warning: %s is skipped: %s", stem, skipped[stem])
+                continue
+            files[stem] = evaluate_pair(reference, generated, front_end, metrics)
+            levels.append(level_db(generated) - level_db(reference))
+            if plots:
+                scores = [f"{METRICS[key].name} {shown(key, files[stem][key])}" for key in TITLE if key in metrics]
+                title = ": ".join(filter(None, ("generated", ", ".join(scores))))
+                save_spectrograms(plots / f"{stem}.png", {"reference": reference, title: generated}, front_end)
+    if not files:
+        raise UserError(f"none of the {len(pairs)} pairs could be evaluated, the first because {skipped[min(skipped)]}")
+    present = {key: [scores[key] for scores in files.values() if scores[key] is not None] for key in metrics}
+    return {
+        "mean": {key: float(np.mean(values)) if values else None for key, values in present.items()},
+        "files": files,
+        "missing": {key: [stem for stem, scores in files.items() if scores[key] is None] for key in metrics},
+        "skipped": skipped,
+        "level_difference_db": float(np.mean(levels)),
+    }
+
+
+def level_db(audio: np.ndarray) -> float:
+    """Root mean square of ``[samples]`` in dB of full scale, at least -120."""
+    return 10 * float(np.log10(max(np.mean(np.square(audio, dtype=np.float64)), 1e-12)))
+
+
+def shown(key: str, value: float | None) -> str:
+    """A value in the digits of its metric, or a dash where there is none."""
+    return "-" if value is None else f"{value:.{METRICS[key].digits}f}"
+
+
+def table(report: dict) -> str:
+    """The report of ``evaluate_files`` as text: a row a file, the mean, and which direction is better."""
+    keys = list(report["mean"])
+    names = [" ".join(filter(None, (METRICS[key].name, METRICS[key].unit))) for key in keys]
+    rows = [["file", *names]]
+    for stem, scores in [*report["files"].items(), (f"mean of {len(report['files'])}", report["mean"])]:
+        rows.append([stem, *(shown(key, scores[key]) for key in keys)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for name, *cells in rows:
+        right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        lines.append("  ".join([name.ljust(widths[0]), *right]))
+    rule = "-" * len(lines[0])
+    higher = [name for name, key in zip(names, keys, strict=True) if METRICS[key].better == "higher"]
+    better = f"higher is better in {', '.join(higher)}, lower in the others" if higher else "lower is better"
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], better])
+
+
+def listed(names: list[str]) -> str:
+    """``names`` for a warning: how many, and the first of them."""
+    more = ", ..." if len(names) > NAMES_SHOWN else ""
+    return f"{len(names)} file{'s' * (len(names) > 1)} ({', '.join(names[:NAMES_SHOWN])}{more})"
+
+
+def warn_of_unpaired(pairs: Pairs) -> None:
+    for stems, folder in ((pairs.only_reference, "reference"), (pairs.only_generated, "generated")):
+        if stems:
+            log.warning("warning: only in the %s folder, not evaluated: %s", folder, listed(stems))
+
+
+def warn_of_results(report: dict, keep_level: bool) -> None:
+    """Says what a reader of the table could miss: skipped files, metrics without a value, a difference of level."""
+    if report["skipped"]:
+        log.warning("warning: skipped for the reasons above: %s", listed(list(report["skipped"])))
+    for key, stems in report["missing"].items():
+        if stems and (key != "pesq_wb" or pesq_installed()):
+            log.warning("warning: no %s for %s: %s", METRICS[key].name, listed(stems), METRICS[key].absent)
+    difference = report["level_difference_db"]
+    if abs(difference) > LEVEL_TOLERANCE:
+        log.warning(
+            "warning: the generated files are %.1f dB %s than the recordings%s: give --keep-level if vocode ran with "
+            "--keep-level, and only then",
+            abs(difference),
+            "louder" if difference > 0 else "quieter",
+            "" if keep_level else f" at a peak of {PEAK}",
+        )
+
+
+def check_apart(reference: Path, generated: Path) -> None:
+    """Raises ``UserError`` where the folders are the same or one lies in the other, for both are searched whole."""
+    first, second = reference.resolve(), generated.resolve()
+    if first == second:
+        raise UserError(f"--reference and --generated are the same folder, {reference}: give two")
+    if first in second.parents or second in first.parents:
+        raise UserError(f"one of {reference} and {generated} lies inside the other: keep them apart")
+
+
+def parse(arguments=None):
+    parser = cli.parser("evaluate", __doc__)
+    parser.add_argument("--reference", required=True, metavar="DIR", help="folder of recordings")
+    parser.add_argument("--generated", required=True, metavar="DIR", help="folder of generated audio, same names")
+    parser.add_argument("--config", default=CONFIGS / "v1.json", metavar="FILE", help="config with the audio settings")
+    parser.add_argument("--json", metavar="FILE", help="write every number there")
+    parser.add_argument("--plots", metavar="DIR", help="write a picture of both spectrograms of each pair there")
+    parser.add_argument(
+        "--metrics", nargs="+", choices=METRICS, metavar="METRIC",
+        help=f"compute only these of {', '.join(METRICS)}; F0 and voicing take most of the time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep-level", action="store_true",
+        help=f"compare with the recordings as they are, not at a peak of {PEAK} (for what vocode --keep-level made)",
+    )  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None) -> int:
+    args = parse(arguments)
+    reference = cli.existing_folder(args.reference, "--reference")
+    generated = cli.existing_folder(args.generated, "--generated")
+    check_apart(reference, generated)
+    config = Config.load(args.config)
+    pairs = pair_files(reference, generated)
+    warn_of_unpaired(pairs)
+    if args.json and Path(args.json).is_dir():
+        raise UserError(f"--json {args.json} is a folder: give the name of a file")
+    if args.json:
+        cli.writable_folder(Path(args.json).parent)
+    plots = cli.writable_folder(args.plots) if args.plots else None
+    metrics = [key for key in METRICS if key in (args.metrics or METRICS)]
+    if "pesq_wb" in metrics and not pesq_installed():
+        log.warning("warning: %s", PESQ_MISSING)
+
+    report = evaluate_files(pairs.files, config.audio, metrics, args.keep_level, plots)
+    print(table(report))
+    warn_of_results(report, args.keep_level)
+    if args.json:
+        report["unpaired"] = {"reference": pairs.only_reference, "generated": pairs.only_generated}
+        report["metrics"] = {key: METRICS[key]._asdict() for key in metrics}
+        report["settings"] = {
+            "reference": str(reference),
+            "generated": str(generated),
+            "reference_peak": None if args.keep_level else PEAK,
+            "audio": dataclasses.asdict(config.audio),
+        }
+        with atomic_path(args.json) as temporary:
+            temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,63 @@
+"""``python -m hifigan_tf.extract_mel``: recordings to mels, for acoustic models and for ``vocode``."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from hifigan_tf import cli
+from hifigan_tf.audio import AUDIO_SUFFIXES, PEAK, normalize
+from hifigan_tf.batch import BAD_INPUTS, convert_all, find_inputs, load_speech
+from hifigan_tf.config import Config
+from hifigan_tf.files import write_bytes
+from hifigan_tf.shipped import CONFIGS
+
+DESCRIPTION = f"""Makes mels of speech. Each INPUT becomes DIR/<name>.npy, float32 [frames, num_mels]: the natural
+logarithm of at least 1e-5 that the generator takes. The last frame is filled up with silence.
+
+INPUT is an audio file (WAV, FLAC, OGG, MP3), or a folder searched for them.
+
+{BAD_INPUTS}"""
+
+
+def parse(argv=None):
+    parser = cli.parser("extract_mel", DESCRIPTION)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="audio files or folders")
+    parser.add_argument("--output-dir", required=True, metavar="DIR", type=Path, help="made where it does not exist")
+    settings = parser.add_mutually_exclusive_group()
+    settings.add_argument("--config", default=CONFIGS / "v1.json", metavar="FILE", help="config with audio settings")
+    settings.add_argument("--checkpoint", metavar="CKPT", help="take them from this .keras file or run folder instead")
+    parser.add_argument(
+        "--keep-level",
+        action="store_true",
+        help="take recordings as loud as they are; otherwise each is first scaled to a peak of "
+        f"{PEAK}, as in training and in vocode",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    args = parse(argv)
+    checkpoint = cli.checkpoint(args.checkpoint) if args.checkpoint else None
+    audio = None if checkpoint else Config.load(args.config).audio
+    files = find_inputs(args.inputs, AUDIO_SUFFIXES, args.output_dir, ".npy")
+    cli.writable_folder(args.output_dir)
+
+    from hifigan_tf.generator import load_generator
+    from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
+
+    audio = audio or load_generator(checkpoint).audio
+    front_end = MelSpectrogram.of(audio)
+
+    def convert(path, output):
+        samples = load_speech(path, audio)
+        mel = mel_spectrogram(samples if args.keep_level else normalize(samples), front_end)
+        encoded = io.BytesIO()
+        np.save(encoded, mel)
+        write_bytes(output, encoded.getvalue())
+
+    convert_all(files, convert)
+
+
+if __name__ == "__main__":
+    cli.run(main)

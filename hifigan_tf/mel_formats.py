@@ -1,0 +1,193 @@
+"""Mels from other front ends: recognised, named, and converted on request.
+
+This project's mel is ``[frames, num_mels]`` in natural logarithms of at least 1e-5 (``mel.py``). An array of
+other numbers would become noise, so every ``.npy`` file goes through ``load_mel``. The limits come from
+physics where it decides, and otherwise from 46 clips of real and synthetic speech: clean, 20 and 40 dB
+quieter, clipped, in noise, and smoothed as acoustic models smooth. In doubt a mel is taken as natural.
+"""
+
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hifigan_tf.errors import UserError
+
+log = logging.getLogger(__name__)
+
+# From each scale to natural logarithms. Decibels are those of magnitudes, 20 * log10.
+TO_NATURAL = {
+    "log": lambda mel: mel,
+    "log10": lambda mel: mel * np.log(10),
+    "db": lambda mel: mel * (np.log(10) / 20),
+    "linear": lambda mel: np.log(np.maximum(mel, np.finfo(np.float32).tiny)),
+}
+LOOKS_LIKE = {
+    "log10": "look like base-10 logarithms",
+    "db": "look like decibels",
+    "linear": "look like magnitudes without a logarithm",
+    "normalized": "look normalised",
+    "unknown": "are on no scale known here",
+}
+# A sine of full scale gives 2.6 and silence ln(1e-5) = -11.5; the rest is for acoustic models that overshoot.
+NATURAL_MIN, NATURAL_MAX = -13.5, 4.0
+# Silence has -100 dB (-80 with librosa's top_db), and a loud vowel alone still has bands below -40.
+DECIBEL_BELOW, DECIBEL_MAX = -30.0, 40.0
+# Base 10: the natural scale's limits over ln(10), with room for a floor below 1e-5. Medians of natural
+# logarithms are -2.6 to -10, and only clipped speech or one 10 dB above white noise comes above -3.4.
+LOG10_MIN, LOG10_MEDIAN, LOG10_MAX = -5.5, -3.4, 1.2
+# The median second difference over time. Between overlapping frames of a noise it does not depend on the
+# noise's level, only on the base: 0.26 to 0.48 in natural logarithms, 0.11 to 0.21 in base 10.
+LOG10_ROUGHNESS = 0.24
+# A least value above -4.1 or a median above -1.8: no speech in natural logarithms, for 10 dB of white noise
+# gives -5.0 and -3.1. A least value above -1.8 is none in base 10 either (-2.2).
+NORMALIZED_ABOVE, NARROW_ABOVE = -4.1, -1.8
+# Magnitudes of speech span decades, so their median lies far below the largest.
+LINEAR_MEDIAN = 0.2
+# Fewer frames (0.74 s at the paper's hop) may be one loud vowel, whose narrow range says nothing.
+SURE_FRAMES = 64
+
+
+class MelFormat(NamedTuple):
+    """What ``--mel-format`` says: a key of ``TO_NATURAL``, or None for "recognise it", and the axes' order."""
+
+    scale: str | None = None
+    transposed: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "MelFormat":
+        """From the option's text, such as ``log10,transposed``. Raises ``UserError``."""
+        scale, transposed = None, False
+        for word in text.lower().split(","):
+            if word == "transposed" and not transposed:
+                transposed = True
+            elif word in TO_NATURAL and scale is None:
+                scale = word
+            else:
+                known = ", ".join(TO_NATURAL)
+                raise UserError(f"--mel-format {text!r}: give one of {known}, or transposed, or both with a comma")
+        return cls(scale, transposed)
+
+    def __str__(self) -> str:
+        if self == RECOGNIZE:
+            return "recognised"
+        return ",".join(filter(None, (self.scale, "transposed" * self.transposed)))
+
+
+RECOGNIZE = MelFormat()
+
+
+def load_mel(path: str | Path, num_mels: int, mel_format: MelFormat = RECOGNIZE) -> np.ndarray:
+    """The mel in a ``.npy`` file as float32 ``[frames, num_mels]`` in natural logarithms.
+
+    A batch axis of one is dropped. Raises ``UserError`` for a file that is no mel, holds NaN, or is foreign
+    and ``mel_format`` does not say so; the message names the option that reads it.
+    """
+    mel = _read(Path(path))
+    shape = list(mel.shape)
+    if mel_format.transposed:
+        mel = mel.T
+    turned = mel.shape[0] == num_mels != mel.shape[1]
+    if turned:
+        if mel_format.transposed:
+            raise UserError(f"{path}: shape {shape} is [frames, num_mels] already: leave out transposed")
+        mel = mel.T
+    if mel.shape[1] != num_mels:
+        raise UserError(
+            f"{path}: shape {shape} has no axis of the {num_mels} mel bands that this model needs: "
+            "make it again with python -m hifigan_tf.extract_mel"
+        )
+    if len(mel) == num_mels and mel_format == RECOGNIZE:
+        log.warning(
+            "warning: %s: shape %s is read as [frames, num_mels]; if it is not, pass --mel-format transposed",
+            path,
+            shape,
+        )
+    if not np.isfinite(mel).all():
+        frame, band = np.argwhere(~np.isfinite(mel))[0]
+        raise UserError(f"{path} holds NaN or infinite values (first at frame {frame}, band {band}): make it again")
+
+    scale = mel_format.scale or recognize(mel)
+    foreign = mel_format.scale is None and scale != "log"
+    found = []
+    if turned:
+        found.append(f"shape {shape} is [num_mels, frames]")
+    if foreign:
+        found.append(f"{_values(mel)} {LOOKS_LIKE[scale]}")
+    if found:
+        needed = MelFormat(scale if foreign else mel_format.scale, turned or mel_format.transposed)
+        raise UserError(f"{path}: {' and '.join(found)}: {_advice(needed)}")
+    return to_natural(mel, scale, str(path))
+
+
+def to_natural(mel: np.ndarray, scale: str, name: str) -> np.ndarray:
+    """A mel of a known scale as float32 natural logarithms of at least 1e-5; natural ones stay as they are.
+
+    Raises ``UserError`` when the values cannot be of that scale.
+    """
+    from hifigan_tf.mel import LOG_MIN
+
+    if scale == "log":
+        return np.ascontiguousarray(mel, np.float32)
+    natural = TO_NATURAL[scale](mel.astype(np.float64))
+    impossible = (
+        natural.max() > NATURAL_MAX
+        or (scale == "linear" and mel.min() < 0)
+        or (len(mel) >= SURE_FRAMES and natural.min() > NARROW_ABOVE)
+    )
+    if impossible:
+        raise UserError(f"{name}: {_values(mel)} cannot be {scale} of speech: choose another --mel-format")
+    return np.maximum(natural, LOG_MIN).astype(np.float32)
+
+
+def recognize(mel: np.ndarray) -> str:
+    """The scale of a mel ``[frames, num_mels]``: ``log`` or a key of ``LOOKS_LIKE``."""
+    low, high = float(mel.min()), float(mel.max())
+    if low >= 0:
+        return "linear" if np.median(mel) <= LINEAR_MEDIAN * high else "normalized"
+    if low < DECIBEL_BELOW:
+        return "db" if high <= DECIBEL_MAX else "unknown"
+    # A floor at a whole power of ten, such as -5 or -10, met more than once: by design, not by chance.
+    whole = -10 <= round(low) <= -5 and abs(low - round(low)) < 1e-4
+    if whole and high <= LOG10_MAX and np.count_nonzero(mel == low) > 1:
+        return "log10"
+    if low < NATURAL_MIN or high > NATURAL_MAX:
+        return "unknown"
+    if len(mel) >= SURE_FRAMES:
+        median, roughness = np.median(mel), np.median(np.abs(np.diff(mel, 2, axis=0)))
+        base_10 = LOG10_MIN <= low <= NARROW_ABOVE and median >= LOG10_MEDIAN and high <= LOG10_MAX
+        if base_10 and roughness < LOG10_ROUGHNESS:
+            return "log10"
+        if low > NORMALIZED_ABOVE or median > NARROW_ABOVE:
+            return "normalized"
+    return "log"
+
+
+def _values(mel: np.ndarray) -> str:
+    return f"values from {mel.min():.1f} to {mel.max():.1f}"
+
+
+def _advice(needed: MelFormat) -> str:
+    if needed.scale is None or needed.scale in TO_NATURAL:
+        return f"pass --mel-format {needed}"
+    natural = MelFormat("log", needed.transposed)
+    return f"make natural logarithms of at least 1e-5 of them, or pass --mel-format {natural} if they are"
+
+
+def _read(path: Path) -> np.ndarray:
+    """The array in a ``.npy`` file as float32 with two axes."""
+    try:
+        mel = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError):
+        mel = None
+    if not isinstance(mel, np.ndarray) or mel.dtype.kind not in "fiu":
+        raise UserError(f"{path} is no .npy array of numbers (cut short, or another kind of file): make it again")
+    while mel.ndim > 2 and mel.shape[0] == 1:
+        mel = mel[0]
+    if mel.ndim != 2 or mel.size == 0:
+        raise UserError(f"{path}: shape {list(mel.shape)} is no mel: it must be [frames, num_mels]")
+    with np.errstate(over="ignore"):
+        return mel.astype(np.float32)

@@ -1,0 +1,332 @@
+"""Reads PyTorch's checkpoint files without PyTorch, and without running what is in them.
+
+A checkpoint is a pickle, and a pickle is a program: Python's own ``pickle`` imports and calls whatever the file
+names. So the few opcodes that ``torch.save`` writes for tensors in plain containers are interpreted here. A
+global is only ever a name out of ``GLOBALS``; nothing is imported, no object of the file is called or gets
+attributes. Whatever else a file asks for is refused by its name.
+
+Both of PyTorch's formats keep the numbers outside the pickle, uncompressed: the zip format (since 1.6) as records
+``NAME/data/KEY``, the legacy one after its pickles. They are mapped into memory and read on demand.
+"""
+
+import mmap
+import pickletools
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from hifigan_tf.errors import UserError
+
+ZIP_MAGIC, LEGACY_MAGIC, LEGACY_VERSION = b"PK\3\4", 0x1950A86A20F9469CFC6C, 1001
+
+# Each storage's type in NumPy, which has no bfloat16: that is the upper half of a float32.
+BFLOAT16 = "torch.BFloat16Storage"
+DTYPES = {
+    "torch.FloatStorage": "f4",
+    "torch.HalfStorage": "f2",
+    BFLOAT16: "u2",
+    "torch.DoubleStorage": "f8",
+    "torch.LongStorage": "i8",
+    "torch.IntStorage": "i4",
+    "torch.ShortStorage": "i2",
+    "torch.CharStorage": "i1",
+    "torch.ByteStorage": "u1",
+    "torch.BoolStorage": "b1",
+}
+ORDERED_DICT = "collections.OrderedDict"
+REBUILD_TENSOR = "torch._utils._rebuild_tensor_v2"
+REBUILD_PARAMETER = "torch._utils._rebuild_parameter"
+GLOBALS = {ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER, *DTYPES}
+
+LITERALS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+SCALARS = {
+    *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
+    *("INT", "LONG", "FLOAT", "UNICODE", "STRING"),
+}
+
+
+@dataclass(frozen=True)
+class Global:
+    """A name out of ``GLOBALS``; a class of its own, so that no string in the file passes for one."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class Storage:
+    """``count`` numbers; ``place`` fills in where they lie once the pickle has been read."""
+
+    kind: str
+    count: int
+    memory: mmap.mmap | None = None
+    start: int = 0
+    byte_order: str = "<"
+    checksum: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return self.count * int(DTYPES[self.kind][-1])
+
+    def place(self, memory: mmap.mmap, start: int, byte_order: str = "<", checksum: int | None = None) -> None:
+        """The numbers begin at byte ``start``. Raises ``UserError`` when the file ends before they do."""
+        if not 0 <= start <= len(memory) - self.size:
+            raise UserError(f"is cut short: {self.size} bytes of numbers at byte {start}, the file has {len(memory)}")
+        self.memory, self.start, self.byte_order, self.checksum = memory, start, byte_order, checksum
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A view of a storage; ``offset`` and ``strides`` count elements, as PyTorch's do."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def numpy(self):
+        """A read-only array of ``shape``, bfloat16 as float32. Raises ``UserError`` when the numbers are damaged."""
+        import numpy as np  # late: --help reads this module too
+
+        storage = self.storage
+        if storage.checksum is not None:
+            with memoryview(storage.memory) as view, view[storage.start : storage.start + storage.size] as numbers:
+                if zlib.crc32(numbers) != storage.checksum:
+                    raise UserError(f"is damaged: the checksum at byte {storage.start} is wrong, copy the file again")
+        dtype = np.dtype(storage.byte_order + DTYPES[storage.kind])
+        flat = np.frombuffer(storage.memory, dtype, storage.count, storage.start)
+        strides = [stride * dtype.itemsize for stride in self.strides]
+        array = np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, strides, writeable=False)
+        if storage.kind == BFLOAT16:
+            return (array.astype(np.uint32) << 16).view(np.float32)
+        return array
+
+
+def read(path: str | Path):
+    """What was given to ``torch.save``: containers and scalars, with a ``Tensor`` for each tensor or parameter.
+
+    Raises ``UserError``, one line, for what is no checkpoint, is damaged, or asks for more than such data.
+    """
+    path = Path(path)
+    if path.stat().st_size == 0:
+        raise UserError(f"checkpoint {path} is empty: copy or download it again")
+    with path.open("rb") as file:
+        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    try:
+        return _read_zip(path, memory) if memory[:4] == ZIP_MAGIC else _read_legacy(memory)
+    except UserError as error:
+        raise UserError(f"checkpoint {path} {error}") from None
+
+
+def _read_zip(path: Path, memory: mmap.mmap):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            records = {info.filename: info for info in archive.infolist()}
+    # What zipfile raises for files cut short and for headers that make no sense.
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError, struct.error) as error:
+        raise UserError(f"is a zip file cut short or damaged ({brief(error)}): copy or download it again") from None
+    pickles = [name for name in records if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise UserError("is a zip file but no PyTorch checkpoint: it has no record data.pkl")
+    prefix = pickles[0].removesuffix("data.pkl")
+    byte_order = b"little"
+    if f"{prefix}byteorder" in records:  # PyTorch writes it since 2.1
+        start, info = _record(records, f"{prefix}byteorder", memory)
+        byte_order = memory[start : start + info.file_size]
+    if byte_order not in (b"little", b"big"):
+        raise UserError(f"is damaged: its record byteorder says {byte_order[:20]!r}, neither little nor big")
+    start, _ = _record(records, pickles[0], memory)
+    memory.seek(start)
+    storages: dict[str, Storage] = {}
+    result = _interpret(memory, storages)
+    for key, storage in storages.items():
+        start, info = _record(records, f"{prefix}data/{key}", memory)
+        if info.file_size != storage.size:
+            raise UserError(
+                f"is damaged: record data/{brief(key)} has {info.file_size} bytes, "
+                f"but the pickle says {storage.count} numbers of {storage.kind}, {storage.size} bytes"
+            )
+        storage.place(memory, start, "<" if byte_order == b"little" else ">", info.CRC)
+    return result
+
+
+def _record(records: dict[str, zipfile.ZipInfo], name: str, memory: mmap.mmap) -> tuple[int, zipfile.ZipInfo]:
+    """Where the bytes of a zip record begin, and its entry. It may claim anything: all of it is checked."""
+    info, shown = records.get(name), brief(name)
+    if info is None:
+        raise UserError(f"is damaged: its record {shown} is missing")
+    if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+        raise UserError(f"has a compressed record {shown}, which PyTorch never writes: save it anew with torch.save")
+    header = memory[info.header_offset : info.header_offset + 30] if info.header_offset >= 0 else b""
+    if len(header) < 30 or header[:4] != ZIP_MAGIC:
+        raise UserError(f"is damaged: its record {shown} does not begin where the list of records says")
+    start = info.header_offset + 30 + sum(struct.unpack("<HH", header[26:]))
+    if start + info.file_size > len(memory):
+        raise UserError(f"is damaged: its record {shown} ends behind the end of the file")
+    return start, info
+
+
+def _read_legacy(memory: mmap.mmap):
+    """Magic number, version, facts of the machine, the data, the storages' keys, each storage with its count."""
+    if _interpret(memory, {}) != LEGACY_MAGIC or _interpret(memory, {}) != LEGACY_VERSION:
+        raise UserError("is a pickle but no PyTorch checkpoint: give a file written by torch.save")
+    _interpret(memory, {})  # its byte order is not that of the numbers: those are always little-endian
+    storages: dict[str, Storage] = {}
+    result = _interpret(memory, storages)
+    keys = _interpret(memory, {})
+    strings = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not strings or sorted(keys) != sorted(storages):
+        raise UserError("is damaged: the list of its storages does not name those that its tensors use")
+    for key in keys:
+        storage, start = storages[key], memory.tell() + 8
+        count = int.from_bytes(memory.read(8), "little")
+        storage.place(memory, start)
+        if count != storage.count:
+            raise UserError(f"is damaged: a storage has {count} numbers, but the pickle says {storage.count}")
+        memory.seek(start + storage.size)
+    return result
+
+
+def _interpret(file, storages: dict[str, Storage]):
+    """Runs one pickle from where ``file`` stands to its end; puts the storages it names into ``storages``."""
+    try:
+        return _run(file, storages)
+    # A damaged pickle: unknown or unfinished opcodes, an empty stack, an unknown memo, a wrong type.
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error) as error:
+        raise UserError(f"is no PyTorch checkpoint, or is damaged or cut short ({brief(error)})") from None
+
+
+def _run(file, storages):
+    stack, marks, memo = [], [], {}
+
+    def take(count):
+        """The topmost ``count`` values; those above the last mark where that is None."""
+        start = marks.pop() if count is None else len(stack) - count
+        if not 0 <= start <= len(stack):
+            raise IndexError("its stack is empty")
+        taken = stack[start:]
+        del stack[start:]
+        return taken
+
+    for opcode, argument, _ in pickletools.genops(file):
+        match opcode.name:
+            case "PROTO" | "FRAME":
+                pass
+            case "STOP":
+                return stack.pop()
+            case name if name in LITERALS:
+                stack.append(LITERALS[name])
+            case name if name in SCALARS:
+                stack.append(argument)
+            case "MARK":
+                marks.append(len(stack))
+            case "EMPTY_DICT":
+                stack.append({})
+            case "EMPTY_LIST":
+                stack.append([])
+            case "TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
+                stack.append(tuple(take(int(name[5:]) if name[5:] else None)))
+            case "LIST":
+                stack.append(take(None))
+            case "DICT":
+                stack.append(_dictionary(take(None)))
+            case "APPEND" | "APPENDS" as name:
+                items = take(1 if name == "APPEND" else None)
+                _expect(stack[-1], list).extend(items)
+            case "SETITEM" | "SETITEMS" as name:
+                items = take(2 if name == "SETITEM" else None)
+                _expect(stack[-1], dict).update(_dictionary(items))
+            case "BINPUT" | "LONG_BINPUT" | "PUT":
+                memo[argument] = stack[-1]
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "BINGET" | "LONG_BINGET" | "GET":
+                stack.append(memo[argument])
+            case "GLOBAL" | "INST":
+                # INST calls what it names at once, which no tensor needs: even an admitted name is refused there.
+                stack.append(_global(argument.replace(" ", "."), opcode.name))
+            case "STACK_GLOBAL":
+                stack.append(_global(".".join(_expect(part, str) for part in take(2)), opcode.name))
+            case "REDUCE":
+                stack.append(_rebuild(*take(2)))
+            case "BUILD":
+                # The state of an OrderedDict: only PyTorch's _metadata about module versions.
+                take(1)
+                _expect(stack[-1], dict)
+            case "BINPERSID":
+                stack.append(_storage(stack.pop(), storages))
+            case name:
+                raise UserError(f"uses the pickle opcode {name}, which no checkpoint of tensors needs: refused")
+
+
+def _expect(value, kind):
+    if type(value) is not kind:
+        raise TypeError(f"a {type(value).__name__} where a {kind.__name__} belongs")
+    return value
+
+
+def _dictionary(items: list) -> dict:
+    """Of key, value, key, value, … Keys are plain: hashing a tuple of tuples of tuples … would exhaust the stack."""
+    result = {}
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        if key is not None and type(key) not in (str, int, float, bool):
+            raise TypeError(f"a {type(key).__name__} as the key of a dictionary")
+        result[key] = value
+    return result
+
+
+def _global(name: str, opcode: str) -> Global:
+    if name not in GLOBALS or opcode == "INST":
+        raise UserError(
+            f"asks for {brief(name)}, which is no part of a checkpoint of tensors: refused, nothing was run"
+        )
+    return Global(name)
+
+
+def _rebuild(function, arguments):
+    """What calling an admitted global would give."""
+    name, arguments = _expect(function, Global).name, _expect(arguments, tuple)
+    if name == ORDERED_DICT:
+        pairs = _expect(arguments[0], list) if arguments else []
+        return _dictionary([item for key, value in pairs for item in (key, value)])
+    if name == REBUILD_TENSOR:
+        return _tensor(*arguments[:4])
+    if name == REBUILD_PARAMETER:
+        return _expect(arguments[0], Tensor)
+    raise UserError(f"calls {name}, which is no part of a checkpoint of tensors: refused, nothing was run")
+
+
+def _storage(identity, storages) -> Storage:
+    """The storage of a persistent id: ``("storage", type, key, device, count)``, and in the legacy format a view."""
+    tag, kind, key, _, count, *view = _expect(identity, tuple)
+    kind, key = _expect(kind, Global).name, _expect(key, str)
+    known = tag == "storage" and kind in DTYPES and all(item is None for item in view)
+    if not known or not 0 <= _expect(count, int) < 2**60:
+        raise UserError("is damaged, or refers to something other than a storage of numbers: refused")
+    storage = storages.setdefault(key, Storage(kind, count))
+    if (storage.kind, storage.count) != (kind, count):
+        raise UserError(f"is damaged: it describes its storage {brief(key)} in two ways")
+    return storage
+
+
+def _tensor(storage, offset, shape, strides) -> Tensor:
+    _expect(storage, Storage)
+    for number in (offset, *_expect(shape, tuple), *_expect(strides, tuple)):
+        if _expect(number, int) < 0:
+            raise UserError("is damaged: a tensor has a negative offset, size or stride")
+    # Python's integers do not overflow: a size beyond all bounds is just a large number here.
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    if all(shape) and last >= storage.count:
+        raise UserError(
+            f"is damaged: a tensor reaches element {brief(last)} of a storage that has {brief(storage.count)}"
+        )
+    return Tensor(storage, offset, shape, strides)
+
+
+def brief(value) -> str:
+    """At most 80 printable characters of a text out of the file."""
+    return "".join(character if character.isprintable() else "?" for character in str(value)[:80])

@@ -1,0 +1,74 @@
+"""Fixtures and helpers of all tests."""
+
+import os
+
+# Before TensorFlow is imported anywhere.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hifigan_tf.config import Config
+from hifigan_tf.shipped import CONFIGS
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real speech and real weights, which only the makers of this project have."""
+    folder = os.environ.get("HIFIGAN_SHARED")
+    if not folder:
+        pytest.skip("HIFIGAN_SHARED is not set: real speech and weights are not part of the project")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Config:
+    """A config of everything in small: 8 kHz, 16 mels, a hop of 32, narrow discriminators."""
+    return Config.load(CONFIGS / "demo.json").replace(
+        upsample_rates=[4, 4, 2],
+        upsample_kernel_sizes=[8, 8, 4],
+        upsample_initial_channel=16,
+        resblock_kernel_sizes=[3, 5],
+        resblock_dilation_sizes=[[1, 2], [2, 3]],
+        mpd_periods=[2, 3],
+        msd_scales=2,
+        segment_size=1024,
+        num_mels=16,
+        n_fft=128,
+        hop_size=32,
+        win_size=128,
+        sampling_rate=8000,
+        fmax=4000,
+        batch_size=2,
+    )
+
+
+@pytest.fixture
+def command():
+    """Runs ``python -m hifigan_tf.<module> …`` as a user would, and gives the finished process."""
+
+    def run(module, *arguments, **kwargs):
+        return subprocess.run(
+            [sys.executable, "-m", f"hifigan_tf.{module}", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **kwargs,
+        )
+
+    return run
+
+
+def assert_one_error(process, *words: str) -> None:
+    """Exit code 2, and one line on standard error that holds every word, with no traceback."""
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    errors = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, process.stderr
+    for word in words:
+        assert str(word) in errors[0]

@@ -1,0 +1,403 @@
+"""Metrics against known numbers, and the evaluation command on good, bad and missing files."""
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.fft
+import soundfile
+
+from hifigan_tf import evaluate, metrics
+from hifigan_tf.audio import normalize, resample, to_pcm16, write_wav
+from hifigan_tf.config import Config
+from hifigan_tf.errors import UserError
+from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.plots import save_spectrograms
+
+RATE = 22050
+FAST = ["log_mel_l1", "mcd_db", "stoi"]
+F0 = ["f0_rmse_hz", "f0_rmse_cents", "voicing_f1"]
+
+
+def voice(seconds=2.0, f0_ratio=1.0, seed=0):
+    """``[samples]``: harmonics under gliding formants in syllables of 0.25 s with pauses, over weak noise."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    f0 = f0_ratio * (150 + 40 * np.sin(2 * np.pi * 0.9 * time))
+    phase = 2 * np.pi * np.cumsum(f0) / RATE
+    formants = [(600 + 200 * np.sin(2 * np.pi * 1.3 * time), 120), (1700 + 500 * np.sin(2 * np.pi * 0.7 * time), 250)]
+    audio = np.zeros_like(time)
+    for harmonic in range(1, 25):
+        gain = sum(np.exp(-(((harmonic * f0 - centre) / width) ** 2)) for centre, width in formants)
+        audio += (gain + 0.3 / harmonic) * np.sin(harmonic * phase)
+    audio *= np.clip(4 * np.sin(2 * np.pi * 2 * time), 0, 1)
+    noise = np.random.default_rng(seed).standard_normal(len(time))
+    return normalize(audio / np.abs(audio).max() + 2e-3 * noise)
+
+
+@pytest.fixture(scope="module")
+def front_end():
+    return MelSpectrogram.of(Config.load(evaluate.DEFAULT_CONFIG).audio, for_loss=True)
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return voice()
+
+
+def folders(tmp_path):
+    """Two folders for a pair or more."""
+    result = tmp_path / "reference", tmp_path / "generated"
+    for folder in result:
+        folder.mkdir()
+    return result
+
+
+def run(reference, generated, *options):
+    return evaluate.main(["--reference", str(reference), "--generated", str(generated), *map(str, options)])
+
+
+def command(*arguments):
+    return subprocess.run([sys.executable, "-m", "hifigan_tf.evaluate", *map(str, arguments)],
+                          capture_output=True, text=True, timeout=300)  # fmt: skip
+
+
+# --- Metrics
+
+
+def test_identical_audio_is_perfect(front_end, speech):
+    scores = metrics.evaluate_pair(speech, speech.copy(), front_end)
+    assert list(scores) == list(metrics.METRICS)
+    assert scores == {
+        "log_mel_l1": 0,
+        "mcd_db": 0,
+        "pesq_wb": pytest.approx(4.644, abs=1e-3),  # the top of P.862.2's scale
+        "stoi": pytest.approx(1, abs=1e-6),
+        "f0_rmse_hz": 0,
+        "f0_rmse_cents": 0,
+        "voicing_f1": 1,
+    }
+
+
+@pytest.mark.parametrize("gain_db", [-6.0, -12.0])
+def test_a_gain_shifts_every_log_mel_band_and_nothing_else(front_end, speech, gain_db):
+    scores = metrics.evaluate_pair(speech, speech * 10 ** (gain_db / 20), front_end, FAST)
+    assert scores["log_mel_l1"] == pytest.approx(-gain_db * np.log(10) / 20, abs=2e-3)
+    assert scores["mcd_db"] == pytest.approx(0, abs=0.02)  # it leaves c_0, the loudness, out
+    assert scores["stoi"] == pytest.approx(1, abs=1e-4)
+
+
+def test_mcd_is_the_rms_distance_in_db():
+    """Few bands: the cepstrum is complete, and by Parseval MCD is the RMS difference without its mean."""
+    reference, generated = np.random.default_rng(0).standard_normal((2, 1, 20))
+    decibels = 20 / np.log(10) * (reference - generated)
+    # The last coefficient of an even number of bands stands alone in Parseval's sum as the others do.
+    assert metrics.mel_cepstral_distortion(reference, generated) == pytest.approx(np.std(decibels), rel=1e-9)
+
+
+def test_mcd_against_scipy_and_one_known_coefficient():
+    reference, generated = np.random.default_rng(1).standard_normal((2, 50, 80))
+    cepstra = [scipy.fft.dct(mel, type=2, axis=-1)[:, 1:25] / 80 for mel in (reference, generated)]
+    expected = 10 / np.log(10) * np.sqrt(2 * ((cepstra[0] - cepstra[1]) ** 2).sum(axis=-1)).mean()
+    assert metrics.mel_cepstral_distortion(reference, generated) == pytest.approx(expected, rel=1e-9)
+
+    def ripple(order):
+        return reference + 0.1 * np.cos(np.pi * order * (np.arange(80) + 0.5) / 80)
+
+    assert metrics.mel_cepstral_distortion(reference, ripple(3)) == pytest.approx(0.6142, abs=1e-4)
+    assert metrics.mel_cepstral_distortion(reference, ripple(30)) == pytest.approx(0, abs=1e-9)  # beyond 24
+
+
+def test_noise_lowers_pesq_and_stoi_step_by_step(front_end, speech):
+    noise = np.random.default_rng(3).standard_normal(len(speech)).astype(np.float32)
+    chosen = ["log_mel_l1", "pesq_wb", "stoi"]
+    steps = [metrics.evaluate_pair(speech, speech + level * noise, front_end, chosen) for level in (0.003, 0.02, 0.1)]
+    for better, worse in pairwise(steps):
+        assert better["pesq_wb"] > worse["pesq_wb"] + 0.1
+        assert better["stoi"] > worse["stoi"] + 0.01
+        assert better["log_mel_l1"] < worse["log_mel_l1"] - 0.1
+    assert 1 < steps[-1]["pesq_wb"] < 1.6
+    assert list(steps[0]) == chosen
+
+
+def test_pesq_is_what_the_package_says_at_16_khz(front_end, speech):
+    import pesq
+
+    noisy = speech + 0.01 * np.random.default_rng(5).standard_normal(len(speech)).astype(np.float32)
+    expected = pesq.pesq(16000, resample(speech, RATE, 16000), resample(noisy, RATE, 16000), "wb")
+    assert metrics.evaluate_pair(speech, noisy, front_end, ["pesq_wb"])["pesq_wb"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_higher_voice_gives_its_distance_in_hz_and_cents(front_end, speech):
+    scores = metrics.evaluate_pair(speech, voice(f0_ratio=1.05), front_end, F0)
+    f0 = metrics.f0_contour(resample(speech, RATE, 16000))
+    assert scores["f0_rmse_cents"] == pytest.approx(1200 * np.log2(1.05), abs=5)  # pYIN has steps of 10 cents
+    assert scores["f0_rmse_hz"] == pytest.approx(0.05 * np.sqrt(np.nanmean(f0**2)), abs=0.5)
+    assert scores["voicing_f1"] > 0.9
+    time = np.arange(len(f0)) / 100
+    assert np.nanmedian(np.abs(f0 - 150 - 40 * np.sin(2 * np.pi * 0.9 * time))) < 1.5
+
+
+def test_f0_and_voicing_by_hand():
+    nan = np.nan
+    reference, generated = np.array([100, 100, nan, 200, nan]), np.array([110, 80, 150, nan, nan])
+    assert metrics.f0_rmse_hz(reference, generated) == pytest.approx(np.sqrt((10**2 + 20**2) / 2))
+    assert metrics.f0_rmse_cents(reference[:1], 2 * reference[:1]) == pytest.approx(1200)
+    assert metrics.voicing_f1(reference, generated) == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+    assert metrics.voicing_f1(reference, np.full(5, nan)) == 0
+    assert metrics.voicing_f1(np.full(5, nan), np.full(5, nan)) is None
+    assert metrics.f0_rmse_hz(reference, np.full(5, nan)) is None
+
+
+def test_what_does_not_exist_is_none(front_end, speech):
+    click = 0.1 * np.random.default_rng(0).standard_normal(3000).astype(np.float32)  # 0.14 s
+    scores = metrics.evaluate_pair(click, 0.9 * click, front_end, ["mcd_db", "pesq_wb", "stoi"])
+    assert scores == {"mcd_db": pytest.approx(0, abs=0.01), "pesq_wb": None, "stoi": None}
+    assert metrics.evaluate_pair(0 * speech, 0 * speech, front_end, F0) == dict.fromkeys(F0)
+    assert metrics.evaluate_pair(speech, 0 * speech, front_end, ["pesq_wb"]) == {"pesq_wb": None}
+    burst = np.pad(speech[: RATE // 5], (0, RATE))  # long enough, but with too few loud frames for STOI
+    assert metrics.evaluate_pair(burst, burst, front_end, ["stoi"]) == {"stoi": None}
+
+
+def test_unknown_metrics_are_refused(front_end, speech):
+    with pytest.raises(ValueError, match="'mos'"):
+        metrics.evaluate_pair(speech, speech, front_end, ["stoi", "mos"])
+
+
+def test_pesq_of_more_utterances_than_its_code_can_hold():
+    """60 utterances overrun an array of the reference code, so the recording goes through it in pieces."""
+    random = np.random.default_rng(0)
+    burst = np.concatenate([0.2 * random.standard_normal(6000), 1e-5 * random.standard_normal(6000)])
+    audio = np.tile(burst, 60).astype(np.float32)
+    assert metrics.pesq_wb(audio, audio) == pytest.approx(4.644, abs=1e-3)
+
+
+def test_only_the_common_length_counts(front_end, speech):
+    longer = np.concatenate([speech, np.ones(200, np.float32)])
+    assert metrics.evaluate_pair(speech, longer, front_end, FAST)["log_mel_l1"] == 0
+
+
+# --- Pictures
+
+
+def test_a_picture_shows_both_spectrograms_on_one_colour_scale(tmp_path, front_end, speech, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn, imshow = [], Axes.imshow
+
+    def spy(panel, data, **options):
+        drawn.append((data, options))
+        return imshow(panel, data, **options)
+
+    monkeypatch.setattr(Axes, "imshow", spy)
+    save_spectrograms(tmp_path / "a $ b.png", {"reference $": speech, "generated": 0.5 * speech}, front_end)
+    (top, first), (bottom, second) = drawn
+    np.testing.assert_array_equal(top, mel_spectrogram(speech, front_end).T)
+    np.testing.assert_array_equal(bottom, mel_spectrogram(0.5 * speech, front_end).T)
+    assert (first["vmin"], first["vmax"]) == (second["vmin"], second["vmax"]) == (bottom.min(), top.max())
+    assert first["extent"] == pytest.approx((0, 2.0, 0, 80), abs=0.01)  # seconds, mel bands
+    check_picture(tmp_path / "a $ b.png")
+
+
+def check_picture(path):
+    from matplotlib.image import imread
+
+    height, width, _ = imread(path).shape
+    assert height == 640
+    assert 700 <= width <= 1800
+    assert len(np.unique(imread(path)[..., :3])) > 200
+
+
+# --- The command
+
+
+def test_the_command_end_to_end(tmp_path, speech):
+    """A WAV with a FLAC, one shorter by part of a window, one corrupt, one unpaired on either side."""
+    reference, generated = folders(tmp_path)
+    other = voice(1.5, seed=1)
+    write_wav(reference / "one.wav", speech, RATE)
+    soundfile.write(generated / "one.flac", to_pcm16(speech), RATE)
+    write_wav(reference / "two.wav", 0.3 * other, RATE)
+    write_wav(generated / "two.wav", 0.5 * other[:-200], RATE)
+    write_wav(reference / "bad.wav", speech, RATE)
+    (generated / "bad.wav").write_bytes(b"no audio at all")
+    write_wav(reference / "alone.wav", speech, RATE)
+    write_wav(generated / "extra.wav", speech, RATE)
+    result = command("--reference", reference, "--generated", generated, "--json", tmp_path / "new" / "scores.json",
+                     "--plots", tmp_path / "plots")  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "only in the reference folder, not evaluated: 1 file (alone)" in result.stderr
+    assert "only in the generated folder, not evaluated: 1 file (extra)" in result.stderr
+    assert "bad is skipped" in result.stderr
+    assert "skipped for the reasons above: 1 file (bad)" in result.stderr
+    assert "3/3" in result.stderr  # the progress bar
+    report = json.loads((tmp_path / "new" / "scores.json").read_text(), parse_constant=pytest.fail)
+    assert list(report["files"]) == ["one", "two"]
+    assert list(report["skipped"]) == ["bad"]
+    assert report["unpaired"] == {"reference": ["alone"], "generated": ["extra"]}
+    one, two = report["files"]["one"], report["files"]["two"]
+    # The one file is at the peak of 0.95 in both folders, the other has 0.5 of what becomes 0.95 in one.
+    assert one["log_mel_l1"] < 0.01
+    assert one["pesq_wb"] == pytest.approx(4.64, abs=0.01)
+    assert two["log_mel_l1"] == pytest.approx(np.log(1 / 0.5), abs=0.02)
+    assert two["f0_rmse_hz"] < 1
+    assert report["mean"] == {key: pytest.approx((one[key] + two[key]) / 2) for key in one}
+    assert report["level_difference_db"] == pytest.approx(20 * np.log10(0.5) / 2, abs=0.05)
+    assert report["metrics"]["f0_rmse_hz"]["unit"] == "Hz"
+    assert report["settings"]["reference_peak"] == 0.95
+    assert report["settings"]["audio"]["n_fft"] == 1024
+    header, _, first, second, _, mean, _ = result.stdout.splitlines()
+    assert header.split()[:5] == ["file", "log-mel", "L1", "MCD", "dB"]
+    assert first.split()[0] == "one"
+    assert second.split()[:2] == ["two", f"{two['log_mel_l1']:.4f}"]
+    assert mean.split()[:4] == ["mean", "of", "2", f"{report['mean']['log_mel_l1']:.4f}"]
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["one.png", "two.png"]
+    check_picture(tmp_path / "plots" / "one.png")
+
+
+def test_errors_are_one_line_and_exit_code_2(tmp_path):
+    reference, generated = folders(tmp_path)
+    result = command("--reference", reference, "--generated", tmp_path / "nowhere")
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [f"error: --generated {tmp_path / 'nowhere'} is not a folder: check the path"]
+    write_wav(reference / "a.wav", voice(0.5), RATE)
+    write_wav(generated / "b.wav", voice(0.5), RATE)
+    result = command("--reference", reference, "--generated", generated)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert "share a name" in line
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, hifigan_tf.evaluate as e; print(sorted({'keras', 'tensorflow', 'librosa', 'matplotlib', " \
+           "'pesq', 'pystoi', 'soundfile'} & set(sys.modules)))"  # fmt: skip
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_levels(tmp_path, speech, caplog):
+    """vocode's default output is at the level of the normalised recording, its --keep-level at the recorded one."""
+    reference, generated = folders(tmp_path)
+    quiet = speech * (0.2 / 0.95)
+    write_wav(reference / "a.wav", quiet, RATE)
+    write_wav(generated / "a.wav", quiet, RATE)
+
+    def scores(*options):
+        caplog.clear()
+        run(reference, generated, "--metrics", "log_mel_l1", "--json", tmp_path / "scores.json", *options)
+        report = json.loads((tmp_path / "scores.json").read_text())
+        return report["mean"]["log_mel_l1"], report["settings"]["reference_peak"], caplog.text
+
+    loss, peak, text = scores()
+    assert loss == pytest.approx(np.log(0.95 / 0.2), abs=0.01)
+    assert peak == 0.95
+    assert "13.5 dB quieter" in text
+    assert "--keep-level" in text
+    assert scores("--keep-level") == (0, None, "")
+    write_wav(generated / "a.wav", speech, RATE)
+    assert scores()[0] < 0.02
+    assert scores()[2] == ""
+    assert "13.5 dB louder" in scores("--keep-level")[2]
+
+
+def test_rates_are_resampled(tmp_path, speech):
+    reference, generated = folders(tmp_path)
+    double = resample(speech, RATE, 2 * RATE)
+    write_wav(reference / "a.wav", double / np.abs(double).max() * 0.95, 2 * RATE)
+    write_wav(generated / "a.wav", speech, RATE)
+    run(reference, generated, "--metrics", "log_mel_l1", "stoi", "--json", tmp_path / "scores.json")
+    mean = json.loads((tmp_path / "scores.json").read_text())["mean"]
+    assert mean["stoi"] > 0.9999
+    assert mean["log_mel_l1"] < 0.05  # the resampler's edge at half the sampling rate
+
+
+@pytest.mark.parametrize(("missing", "fits"), [(0.045, True), (0.3, False), (0.6, False)])
+def test_lengths(tmp_path, missing, fits):
+    """Up to a window is padding; more than a tenth, or half a second, is another recording."""
+    reference, generated = folders(tmp_path)
+    audio = voice(2.0) if missing < 0.5 else voice(7.0)
+    audio = audio[: RATE // 2] if missing == 0.045 else audio  # one window of a short clip is about a tenth of it
+    write_wav(reference / "a.wav", audio, RATE)
+    write_wav(generated / "a.wav", audio[: len(audio) - int(missing * RATE)], RATE)
+    options = ("--metrics", "log_mel_l1")
+    if fits:
+        assert run(reference, generated, *options) == 0
+    else:
+        with pytest.raises(UserError, match=rf"lasts {len(audio) / RATE - missing:.2f} s.* {len(audio) / RATE:.2f} s"):
+            run(reference, generated, *options)
+
+
+def test_nothing_left_is_an_error(tmp_path, speech, caplog):
+    reference, generated = folders(tmp_path)
+    for name in ("a.wav", "b.wav"):
+        write_wav(reference / name, speech, RATE)
+        write_wav(generated / name, 0 * speech, RATE)
+    with pytest.raises(UserError, match=r"none of the 2 pairs.*a\.wav is silent"):
+        run(reference, generated, "--metrics", "stoi")
+    assert len(caplog.records) == 2
+
+
+def test_values_that_do_not_exist_are_null_counted_and_named(tmp_path, speech, caplog, capsys):
+    reference, generated = folders(tmp_path)
+    for folder in (reference, generated):
+        write_wav(folder / "speech.wav", speech, RATE)
+        write_wav(folder / "short.wav", normalize(speech[:4000]), RATE)
+    run(reference, generated, "--metrics", "log_mel_l1", "pesq_wb", "stoi", "--json", tmp_path / "scores.json")
+    report = json.loads((tmp_path / "scores.json").read_text())
+    assert report["files"]["short"] == {"log_mel_l1": pytest.approx(0, abs=0.01), "pesq_wb": None, "stoi": None}
+    assert report["mean"]["pesq_wb"] == report["files"]["speech"]["pesq_wb"]
+    assert report["missing"] == {"log_mel_l1": [], "pesq_wb": ["short"], "stoi": ["short"]}
+    assert "no PESQ-WB for 1 file (short): no utterance found" in caplog.text
+    assert capsys.readouterr().out.splitlines()[2].split()[2:] == ["-", "-"]
+
+
+def test_without_pesq_the_rest_is_evaluated(tmp_path, speech, caplog, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pesq", None)  # what an import of a missing package finds
+    reference, generated = folders(tmp_path)
+    for folder in (reference, generated):
+        write_wav(folder / "a.wav", speech, RATE)
+    run(reference, generated, "--metrics", "pesq_wb", "stoi", "--json", tmp_path / "scores.json")
+    report = json.loads((tmp_path / "scores.json").read_text())
+    assert report["mean"] == {"pesq_wb": None, "stoi": pytest.approx(1, abs=1e-4)}
+    (record,) = caplog.records
+    assert "pip install pesq" in record.message
+    assert "C compiler" in record.message
+
+
+def test_everything_is_checked_before_the_slow_part(tmp_path, speech, monkeypatch):
+    monkeypatch.setattr(evaluate, "evaluate_files", lambda *_: pytest.fail("the slow part began"))
+    reference, generated = folders(tmp_path)
+    for folder in (reference, generated):
+        write_wav(folder / "a.wav", speech, RATE)
+    inside = reference / "inside"
+    inside.mkdir()
+    for folder, options, message in (
+        (reference, (), "same folder"),
+        (inside, (), "lies inside the other"),
+        (generated, ("--json", tmp_path), "is a folder: give the name of a file"),
+        (generated, ("--json", reference / "a.wav" / "x.json"), "cannot write to"),
+        (generated, ("--plots", reference / "a.wav"), "cannot write to"),
+        (generated, ("--config", tmp_path / "none.json"), "does not exist"),
+    ):
+        with pytest.raises(UserError, match=message):
+            run(reference, folder, *options)
+    (generated / "sub").mkdir()
+    write_wav(generated / "sub" / "a.wav", speech, RATE)
+    with pytest.raises(UserError, match="share the name 'a'"):
+        run(reference, generated)
+
+
+def test_a_failed_write_leaves_no_json(tmp_path, speech, monkeypatch):
+    reference, generated = folders(tmp_path)
+    for folder in (reference, generated):
+        write_wav(folder / "a.wav", speech, RATE)
+    (tmp_path / "scores.json").write_text("old")
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space left"):
+        run(reference, generated, "--metrics", "log_mel_l1", "--json", tmp_path / "scores.json")
+    assert (tmp_path / "scores.json").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["generated", "reference", "scores.json"]

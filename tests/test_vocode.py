@@ -1,0 +1,337 @@
+"""vocode and extract_mel: exact lengths, levels and samples, and every bad input named."""
+
+import errno
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+
+from hifigan_tf import cli, extract_mel, vocode
+from hifigan_tf.audio import PEAK, find_audio, load_audio, normalize
+from hifigan_tf.config import Config
+from hifigan_tf.errors import UserError
+from hifigan_tf.generator import Generator
+from hifigan_tf.mel import LOG_MIN, MelSpectrogram, mel_spectrogram
+from hifigan_tf.shipped import CONFIGS, DEMO_HELD_OUT
+
+RATE, HOP, BANDS = 22050, 256, 80
+
+
+@pytest.fixture(scope="module")
+def generator():
+    config = Config.load(CONFIGS / "v3.json").replace(
+        upsample_initial_channel=16, resblock_kernel_sizes=[3], resblock_dilation_sizes=[[1]]
+    )
+    keras.utils.set_random_seed(0)
+    generator = Generator.of(config.generator, config.audio)
+    # Untrained weights are nearly silent: a louder last layer, so that 16 bits hold something to compare.
+    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
+    generator.conv_post.bias.assign([0.0])
+    return generator
+
+
+@pytest.fixture(scope="module")
+def checkpoint(generator, tmp_path_factory):
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny.keras"
+    generator.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return load_audio(find_audio(DEMO_HELD_OUT)[0], RATE)
+
+
+@pytest.fixture
+def run(checkpoint, tmp_path):
+    """Runs vocode in this process on inputs, into ``tmp_path/out``, which it returns."""
+
+    def run(*arguments):
+        vocode.main(["--checkpoint", str(checkpoint), "--output-dir", str(tmp_path / "out"), *map(str, arguments)])
+        return tmp_path / "out"
+
+    return run
+
+
+def command(module, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", f"hifigan_tf.{module}", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def read(path):
+    """The samples of what vocode wrote, after a check that it is 16-bit mono at the model's rate."""
+    info = soundfile.info(path)
+    assert (info.format, info.subtype, info.samplerate, info.channels) == ("WAV", "PCM_16", RATE, 1)
+    return soundfile.read(path, dtype="int16")[0]
+
+
+def natural_mel(frames, seed=0):
+    return np.random.default_rng(seed).uniform(LOG_MIN, 1, (frames, BANDS)).astype(np.float32)
+
+
+def test_vocode_is_the_generator_at_any_length_from_one_trace(generator):
+    vocode._compiled.cache_clear()
+    for frames in (1, 2, 7, 33, 8):
+        audio = vocode.vocode(generator, natural_mel(frames))
+        assert (audio.shape, audio.dtype) == ((frames * HOP,), np.float32)
+        np.testing.assert_allclose(audio, np.asarray(generator(natural_mel(frames)[None]))[0, :, 0], atol=1e-5)
+    assert vocode._compiled(generator).experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("samples", [256, 257, 383, 384, 511, 512, 10001])
+def test_audio_keeps_its_length(generator, speech, samples):
+    front_end = MelSpectrogram.of(generator.audio)
+    clip = speech[5000 : 5000 + samples]
+    assert vocode.resynthesize(generator, front_end, clip).shape == (samples,)
+
+
+def test_keep_level_scales_the_same_result(generator, speech):
+    front_end = MelSpectrogram.of(generator.audio)
+    quiet = speech[4000:12000] * 0.01
+    normal = vocode.resynthesize(generator, front_end, quiet)
+    kept = vocode.resynthesize(generator, front_end, quiet, keep_level=True)
+    assert np.abs(normal).max() > 0.01
+    np.testing.assert_allclose(kept, normal * (np.abs(quiet).max() / PEAK), rtol=1e-5)
+    loud = vocode.resynthesize(generator, front_end, quiet * 50)
+    np.testing.assert_allclose(normal, loud, atol=1e-4)  # the input's level makes no difference
+
+
+def test_keep_level_on_the_command_line(run, speech, tmp_path):
+    soundfile.write(tmp_path / "quiet.wav", speech[4000:20000] * 0.1, RATE, subtype="FLOAT")
+    normal = read(run(tmp_path / "quiet.wav") / "quiet.wav").astype(float)
+    kept = read(run(tmp_path / "quiet.wav", "--keep-level") / "quiet.wav").astype(float)
+    gain = np.abs(speech[4000:20000] * 0.1).max() / PEAK
+    assert np.abs(kept - normal * gain).max() <= 0.5 + 0.5 * gain  # two roundings
+    assert np.abs(kept).max() > 20
+
+
+def test_loud_output_is_clipped_not_wrapped(generator, speech, tmp_path):
+    loud = Generator.from_config(generator.get_config())
+    loud.set_weights(generator.get_weights())
+    loud.conv_post.gain.assign([0.0])
+    loud.conv_post.bias.assign([5.0])  # tanh makes nearly 1 of it, and --keep-level more than 2
+    loud.save(tmp_path / "loud.keras")
+    soundfile.write(tmp_path / "x.wav", normalize(speech[4000:9000]) * (2.2 / PEAK), RATE, subtype="FLOAT")
+    arguments = ["--checkpoint", tmp_path / "loud.keras", "--output-dir", tmp_path / "out", "--keep-level"]
+    vocode.main([*map(str, arguments), str(tmp_path / "x.wav")])
+    assert set(read(tmp_path / "out" / "x.wav")) == {32767}
+
+
+def test_extracted_then_vocoded_equals_vocoded(run, checkpoint, speech, tmp_path):
+    soundfile.write(tmp_path / "x.wav", speech[3000:20000] * 0.3, RATE)
+    arguments = ["--checkpoint", checkpoint, "--output-dir", tmp_path / "mels", tmp_path / "x.wav"]
+    extract_mel.main([str(argument) for argument in arguments])
+    mel = np.load(tmp_path / "mels" / "x.npy")
+    assert (mel.shape, mel.dtype) == ((67, BANDS), np.float32)  # ceil(17000 / 256)
+    direct = read(run(tmp_path / "x.wav") / "x.wav")
+    from_mel = read(run(tmp_path / "mels") / "x.wav")
+    assert (len(direct), len(from_mel)) == (17000, 67 * HOP)
+    np.testing.assert_array_equal(direct, from_mel[:17000])
+    assert np.abs(direct).max() > 300
+
+
+def test_extract_mel_levels(speech, tmp_path):
+    quiet = speech[3000:20000] * 0.1
+    soundfile.write(tmp_path / "x.wav", quiet, RATE, subtype="FLOAT")
+    front_end = MelSpectrogram.of(Config.load(CONFIGS / "v1.json").audio)
+    for options, audio in (([], normalize(quiet)), (["--keep-level"], quiet)):
+        extract_mel.main(["--output-dir", str(tmp_path), *options, str(tmp_path / "x.wav")])
+        np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), mel_spectrogram(audio, front_end))
+
+
+def test_extract_mel_uses_the_config_given(speech, tmp_path):
+    config = Config.load(CONFIGS / "v1.json").replace(num_mels=40, sampling_rate=16000)
+    (tmp_path / "c.json").write_text(config.dumps())
+    soundfile.write(tmp_path / "x.flac", speech[:22050], RATE)
+    arguments = ["--output-dir", tmp_path / "out", "--config", tmp_path / "c.json", tmp_path / "x.flac"]
+    extract_mel.main([str(argument) for argument in arguments])
+    assert np.load(tmp_path / "out" / "x.npy").shape == (63, 40)  # ceil(16000 / 256)
+
+
+@pytest.fixture
+def mixed(speech, tmp_path):
+    """A folder of good and bad inputs, and what each bad one is called."""
+    folder = tmp_path / "mixed"
+    (folder / "deeper").mkdir(parents=True)
+    soundfile.write(folder / "good.wav", speech[:12345], RATE)
+    soundfile.write(folder / "deeper" / "stereo.FLAC", np.stack([speech[:40001]] * 2, 1), 44100, format="FLAC")
+    soundfile.write(folder / "cut.wav", speech, RATE)
+    (folder / "cut.wav").write_bytes((folder / "cut.wav").read_bytes()[:9999])
+    soundfile.write(folder / "nan.wav", np.where(np.arange(5000) == 77, np.nan, 0.1), RATE, subtype="FLOAT")
+    soundfile.write(folder / "silent.wav", np.zeros(5000), RATE)
+    soundfile.write(folder / "short.wav", speech[4000:4255], RATE)
+    (folder / "noise.mp3").write_bytes(b"not at all MP3" * 100)
+    (folder / "void.ogg").write_bytes(b"")
+    (folder / "notes.txt").write_text("no input")
+    np.save(folder / "mel.npy", natural_mel(20))
+    np.save(folder / "nan_mel.npy", np.full((20, BANDS), np.nan))
+    np.save(folder / "foreign.npy", natural_mel(100) * 20 / np.log(10))
+    reasons = {
+        "cut.wav": "is truncated: 9999 of ",
+        "nan.wav": "holds NaN or infinite samples (first at 77)",
+        "silent.wav": "is silent",
+        "short.wav": "is shorter than one frame: 255 of 256 samples",
+        "noise.mp3": "cannot be decoded",
+        "void.ogg": "is empty",
+        "nan_mel.npy": "holds NaN or infinite values (first at frame 0, band 0)",
+        "foreign.npy": "look like decibels: pass --mel-format db",
+    }
+    return folder, reasons
+
+
+def test_mixed_folder_on_the_command_line(mixed, checkpoint, tmp_path):
+    folder, reasons = mixed
+    result = command("vocode", "--checkpoint", checkpoint, "--output-dir", tmp_path / "out", folder)
+    assert result.returncode == 0, result.stderr
+    lengths = {path.name: len(read(path)) for path in (tmp_path / "out").iterdir()}
+    assert lengths == {"good.wav": 12345, "mel.wav": 20 * HOP, "stereo.wav": 20001}
+    lines = result.stderr.splitlines()
+    for name, reason in reasons.items():
+        (line,) = [line for line in lines if f"{folder / name}" in line]
+        assert line.startswith("skipped: ")
+        assert reason in line
+    assert lines[-1] == f"3 of 11 written to {tmp_path / 'out'}, 8 skipped"
+    assert "Traceback" not in result.stderr
+
+
+def test_extract_mel_skips_by_name_too(mixed, tmp_path, caplog):
+    folder, reasons = mixed
+    caplog.set_level("INFO")
+    extract_mel.main(["--output-dir", str(tmp_path / "out"), str(folder)])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good.npy", "stereo.npy"]
+    for name, reason in reasons.items():
+        assert (f"skipped: {folder / name}" in caplog.text and reason in caplog.text) == (not name.endswith(".npy"))
+    assert caplog.messages[-1] == f"2 of 8 written to {tmp_path / 'out'}, 6 skipped"
+
+
+@pytest.mark.parametrize("module", ["vocode", "extract_mel"])
+def test_one_bad_input_is_one_line_and_exit_code_2(module, checkpoint, tmp_path):
+    (tmp_path / "x.wav").write_bytes(b"RIFF")
+    result = command(module, "--checkpoint", checkpoint, "--output-dir", tmp_path / "out", tmp_path / "x.wav")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'x.wav'} cannot be decoded")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_several_inputs_all_bad_are_an_error(run, tmp_path, caplog):
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UserError, match=r"none of the 2 inputs could be used, the first because .*a\.wav is empty"):
+        run(tmp_path / "a.wav", tmp_path / "b.wav")
+    assert f"skipped: {tmp_path / 'b.wav'} is empty" in caplog.text
+
+
+def test_mel_format_gives_the_audio_of_the_natural_mel(run, tmp_path):
+    mel = natural_mel(70)
+    for name, foreign in {"natural": mel, "other": (mel / np.log(10)).T[None]}.items():
+        np.save(tmp_path / f"{name}.npy", foreign)
+    natural = read(run(tmp_path / "natural.npy") / "natural.wav").astype(int)
+    with pytest.raises(UserError, match="pass --mel-format log10,transposed"):
+        run(tmp_path / "other.npy", "--mel-format", "log10")
+    other = read(run(tmp_path / "other.npy", "--mel-format", "log10,transposed") / "other.wav")
+    assert np.abs(natural - other).max() <= 1
+    assert np.abs(natural).max() > 300
+
+
+def test_a_lower_rate_is_used_with_a_warning(run, speech, tmp_path, caplog):
+    soundfile.write(tmp_path / "x.wav", speech[:8000], 16000)
+    assert len(read(run(tmp_path / "x.wav") / "x.wav")) == 11025
+    assert "x.wav is recorded at 16000 Hz, below 22050 Hz: the band above 8000 Hz stays empty" in caplog.text
+
+
+def test_a_run_folder_means_its_best_generator(checkpoint, tmp_path):
+    with pytest.raises(UserError, match=r"no best\.keras or last\.keras in this folder: training has not saved yet"):
+        cli.checkpoint(str(tmp_path))
+    for name in ("last.keras", "best.keras"):
+        (tmp_path / name).write_bytes(checkpoint.read_bytes())
+        assert cli.checkpoint(str(tmp_path)) == tmp_path / name
+    assert cli.checkpoint(str(checkpoint)) == checkpoint
+
+
+def test_mistakes_are_told_before_tensorflow_loads(checkpoint, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.wav").write_bytes(b"x")
+    (tmp_path / "g.pt").write_bytes(b"x")
+    out = ["--output-dir", tmp_path / "out"]
+    cases = [
+        ([tmp_path / "a", *out, "--checkpoint", tmp_path / "no.keras"], "no.keras does not exist: give a .keras file"),
+        ([tmp_path / "a", *out, "--checkpoint", tmp_path / "empty"], "training has not saved yet"),
+        ([tmp_path / "a", *out, "--checkpoint", tmp_path / "g.pt"], "python -m hifigan_tf.import_torch"),
+        ([tmp_path / "no", *out], "no does not exist: check the path"),
+        ([tmp_path / "empty", *out], "empty holds no .wav, .flac, .ogg, .mp3, .npy file"),
+        ([tmp_path / "a", tmp_path / "b", *out], "share the name 'same': rename one of them"),
+        ([tmp_path / "a", "--output-dir", tmp_path / "a"], "same.wav would be overwritten: choose an --output-dir"),
+        ([tmp_path / "a", "--output-dir", checkpoint / "x"], "cannot write to "),
+        ([tmp_path / "a", *out, "--mel-format", "log2"], "--mel-format 'log2': give one of log, log10, db, linear"),
+    ]
+    script = """
+import sys
+from hifigan_tf import cli, extract_mel, vocode
+for line in sys.stdin.read().splitlines():
+    try:
+        cli.run(lambda: vocode.main(line.split("\\t")))
+    except SystemExit as exit:
+        assert exit.code == 2, exit.code
+heavy = {"tensorflow", "keras", "librosa", "numba"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    lines = "\n".join("\t".join(["--checkpoint", str(checkpoint), *map(str, arguments)]) for arguments, _ in cases)
+    start = time.perf_counter()
+    result = subprocess.run([sys.executable, "-c", script], input=lines, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    errors = result.stderr.splitlines()
+    assert len(errors) == len(cases)
+    for error, (_, message) in zip(errors, cases, strict=True):
+        assert error.startswith("error: ")
+        assert message in error
+    assert time.perf_counter() - start < 5
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_cut_short_is_an_error(checkpoint, tmp_path):
+    (tmp_path / "cut.keras").write_bytes(checkpoint.read_bytes()[:1000])
+    np.save(tmp_path / "x.npy", natural_mel(5))
+    arguments = ["--checkpoint", tmp_path / "cut.keras", "--output-dir", tmp_path / "out", tmp_path / "x.npy"]
+    with pytest.raises(UserError, match=r"checkpoint .*cut\.keras cannot be read"):
+        vocode.main([str(argument) for argument in arguments])
+
+
+def test_an_output_folder_inside_the_input_folder_is_no_input(checkpoint, speech, tmp_path):
+    soundfile.write(tmp_path / "x.wav", speech[:5000], RATE)
+    arguments = ["--checkpoint", str(checkpoint), "--output-dir", str(tmp_path / "out"), str(tmp_path)]
+    for _ in range(2):
+        vocode.main(arguments)
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.wav"]
+    vocode.main([*arguments, str(tmp_path / "x.wav")])  # an input given twice is one input
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(checkpoint, tmp_path, monkeypatch, capsys):
+    np.save(tmp_path / "x.npy", natural_mel(5))
+    np.save(tmp_path / "y.npy", natural_mel(5))
+    whole = Path.write_bytes
+
+    def write_bytes(path, data):
+        if path.suffix == ".wav":
+            whole(path, data[:100])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    arguments = ["--checkpoint", checkpoint, "--output-dir", tmp_path / "out", tmp_path / "x.npy", tmp_path / "y.npy"]
+    with pytest.raises(SystemExit) as exit_code:
+        cli.run(lambda: vocode.main([str(argument) for argument in arguments]))
+    assert exit_code.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: the disk is full: free some space")
+    assert not list((tmp_path / "out").iterdir())
