@@ -1,8 +1,9 @@
-"""A generator as a finished ``.tflite``: graph, precision, contract."""
+"""A generator as a finished model: graph, precision, contract."""
 
 import dataclasses
 import hashlib
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from export.convert import (
     INITIAL,
     WINDOW,
     WINDOW_EDGE,
+    save_model,
     stateful_signatures,
     stateless_signatures,
     stream_name,
@@ -18,7 +20,7 @@ from export.convert import (
 )
 from export.equalize import equalize
 from export.graph import Deployment
-from export.network import fold
+from export.network import Network, fold
 from export.quantize import dynamic_int8, float_layers
 from hifigan_tf import __version__
 from hifigan_tf.audio import find_audio, normalize, read_audio, resample
@@ -30,75 +32,96 @@ from hifigan_tf.shipped import DEMO_TRAIN
 from hifigan_tf.windows import margin_frames
 
 MODES = ("float32", "float16", "int8")
-CALIBRATION_CLIPS = 6  # seconds would do: the order of channels by loudness hardly depends on the voice
+CALIBRATION_CLIPS = 6  # which channels are loud hardly depends on the voice
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
 
 
-def build(
-    generator: Generator, mode: str, chunk_frames: tuple[int, ...], stateless_frames: int | None = None
-) -> tuple[bytes, Contract]:
-    """The model of a mode, its contract packed inside; and the contract, without quality and speed as yet.
+class Build:
+    """A generator as a graph with signatures, to be written in a mode.
 
-    Stateful with the given chunks, or stateless with windows of ``stateless_frames``. Raises ``UserError``
-    when such a window is shorter than what it must cut off.
+    Stateful with the given chunks, or stateless with windows of ``stateless_frames``. Raises ``UserError`` when
+    such a window is not longer than what is cut off its ends.
     """
-    network = fold(generator)
-    if mode == "int8":
-        equalize(network, calibration_mels(generator))
-    deployment = Deployment(network)
-    if stateless_frames is None:
-        signatures = stateful_signatures(deployment, chunk_frames)
-    else:
-        margin = margin_frames(generator.hyper_parameters)
-        if stateless_frames <= 2 * margin:
+
+    def __init__(
+        self, generator: Generator, mode: str, chunk_frames: tuple[int, ...], stateless_frames: int | None = None
+    ):
+        self.generator = generator
+        self.mode = mode
+        self.chunk_frames = tuple(sorted(set(chunk_frames)))
+        self.stateless_frames = stateless_frames
+        self.margin = margin_frames(generator.hyper_parameters)
+        if stateless_frames is not None and stateless_frames <= 2 * self.margin:
             raise UserError(
-                f"--frames {stateless_frames} is too few: {margin} at either end of a window are cut off for this "
-                f"model, so it must be more than {2 * margin}"
+                f"--frames {stateless_frames} is too few: this model's windows lose {self.margin} frames at either "
+                f"end, so it takes more than {2 * self.margin}"
             )
-        signatures = stateless_signatures(deployment, stateless_frames)
-    model = to_tflite(deployment, signatures, half=mode == "float16")
-    if mode == "int8":
-        model = dynamic_int8(model, float_layers(network))
-    contract = make_contract(generator, deployment, mode, model, chunk_frames, stateless_frames)
-    return pack(model, contract), contract
+        self.network = fold(generator)
+        if mode == "int8":
+            equalize(self.network, calibration_mels(generator))
+        self.deployment = Deployment(self.network)
+        if stateless_frames is None:
+            self.signatures = stateful_signatures(self.deployment, self.chunk_frames)
+        else:
+            self.signatures = stateless_signatures(self.deployment, stateless_frames)
+
+    def tflite(self) -> bytes:
+        """The ``.tflite`` in this mode, with its contract."""
+        model = to_tflite(self.deployment, self.signatures, half=self.mode == "float16")
+        if self.mode == "int8":
+            model = dynamic_int8(model, float_layers(self.network))
+        return pack(model, self.contract())
+
+    def saved_model(self, folder: Path) -> None:
+        """Writes a SavedModel, always float32."""
+        save_model(self.deployment, self.signatures, folder)
+
+    def contract(self) -> Contract:
+        """What ``Contract`` says, without quality and speed as yet."""
+        outline, audio = self.deployment.outline, self.generator.audio
+        if self.stateless_frames is None:
+            kind = {
+                "stateful": True,
+                "chunk_frames": self.chunk_frames,
+                "delay_samples": outline.delay,
+                "delay_ms": round(1000 * outline.delay / audio.sampling_rate, 2),
+                "edge_frames": outline.mask_frames,
+                "states": {name: list(shape) for name, shape in outline.states.items()},
+                "initial_state": INITIAL,
+                "stream": {str(frames): stream_name(frames) for frames in self.chunk_frames},
+                "edge": EDGE,
+            }
+        else:
+            kind = {
+                "stateful": False,
+                "window": WINDOW,
+                "window_edge": WINDOW_EDGE,
+                "window_frames": self.stateless_frames,
+                "margin_frames": self.margin,
+            }
+        return Contract(
+            mode=self.mode,
+            float_layers=float_layers(self.network) if self.mode == "int8" else (),
+            audio=dataclasses.asdict(audio),
+            fingerprint=fingerprint(self.network, self.mode),
+            log_floor=LOG_FLOOR,
+            versions={"hifigan_tf": __version__, **{name: metadata.version(name) for name in PACKAGES}},
+            **kind,
+        )
 
 
 def calibration_mels(generator: Generator) -> list[np.ndarray]:
-    """Log-mels ``[frames, num_mels]`` of a few clips that ship with the package, for how loud channels are."""
+    """Log-mels ``[frames, num_mels]`` of a few clips that ship with the package: how loud channels are."""
     front_end = MelSpectrogram.of(generator.audio)
-    clips = [resample(*read_audio(path), generator.audio.sampling_rate) for path in find_audio(DEMO_TRAIN)]
-    return [mel_spectrogram(normalize(clip), front_end) for clip in clips[:CALIBRATION_CLIPS]]
+    paths = find_audio(DEMO_TRAIN)[:CALIBRATION_CLIPS]
+    clips = [resample(*read_audio(path), generator.audio.sampling_rate) for path in paths]
+    return [mel_spectrogram(normalize(clip), front_end) for clip in clips]
 
 
-def make_contract(generator, deployment, mode, model: bytes, chunk_frames, stateless_frames) -> Contract:
-    """What ``Contract`` says of a model that ``build`` made."""
-    outline = deployment.outline
-    if stateless_frames is None:
-        kind = {
-            "stateful": True,
-            "chunk_frames": tuple(sorted(chunk_frames)),
-            "delay_samples": outline.delay,
-            "delay_ms": round(1000 * outline.delay / generator.audio.sampling_rate, 2),
-            "edge_frames": outline.mask_frames,
-            "states": {name: list(shape) for name, shape in outline.states.items()},
-            "initial_state": INITIAL,
-            "stream": {str(frames): stream_name(frames) for frames in sorted(chunk_frames)},
-            "edge": EDGE,
-        }
-    else:
-        kind = {
-            "stateful": False,
-            "window": WINDOW,
-            "window_edge": WINDOW_EDGE,
-            "window_frames": stateless_frames,
-            "margin_frames": margin_frames(generator.hyper_parameters),
-        }
-    return Contract(
-        mode=mode,
-        float_layers=float_layers(deployment.network) if mode == "int8" else (),
-        audio=dataclasses.asdict(generator.audio),
-        fingerprint=hashlib.sha256(model).hexdigest(),
-        log_floor=LOG_FLOOR,
-        versions={"hifigan_tf": __version__, **{name: metadata.version(name) for name in PACKAGES}},
-        **kind,
-    )
+def fingerprint(network: Network, mode: str) -> str:
+    """The same for models that can go on from each other's states, and for no others."""
+    digest = hashlib.sha256(mode.encode())
+    for conv in network.convs():
+        digest.update(conv.kernel.tobytes())
+        digest.update(conv.bias.tobytes())
+    return digest.hexdigest()
