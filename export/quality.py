@@ -12,7 +12,7 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.litert import ContractVocoder
 from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.metrics import METRICS, evaluate_pair, log_mel_l1
-from hifigan_tf.streaming import StreamingVocoder, load_vocoder
+from hifigan_tf.streaming import load_vocoder, vocode
 
 SCORES = ("log_mel_l1", "pesq_wb", "stoi")
 SPEED_SECONDS = 5.0  # of audio, for the speed of each signature
@@ -104,12 +104,12 @@ def compare(generator, exported: ContractVocoder, clips: dict[str, np.ndarray]) 
 
     front_end = MelSpectrogram.of(generator.audio)
     loss_front_end = MelSpectrogram.of(generator.audio, for_loss=True)
-    models = {"float": load_vocoder(generator, chunk_frames=256), "exported": exported}
+    models = {"float": load_vocoder(generator), "exported": exported}
     scores: dict[str, list] = {name: [] for name in models}
     differences = []
     for clip in tqdm(clips.values(), desc="quality", unit="clip", leave=False):
         mel = mel_spectrogram(clip, front_end)
-        outputs = {name: whole(model, mel)[: len(clip)] for name, model in models.items()}
+        outputs = {name: vocode(model, mel)[: len(clip)] for name, model in models.items()}
         for name, output in outputs.items():
             output = np.nan_to_num(output)  # the metrics would stop at NaN; the difference below does not
             scores[name].append(evaluate_pair(clip, output, loss_front_end, SCORES))
@@ -118,22 +118,16 @@ def compare(generator, exported: ContractVocoder, clips: dict[str, np.ndarray]) 
     return Report(len(clips), means["float"], means["exported"], float(np.mean(differences)))
 
 
-def whole(model, mel: np.ndarray) -> np.ndarray:
-    """A whole mel ``[frames, num_mels]`` through a stream of its own."""
-    vocoder = StreamingVocoder(model)
-    return np.concatenate([vocoder.push(mel), vocoder.flush()])
-
-
 def speed(model: ContractVocoder, repeats: int = 3) -> float:
     """Times real time at the model's chunk: the median over some runs of a few seconds of audio."""
     audio = model.audio
     frames = int(SPEED_SECONDS * audio.sampling_rate / audio.hop_size)
     mel = np.random.default_rng(0).normal(-5, 2, [frames, audio.num_mels]).astype(np.float32)
-    whole(model, mel)  # loads and packs
+    vocode(model, mel)  # loads and packs
     rates = []
     for _ in range(repeats):
         begin = time.perf_counter()
-        whole(model, mel)
+        vocode(model, mel)
         rates.append(frames * audio.hop_size / audio.sampling_rate / (time.perf_counter() - begin))
     return float(np.median(rates))
 
