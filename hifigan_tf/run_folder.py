@@ -136,14 +136,16 @@ _UNREADABLE = (tf.errors.OpError, ValueError, AssertionError, IndexError, Runtim
 
 
 def _networks(trainer: Trainer) -> dict:
-    return {"generator": trainer.generator, **{model.name: model for model in trainer.discriminators}}
+    # Variables, not models: TensorFlow's search of a model's attributes passes over Keras' lists of layers.
+    models = {"generator": trainer.generator, **{model.name: model for model in trainer.discriminators}}
+    return {name: [variable.value for variable in model.weights] for name, model in models.items()}
 
 
 def _checkpoint(trainer: Trainer) -> tf.train.Checkpoint:
     return tf.train.Checkpoint(
         **_networks(trainer),
-        generator_optimizer=trainer.generator_optimizer,
-        discriminator_optimizer=trainer.discriminator_optimizer,
+        generator_optimizer=[variable.value for variable in trainer.generator_optimizer.variables],
+        discriminator_optimizer=[variable.value for variable in trainer.discriminator_optimizer.variables],
         step=trainer.step,
         best_mel_error=trainer.best_mel_error,
     )

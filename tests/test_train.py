@@ -1,0 +1,360 @@
+"""Training through the real command line: resuming, stopping, bad input, what a run folder holds."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from conftest import assert_one_error
+
+from hifigan_tf.config import Config
+from hifigan_tf.data import check_clips, training_batches
+from hifigan_tf.errors import UserError
+from hifigan_tf.generator import load_generator
+from hifigan_tf.loop import train
+from hifigan_tf.run_folder import RunFolder
+from hifigan_tf.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Five clips of harmonic sound, half a second at 8 kHz: four to train on and one to hold out."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rng, time_axis = np.random.default_rng(0), np.arange(4000) / 8000
+    for index in range(5):
+        pitch = 100 + 20 * index
+        audio = sum(np.sin(2 * np.pi * pitch * k * time_axis) / k for k in range(1, 8))
+        soundfile.write(folder / f"clip{index}.wav", 0.2 * audio + 0.01 * rng.standard_normal(4000), 8000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(tiny):
+    """One discriminator of each kind, so that the step compiles quickly."""
+    return tiny.replace(mpd_periods=[2], msd_scales=1, validation_interval=10, checkpoint_interval=10)
+
+
+@pytest.fixture(scope="module")
+def config_file(config, tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "tiny.json"
+    path.write_text(config.dumps())
+    return path
+
+
+@pytest.fixture(scope="module")
+def quick_file(config, tmp_path_factory):
+    """Without the multi-scale discriminator, whose many groups take long to compile."""
+    path = tmp_path_factory.mktemp("config") / "quick.json"
+    path.write_text(config.replace(msd_scales=0).dumps())
+    return path
+
+
+def start(*arguments, **kwargs):
+    return subprocess.Popen(
+        [sys.executable, "-m", "hifigan_tf.train", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **kwargs,
+    )
+
+
+def state(folder) -> dict[str, np.ndarray]:
+    """Every array of the newest checkpoint: weights, both optimisers, the step."""
+    prefix = str(RunFolder(folder).saved()[-1] / "checkpoint")
+    return {
+        name: tf.train.load_variable(prefix, name)
+        for name, _ in tf.train.list_variables(prefix)
+        if "OBJECT_GRAPH" not in name and "save_counter" not in name
+    }
+
+
+@pytest.fixture(scope="module")
+def trainer(config):
+    return Trainer(config, epoch_steps=2)
+
+
+@pytest.fixture(scope="module")
+def straight(corpus, config_file, tmp_path_factory):
+    """20 deterministic steps in one go: the run folder and what was printed."""
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    options = ("--config", config_file, "--data", corpus, "--run-dir", folder, "--max-steps", 20, "--deterministic")
+    process = start(*options)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return folder, output
+
+
+def test_run_folder_holds_everything(straight, config, corpus):
+    folder, output = straight
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json",
+        "last.keras",
+        "best.keras",
+        "checkpoints",
+        "logs",
+    }
+    assert Config.load(folder / "config.json") == config.replace(max_steps=20)
+    assert [path.name for path in RunFolder(folder).saved()] == ["step-00000010", "step-00000020"]
+    assert "4 clips to train on, 1 held out" in output
+    for step in (0, 10, 20):
+        assert f"step {step}: validation log-mel L1" in output
+    last, saved = load_generator(folder / "last.keras"), state(folder)
+    assert saved["step/.ATTRIBUTES/VARIABLE_VALUE"] == 20
+    for index, variable in enumerate(last.weights):
+        np.testing.assert_array_equal(variable.numpy(), saved[f"generator/{index}/.ATTRIBUTES/VARIABLE_VALUE"])
+    assert last.audio == config.audio
+
+
+def test_tensorboard_has_losses_sound_and_pictures(straight):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(straight[0] / "logs"), size_guidance={"tensors": 0}).Reload()
+    tags = set(events.Tags()["tensors"])
+    losses = {f"loss/{name}" for name in ("discriminator", "adversarial", "feature_matching", "mel", "generator")}
+    assert losses | {"learning_rate", "steps_per_second", "validation/log_mel_l1"} <= tags
+    assert {"clip4/original", "clip4/generated"} <= {tag.removesuffix("_1") for tag in tags}
+    assert [event.step for event in events.Tensors("validation/log_mel_l1")] == [0, 10, 20]
+    values = {name: tf.make_ndarray(events.Tensors(name)[-1].tensor_proto) for name in losses}
+    total = values["loss/adversarial"] + 2 * values["loss/feature_matching"] + 45 * values["loss/mel"]
+    assert values["loss/generator"] == pytest.approx(total, rel=1e-5)
+
+
+def test_ten_steps_a_kill_and_ten_more_are_bit_equal_to_twenty(straight, trainer, corpus, config_file, tmp_path):
+    networks = {model.name: model.weights for model in trainer.discriminators}
+    networks["generator"] = trainer.generator.weights
+    folder = tmp_path / "run"
+    options = ("--config", config_file, "--data", corpus, "--run-dir", folder, "--deterministic")
+    process = start(*options, "--max-steps", 1000)
+    deadline = time.time() + 240
+    while not RunFolder(folder).saved() and time.time() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()  # -9, a few steps after the checkpoint of step 10
+    process.communicate()
+    for later in RunFolder(folder).saved()[1:]:
+        shutil.rmtree(later)
+    process = start(*options, "--max-steps", 20)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert "resumed from" in output
+    assert "step-00000010" in output
+    expected, resumed = state(straight[0]), state(folder)
+    assert expected.keys() == resumed.keys()
+    # Weights and both moments of every parameter, and the singular vectors of the spectral norm.
+    sizes = {part: sum(name.startswith(f"{part}/") for name in expected) for part in ("generator", "mpd", "msd")}
+    assert sizes == {part: len(weights) for part, weights in networks.items()}
+    assert sum(name.startswith("generator_optimizer/") for name in expected) > 2 * sizes["generator"]
+    for name, array in expected.items():
+        np.testing.assert_array_equal(resumed[name], array, err_msg=name)
+    process = start(*options, "--max-steps", 20)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert "step 20 of 20 is done: raise --max-steps to go on" in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_save_first(number, corpus, quick_file, tmp_path):
+    folder = tmp_path / "run"
+    process = start("--config", quick_file, "--data", corpus, "--run-dir", folder, "--max-steps", 100_000)
+    deadline = time.time() + 240
+    while not RunFolder(folder).saved() and time.time() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, output
+    step = int(state(folder)["step/.ATTRIBUTES/VARIABLE_VALUE"])
+    assert f"stopped by {number.name} at step {step}: saved" in output
+    assert RunFolder(folder).saved()[-1].name == f"step-{step:08d}"
+    assert "Traceback" not in output
+    kept = [int(path.name[5:]) for path in RunFolder(folder).saved()]
+    assert len(kept) <= 3
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(corpus, quick_file, tmp_path, command):
+    folder = tmp_path / "run"
+    options = ("--config", quick_file, "--data", corpus, "--run-dir", folder, "--learning-rate", 1e30)
+    process = command("train", *options, "--max-steps", 50)
+    assert_one_error(process, "loss is inf at step 1: no checkpoint was written before", "lower --learning-rate")
+    assert not (folder / "last.keras").exists()
+    assert np.isfinite(load_generator(folder / "best.keras").conv_pre.kernel.numpy()).all()
+
+
+def batch(corpus, config):
+    clips = check_clips(sorted(corpus.glob("*.wav"))[:4], config)
+    return next(iter(training_batches(clips, config)))
+
+
+def test_one_step_moves_everything_once(trainer, corpus, config):
+    from hifigan_tf.layers import SpectralNormConv1D
+
+    layer = trainer.discriminators[1].discriminators[0].convs[0]
+    assert isinstance(layer, SpectralNormConv1D)
+    u = layer.u.numpy().copy()
+    kernel = layer.kernel.numpy().copy()
+    variables = trainer.generator.trainable_variables + trainer.discriminator_variables
+    before = [variable.numpy().copy() for variable in variables]
+    step = int(trainer.step)
+    losses = trainer.train_step(*batch(corpus, config))
+    assert int(trainer.step) == step + 1
+    assert int(trainer.generator_optimizer.iterations) == int(trainer.discriminator_optimizer.iterations) == step + 1
+    assert all(not np.array_equal(old, new.numpy()) for old, new in zip(before, variables, strict=True))
+    assert float(losses["generator"]) == pytest.approx(
+        float(losses["adversarial"]) + 2 * float(losses["feature_matching"]) + 45 * float(losses["mel"]), rel=1e-5
+    )
+    # Spectral norm iterates once a forward call in training: twice on the old kernel, twice on the new.
+    matrix_before, matrix_after = kernel.reshape(-1, layer.filters), layer.kernel.numpy().reshape(-1, layer.filters)
+    for matrix in (matrix_before, matrix_before, matrix_after, matrix_after):
+        v = matrix @ u / np.linalg.norm(matrix @ u)
+        u = v @ matrix / np.linalg.norm(v @ matrix)
+    np.testing.assert_allclose(layer.u.numpy(), u, atol=1e-5)
+
+
+def test_learning_rate_decays_by_the_epoch(config, corpus):
+    trainer = Trainer(config, epoch_steps=2)
+    rates = []
+    for _ in range(4):
+        rates.append(trainer.learning_rate)
+        trainer.generator_optimizer.iterations.assign_add(1)
+    rate = config.training.learning_rate
+    np.testing.assert_allclose(rates, [rate, rate, rate * 0.999, rate * 0.999], rtol=1e-6)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, config, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(straight[0], folder)
+    run = RunFolder(folder)
+    for index, path in enumerate(run.saved()[::-1]):
+        data = path / "checkpoint.data-00000-of-00001"
+        contents = data.read_bytes()
+        data.write_bytes(contents[: len(contents) // 2])
+        trainer = Trainer(config, epoch_steps=2)
+        if index == 0:
+            assert run.restore(trainer).name == "step-00000010"
+            assert int(trainer.step) == 10
+        else:
+            with pytest.raises(UserError, match="none of the 2 checkpoints"):
+                run.restore(trainer)
+
+
+def test_initial_checkpoint_takes_a_run_folder_or_a_generator(straight, corpus, config_file, tmp_path, command):
+    folder = straight[0]
+    options = ("--config", config_file, "--data", corpus, "--max-steps", 1, "--learning-rate", 1e-9)
+    for name, source in (("all", folder), ("generator", folder / "last.keras")):
+        process = command("train", *options, "--run-dir", tmp_path / name, "--initial-checkpoint", source)
+        assert process.returncode == 0, process.stderr
+        assert f"from {folder}" in process.stderr
+        expected, started = state(folder), state(tmp_path / name)
+        for part, taken in (("generator", True), ("mpd", name == "all"), ("msd", name == "all")):
+            weights = [key for key in expected if key.startswith(f"{part}/") and expected[key].ndim == 3]
+            assert weights
+            same = [np.allclose(expected[key], started[key], atol=1e-6) for key in weights]
+            assert all(same) if taken else not any(same)
+        assert started["step/.ATTRIBUTES/VARIABLE_VALUE"] == 1
+
+
+def test_fine_tuning_on_given_mels(corpus, config, quick_file, tmp_path, command):
+    mels = tmp_path / "mels"
+    process = command("extract_mel", "--config", quick_file, "--output-dir", mels, "--keep-level", corpus)
+    assert process.returncode == 0, process.stderr
+    np.save(mels / "clip0.npy", np.load(mels / "clip0.npy").T)  # both orders
+    (mels / "clip1.npy").unlink()
+    options = ("--config", quick_file, "--data", corpus, "--max-steps", 2, "--run-dir", tmp_path / "run")
+    process = command("train", *options, "--fine-tune-mels", mels)
+    assert process.returncode == 0, process.stderr
+    assert "clip1.npy does not exist" in process.stderr
+    assert "3 clips to train on, 1 held out" in process.stderr
+
+
+def test_the_last_good_checkpoint_is_named(config, corpus, tmp_path):
+    quick, folder = config.replace(msd_scales=0), RunFolder(tmp_path / "run")
+    trainer = Trainer(quick, epoch_steps=2)
+    folder.prepare(quick)
+    folder.save(trainer)
+    trainer.generator.conv_post.bias.assign([np.nan])
+    clips = check_clips(sorted(corpus.glob("*.wav")), quick)
+    with pytest.raises(UserError, match=r"loss is nan at step 1: the last good checkpoint is .*step-00000000; lower"):
+        train(trainer, folder, clips[:4], clips[4:])
+    assert np.isfinite(load_generator(folder.last).conv_post.bias.numpy()).all()
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_trains_and_saves_float32(precision, corpus, quick_file, tmp_path, command):
+    folder = tmp_path / "run"
+    options = ("--config", quick_file, "--data", corpus, "--run-dir", folder, "--max-steps", 3)
+    process = command("train", *options, "--mixed-precision", precision)
+    assert process.returncode == 0, process.stderr
+    assert load_generator(folder / "last.keras").dtype_policy.name == "float32"
+
+
+def test_bad_arguments_are_one_line(straight, corpus, config, config_file, tmp_path, command):
+    folder, _ = straight
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    below_a_file = tmp_path / "file"
+    below_a_file.write_text("")
+    unknown = tmp_path / "unknown.json"
+    unknown.write_text(json.dumps({**config.to_dict(), "batchsize": 3}))
+    lists = tmp_path / "list.txt"
+    lists.write_text("nothing|here\n")
+    cases = [
+        (("--config", unknown, "--data", corpus), ("'batchsize'", "did you mean 'batch_size'?")),
+        (("--config", config_file), ("--data is missing",)),
+        (("--config", tmp_path / "none.json", "--data", corpus), ("none.json does not exist",)),
+        (("--config", config_file, "--data", tmp_path / "none"), ("--data", "is not a folder")),
+        (("--config", config_file, "--data", empty), ("holds 0 audio files",)),
+        (("--config", config_file, "--data", corpus, "--training-file", lists), ("none of its 1 files",)),
+        (("--config", config_file, "--data", corpus, "--batch-size", 0), ("'batch_size' is 0",)),
+        (("--config", config_file, "--data", corpus, "--run-dir", below_a_file / "run"), ("cannot write to",)),
+        (("--config", config_file, "--data", corpus, "--initial-checkpoint", "no"), ("no does not exist",)),
+        (
+            ("--config", config_file, "--data", corpus, "--run-dir", folder, "--learning-rate", 0.5),
+            ("learning_rate = 0.001", "0.5", "--run-dir"),
+        ),
+    ]
+    for arguments, words in cases:
+        assert_one_error(command("train", *arguments, cwd=tmp_path), *words)
+    # Nothing of the run that was refused has changed.
+    assert Config.load(folder / "config.json").training.learning_rate == 0.001
+
+
+def test_a_full_disk_keeps_what_was_saved(straight, corpus, config_file, tmp_path):
+    """The limit on file sizes stands for the disk: the next checkpoint does not fit."""
+    folder = tmp_path / "run"
+    shutil.copytree(straight[0], folder)
+    largest = max(path.stat().st_size for path in folder.rglob("*.data*"))
+    before = state(folder)
+    process = subprocess.run(
+        [sys.executable, "-m", "hifigan_tf.train", "--config", config_file, "--data", corpus, "--run-dir", folder,
+         "--max-steps", "22"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest // 2, largest // 2)),
+    )  # fmt: skip
+    assert_one_error(process, "the checkpoint of step 22 cannot be saved", "last good checkpoint is", "step-00000020")
+    assert sorted(path.name for path in RunFolder(folder).checkpoints.iterdir()) == ["step-00000010", "step-00000020"]
+    after = state(folder)
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    load_generator(folder / "last.keras")
+
+
+def test_help_does_not_wait_for_tensorflow(command):
+    for module in ("train", "vocode", "extract_mel", "evaluate", "import_torch"):
+        process = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", f"hifigan_tf.{module}", "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "COLUMNS": "80"},
+        )
+        assert process.stdout.startswith(f"usage: python -m hifigan_tf.{module}")
+        loaded = {line.split("|")[-1].strip() for line in process.stderr.splitlines()}
+        assert not loaded & {"tensorflow", "keras", "librosa"}, module
