@@ -103,6 +103,7 @@ class Build:
             mode=self.mode,
             float_layers=float_layers(self.network) if self.mode == "int8" else (),
             audio=dataclasses.asdict(audio),
+            generator=dataclasses.asdict(self.generator.hyper_parameters),
             fingerprint=fingerprint(self.network, self.mode),
             log_floor=LOG_FLOOR,
             versions={"hifigan_tf": __version__, **{name: metadata.version(name) for name in PACKAGES}},

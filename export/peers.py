@@ -1,65 +1,93 @@
 """The same generator in PyTorch and ONNX Runtime, for the benchmark alone: neither is a requirement.
 
-Each function takes a folded generator and gives ``run(mel)``: ``[frames, num_mels]`` to ``[samples]``.
+Each function takes plain weights and gives ``run(mel)``: ``[frames, num_mels]`` to ``[samples]``.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-import keras
 import numpy as np
 
-from export.network import layer_units
-from hifigan_tf.generator import LAST_SLOPE, Generator
-from hifigan_tf.layers import LEAKY_SLOPE
+LEAKY_SLOPE, LAST_SLOPE = 0.1, 0.01
 
 
-def _weights(layer) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel in PyTorch's (and ONNX') order of axes, and bias."""
-    kernel = keras.ops.convert_to_numpy(layer.effective_kernel()).transpose(2, 1, 0)
-    return np.ascontiguousarray(kernel), keras.ops.convert_to_numpy(layer.bias)
+@dataclass(frozen=True)
+class Layer:
+    """A convolution in PyTorch's and ONNX' order of axes, norm folded. ``padding`` keeps or multiplies lengths."""
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    stride: int
+    dilation: int
+    padding: int
 
 
-def torch_runner(generator: Generator, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+@dataclass(frozen=True)
+class PlainGenerator:
+    """The original's graph: ``stages`` are (upsampling, blocks), a block its units, a unit its convolutions."""
+
+    pre: Layer
+    stages: list[tuple[Layer, list[list[list[Layer]]]]]
+    post: Layer
+
+
+def plain(generator) -> PlainGenerator:
+    """The weights of a Keras ``Generator``, so that the peers' processes need no Keras."""
+    import keras
+
+    from export.network import layer_units
+
+    def layer(source, upsampling=False):
+        kernel = keras.ops.convert_to_numpy(source.effective_kernel()).transpose(2, 1, 0)
+        full = source.kernel_size - source.stride if upsampling else (source.kernel_size - 1) * source.dilation
+        bias = keras.ops.convert_to_numpy(source.bias)
+        return Layer(np.ascontiguousarray(kernel), bias, source.stride, source.dilation, full // 2)
+
+    stages = [
+        (layer(up, True), [[[layer(c) for c in unit] for unit in layer_units(block)] for block in mrf.resblocks])
+        for up, mrf in zip(generator.ups, generator.mrfs, strict=True)
+    ]
+    return PlainGenerator(layer(generator.conv_pre), stages, layer(generator.conv_post))
+
+
+def torch_runner(generator: PlainGenerator, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     """PyTorch in float32, weight norm removed, as the original's inference script does."""
     import torch
     from torch.nn import functional
 
     torch.set_num_threads(threads)
-    weights = {}
+    tensors = {}
+
+    def weights(layer):
+        if id(layer) not in tensors:
+            tensors[id(layer)] = torch.from_numpy(layer.kernel), torch.from_numpy(layer.bias)
+        return tensors[id(layer)]
 
     def conv(x, layer):
-        kernel, bias = weights[layer]
-        padding = (layer.kernel_size - 1) * layer.dilation // 2
-        return functional.conv1d(x, kernel, bias, padding=padding, dilation=layer.dilation)
-
-    layers = [generator.conv_pre, *generator.ups, generator.conv_post]
-    layers += [layer for block in generator.resblocks for unit in layer_units(block) for layer in unit]
-    for layer in layers:
-        weights[layer] = tuple(torch.from_numpy(array) for array in _weights(layer))
+        return functional.conv1d(x, *weights(layer), padding=layer.padding, dilation=layer.dilation)
 
     @torch.inference_mode()
     def run(mel):
-        x = conv(torch.from_numpy(np.ascontiguousarray(mel.T[None])), generator.conv_pre)
-        for up, mrf in zip(generator.ups, generator.mrfs, strict=True):
+        x = conv(torch.from_numpy(np.ascontiguousarray(mel.T[None])), generator.pre)
+        for up, blocks in generator.stages:
             x = functional.leaky_relu(x, LEAKY_SLOPE)
-            shift = (up.kernel_size - up.stride) // 2
-            x = functional.conv_transpose1d(x, *weights[up], stride=up.stride, padding=shift)
+            x = functional.conv_transpose1d(x, *weights(up), stride=up.stride, padding=up.padding)
             total = 0
-            for block in mrf.resblocks:
+            for block in blocks:
                 y = x
-                for unit in layer_units(block):
+                for unit in block:
                     z = y
                     for layer in unit:
                         z = conv(functional.leaky_relu(z, LEAKY_SLOPE), layer)
                     y = y + z
                 total = total + y
-            x = total / len(mrf.resblocks)
-        return torch.tanh(conv(functional.leaky_relu(x, LAST_SLOPE), generator.conv_post))[0, 0].numpy()
+            x = total / len(blocks)
+        return torch.tanh(conv(functional.leaky_relu(x, LAST_SLOPE), generator.post))[0, 0].numpy()
 
     return run
 
 
-def onnx_model(generator: Generator) -> bytes:
+def onnx_model(generator: PlainGenerator) -> bytes:
     """The generator as an ONNX file: ``mel`` ``[1, num_mels, frames]`` to ``audio`` ``[1, 1, samples]``."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -74,29 +102,26 @@ def onnx_model(generator: Generator) -> bytes:
         constants.append(numpy_helper.from_array(array, f"c{len(constants)}"))
         return constants[-1].name
 
-    def conv(x, layer):
-        padding = (layer.kernel_size - 1) * layer.dilation // 2
-        inputs = [x, *map(constant, _weights(layer))]
-        return node("Conv", inputs, pads=[padding, padding], dilations=[layer.dilation])
+    def conv(x, layer, kind="Conv"):
+        inputs, pads = [x, constant(layer.kernel), constant(layer.bias)], [layer.padding, layer.padding]
+        return node(kind, inputs, pads=pads, dilations=[layer.dilation], strides=[layer.stride])
 
-    x = conv("mel", generator.conv_pre)
-    for up, mrf in zip(generator.ups, generator.mrfs, strict=True):
-        x = node("LeakyRelu", [x], alpha=LEAKY_SLOPE)
-        shift = (up.kernel_size - up.stride) // 2
-        x = node("ConvTranspose", [x, *map(constant, _weights(up))], strides=[up.stride], pads=[shift, shift])
+    x = conv("mel", generator.pre)
+    for up, blocks in generator.stages:
+        x = conv(node("LeakyRelu", [x], alpha=LEAKY_SLOPE), up, "ConvTranspose")
         outputs = []
-        for block in mrf.resblocks:
+        for block in blocks:
             y = x
-            for unit in layer_units(block):
+            for unit in block:
                 z = y
                 for layer in unit:
                     z = conv(node("LeakyRelu", [z], alpha=LEAKY_SLOPE), layer)
                 y = node("Add", [y, z])
             outputs.append(y)
         x = node("Mul", [node("Sum", outputs), constant(np.float32(1 / len(outputs)))])
-    x = node("Tanh", [conv(node("LeakyRelu", [x], alpha=LAST_SLOPE), generator.conv_post)])
+    node("Tanh", [conv(node("LeakyRelu", [x], alpha=LAST_SLOPE), generator.post)])
     nodes[-1].output[0] = "audio"
-    bands, floats = generator.audio.num_mels, TensorProto.FLOAT
+    bands, floats = generator.pre.kernel.shape[1], TensorProto.FLOAT
     graph = helper.make_graph(
         nodes,
         "generator",
@@ -109,7 +134,7 @@ def onnx_model(generator: Generator) -> bytes:
     return model.SerializeToString()
 
 
-def onnxruntime_runner(generator: Generator, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+def onnxruntime_runner(generator: PlainGenerator, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     """ONNX Runtime on the CPU in float32, all graph optimisations on."""
     import onnxruntime
 

@@ -24,13 +24,13 @@ MEL, VALID, AUDIO, UNUSED = "mel", "valid", "audio", "unused"
 class Contract:
     """Everything a program needs to run a model.
 
-    ``audio`` is the mel front end; ``float_layers`` are what an 8-bit model computes in float. Signatures are
-    given by name. A stateful model has ``stream``, from the frames of a chunk to a signature; ``edge``, the
-    smallest chunk with the input ``valid``, int32 [2], the first frame of the utterance and the one after its
-    last, counted from the start of the chunk; and ``initial_state``, whose input ``unused`` is there because
-    Java refuses a signature without any. The edge serves chunks that begin before frame ``edge_frames`` or
-    reach past the end. ``states`` gives names and shapes: each is an input and an output, zero at the start.
-    Audio comes ``delay_samples`` late.
+    ``audio`` is the mel front end, ``generator`` the hyper-parameters; ``float_layers`` are what an 8-bit model
+    computes in float. Signatures are given by name. A stateful model has ``stream``, from the frames of a chunk
+    to a signature; ``edge``, the smallest chunk with the input ``valid``, int32 [2], the first frame of the
+    utterance and the one after its last, counted from the start of the chunk; and ``initial_state``, whose
+    input ``unused`` is there because Java refuses a signature without any. The edge serves chunks that begin
+    before frame ``edge_frames`` or reach past the end. ``states`` gives names and shapes: each is an input and
+    an output, zero at the start. Audio comes ``delay_samples`` late.
 
     A stateless model has ``window`` and ``window_edge`` (with ``valid``, for an utterance shorter than the
     window) of ``window_frames``, of whose output ``margin_frames`` at either end are wrong unless the
@@ -40,6 +40,7 @@ class Contract:
     mode: str
     float_layers: tuple[str, ...] = ()
     audio: dict
+    generator: dict
     fingerprint: str
     mel_layout: str = "[1, frames, num_mels]"
     audio_layout: str = "[1, frames * hop_size], -1 to 1"
