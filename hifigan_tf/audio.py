@@ -20,7 +20,7 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 PEAK = 0.95  # the original normalises every clip to this peak
 SILENCE = 1e-4  # a peak below this (-80 dBFS) is no speech
 PIECE = 1 << 16  # samples read at a time where a file is not read whole
-UNKNOWN_LENGTH = 2**62  # soundfile gives more frames than this where a FLAC written to a pipe tells none
+UNKNOWN_LENGTH = 2**62  # soundfile tells more samples than this for a FLAC that was written to a pipe
 
 
 def find_audio(folder: Path) -> list[Path]:

@@ -18,7 +18,8 @@ def name_skips(problems: list[str]) -> None:
         log.warning("skipped: %s", problem)
     if problems:
         rest = len(problems) - NAMED_SKIPS
-        log.warning("%d files skipped%s", len(problems), f", {rest} of them not named here" if rest > 0 else "")
+        unnamed = f", {rest} of them not named here" if rest > 0 else ""
+        log.warning("%d file%s skipped%s", len(problems), "s" if len(problems) > 1 else "", unnamed)
 
 
 def read_file_list(file_list: Path, folder: Path) -> list[Path]:
@@ -28,7 +29,7 @@ def read_file_list(file_list: Path, folder: Path) -> list[Path]:
     warning.
     """
     try:
-        lines = file_list.read_text(encoding="utf-8").splitlines()
+        lines = file_list.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"file list {file_list} cannot be read: {error}") from None
     names = [line.split("|")[0].strip() for line in lines if line.strip()]
@@ -54,4 +55,5 @@ def hold_out(paths: list[Path], folder: Path) -> tuple[list[Path], list[Path]]:
             "are the least"
         )
     validation = paths[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY] or paths[-1:]
-    return [path for path in paths if path not in set(validation)], validation
+    held_out = set(validation)
+    return [path for path in paths if path not in held_out], validation

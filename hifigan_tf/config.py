@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import json
 import math
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,7 @@ IGNORED_KEYS = ("num_freq", "num_gpus", "num_workers", "dist_config")
 def require(condition: bool, key: str, value, expected: str) -> None:
     """Raises ``UserError`` naming the key, the value and what would be right, unless ``condition`` holds."""
     if not condition:
-        raise UserError(f"config key {key!r} is {value!r}: {expected}")
+        raise UserError(f"config key {key!r} is {_thawed(value)!r}: {expected}")
 
 
 def _is_integer(value) -> bool:
@@ -28,16 +29,15 @@ def _is_integer(value) -> bool:
 
 
 def _is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _require_integer(key: str, value, minimum: int) -> None:
     require(_is_integer(value) and value >= minimum, key, value, f"it must be a whole number, at least {minimum}")
 
 
-def _require_number(key: str, value, minimum: float, maximum: float = math.inf) -> None:
-    limits = f"at least {minimum:g}" if maximum == math.inf else f"from {minimum:g} to {maximum:g}"
-    require(_is_number(value) and minimum <= value <= maximum, key, value, f"it must be a number, {limits}")
+def _require_number(key: str, value, minimum: float) -> None:
+    require(_is_number(value) and value >= minimum, key, value, f"it must be a number, at least {minimum:g}")
 
 
 def _require_integers(key: str, value, minimum: int, empty_allowed: bool = False) -> None:
@@ -84,7 +84,12 @@ class AudioConfig:
             f"it must be from 1 to n_fft ({self.n_fft})",
         )
         nyquist = self.sampling_rate / 2
-        _require_number("fmin", self.fmin, 0)
+        require(
+            _is_number(self.fmin) and 0 <= self.fmin < nyquist,
+            "fmin",
+            self.fmin,
+            f"it must be at least 0 and below half of sampling_rate ({nyquist:g})",
+        )
         for key in ("fmax", "fmax_for_loss"):
             value = getattr(self, key)
             require(
@@ -114,14 +119,14 @@ class GeneratorConfig:
         require(
             len(self.upsample_kernel_sizes) == len(self.upsample_rates),
             "upsample_kernel_sizes",
-            list(self.upsample_kernel_sizes),
+            self.upsample_kernel_sizes,
             f"it must have one entry for each of the {len(self.upsample_rates)} upsample_rates",
         )
         for rate, kernel in zip(self.upsample_rates, self.upsample_kernel_sizes, strict=True):
             require(
                 kernel >= rate and (kernel - rate) % 2 == 0,
                 "upsample_kernel_sizes",
-                list(self.upsample_kernel_sizes),
+                self.upsample_kernel_sizes,
                 f"kernel {kernel} minus its rate {rate} must be even and not negative, or lengths would not fit: "
                 f"{2 * rate} would be right",
             )
@@ -137,7 +142,7 @@ class GeneratorConfig:
         require(
             all(kernel % 2 for kernel in self.resblock_kernel_sizes),
             "resblock_kernel_sizes",
-            list(self.resblock_kernel_sizes),
+            self.resblock_kernel_sizes,
             "every kernel must be odd",
         )
         require(
@@ -231,7 +236,12 @@ class TrainingConfig:
         )
         for key in ("weight_decay", "lambda_adversarial", "lambda_feature_matching", "lambda_mel"):
             _require_number(key, getattr(self, key), 0)
-        _require_integer("seed", self.seed, 0)
+        require(
+            _is_integer(self.seed) and 0 <= self.seed < 2**32,
+            "seed",
+            self.seed,
+            f"it must be a whole number from 0 to {2**32 - 1}",
+        )
         for key in (
             "segment_size",
             "max_steps",
@@ -257,7 +267,7 @@ class Config:
         require(
             self.generator.hop_size == self.audio.hop_size,
             "upsample_rates",
-            list(self.generator.upsample_rates),
+            self.generator.upsample_rates,
             f"their product is {self.generator.hop_size}, and it must equal hop_size ({self.audio.hop_size})",
         )
         hop, segment = self.audio.hop_size, self.training.segment_size
@@ -351,3 +361,8 @@ def _required(section, key: str) -> bool:
 def _frozen(value):
     """JSON lists as tuples, so that a config is hashable and cannot change."""
     return tuple(_frozen(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+def _thawed(value):
+    """Tuples as the lists that the user wrote."""
+    return [_thawed(item) for item in value] if isinstance(value, tuple) else value

@@ -14,11 +14,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from hifigan_tf.audio import PEAK, empty_band, read_audio, resample
+from hifigan_tf.audio import PEAK, empty_band, read_audio
 from hifigan_tf.clip_lists import name_skips
 from hifigan_tf.config import Config
+from hifigan_tf.decoding import Decoder, decodes_alike, path_of, tfio
 from hifigan_tf.errors import UserError
 from hifigan_tf.mel import LOG_MIN, MelSpectrogram
+from hifigan_tf.mel_formats import load_given_mel
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ class Clip(NamedTuple):
     path: Path
     rate: int  # Hz
     samples: int  # at ``rate``
-    encoding: str  # container and subtype, a key of DECODERS or not
+    decoder: str | None  # a key of DECODERS when tensorflow-io reads the file as soundfile does
     mel: Path | None = None  # its teacher-forced mel
 
 
@@ -42,6 +44,9 @@ def check_clips(paths: Iterable[Path], config: Config, mel_folder: Path | None =
     ``mel_folder`` is given) are named and counted in warnings. Raises ``UserError`` when none is left.
     """
     paths = list(paths)
+    if not paths:
+        raise UserError("no audio to read: a folder or list without a WAV, FLAC, OGG or MP3 file was given")
+    tfio()
 
     def check(path):
         try:
@@ -71,113 +76,17 @@ def _check_clip(path: Path, config: Config, mel_folder: Path | None) -> Clip:
     if samples < config.audio.hop_size:
         raise UserError(f"{path} is shorter than one frame: {samples} of {config.audio.hop_size} samples")
     info = soundfile.info(path)
-    clip = Clip(path, rate, len(audio), f"{info.format} {info.subtype}")
+    decoder = f"{info.format} {info.subtype}"
+    clip = Clip(path, rate, len(audio), decoder if decodes_alike(decoder, path, audio) else None)
     if mel_folder is None:
         return clip
     mel_path = mel_folder / f"{path.stem}.npy"
-    frames = len(load_mel(mel_path, config.audio.num_mels))
+    frames = len(load_given_mel(mel_path, config.audio.num_mels, check_scale=True))
     expected = samples / config.audio.hop_size
     # Front ends differ by a frame or two at the ends; more means another hop or another recording.
     if abs(frames - expected) > 3:
         raise UserError(f"{mel_path} has {frames} frames, but {path} needs {expected:.0f}: is hop_size right?")
     return clip._replace(mel=mel_path)
-
-
-def load_mel(path: str | Path, num_mels: int) -> np.ndarray:
-    """A mel ``.npy`` of ``[num_mels, frames]`` or ``[frames, num_mels]`` as float32 ``[frames, num_mels]``.
-
-    Raises ``UserError`` when it is missing, no such array, or holds NaN.
-    """
-    try:
-        mel = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: every clip needs its mel") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is no NumPy array ({error}): save it with numpy.save") from None
-    shape = mel.shape
-    mel = mel[0] if mel.ndim == 3 and len(mel) == 1 else mel
-    if mel.ndim != 2 or num_mels not in mel.shape:
-        raise UserError(f"{path} has shape {list(shape)}: it must be [{num_mels}, frames] or [frames, {num_mels}]")
-    # The original's order wins where both axes fit.
-    mel = np.ascontiguousarray(mel.T if mel.shape[0] == num_mels else mel, dtype=np.float32)
-    if not np.isfinite(mel).all():
-        raise UserError(f"{path} holds NaN or infinite values: make it again")
-    return mel
-
-
-def tfio():
-    """tensorflow-io, or None (told once) where it is not installed; soundfile and soxr then do its work."""
-    try:
-        import tensorflow_io
-    except ImportError:
-        log.warning("warning: tensorflow-io is not installed: audio is decoded outside the graph, which is slower")
-        return None
-    return tensorflow_io
-
-
-# How tensorflow-io decodes what soundfile calls by these names: (decoder, dtype of the file's bit depth).
-# 32-bit PCM is missing because it gives NaN there; Opus and everything unknown because it is refused.
-DECODERS = {
-    "WAV PCM_16": ("wav", tf.int16),
-    "WAV PCM_24": ("wav", tf.int32),
-    "WAV PCM_U8": ("wav", tf.uint8),
-    "WAV FLOAT": ("wav", tf.float32),
-    "FLAC PCM_16": ("flac", tf.int16),
-    "FLAC PCM_24": ("flac", tf.int32),
-    "FLAC PCM_S8": ("flac", tf.uint8),
-    "OGG VORBIS": ("vorbis", None),
-    "MP3 MPEG_LAYER_III": ("mp3", None),
-}
-RESAMPLER_DELAY = 32  # samples of the lower rate: half of the filter of tensorflow-io's resampler
-
-
-def _to_float(samples, dtype):
-    """Integer PCM of any width as float32 in -1 to 1."""
-    if dtype == tf.uint8:
-        return (tf.cast(samples, tf.float32) - 128.0) / 128.0
-    return tf.cast(samples, tf.float32) / {tf.int16: 2.0**15, tf.int32: 2.0**31}.get(dtype, 1.0)
-
-
-class Decoder:
-    """Decodes, mixes to mono and resamples clip ``index`` inside the graph: float32 ``[samples]``."""
-
-    def __init__(self, clips: list[Clip], sampling_rate: int):
-        self.io = tfio()
-        self.sampling_rate = sampling_rate
-        kinds = sorted({clip.encoding for clip in clips if clip.encoding in DECODERS}) if self.io else []
-        self.kinds = kinds
-        self.paths = tf.constant([str(clip.path) for clip in clips])
-        self.rates = tf.constant([clip.rate for clip in clips], tf.int64)
-        self.branches = tf.constant([kinds.index(c.encoding) if c.encoding in kinds else len(kinds) for c in clips])
-
-    def __call__(self, index):
-        path, rate = self.paths[index], self.rates[index]
-        branches = [lambda kind=kind: self._in_graph(kind, path, rate) for kind in self.kinds]
-        audio = tf.switch_case(self.branches[index], [*branches, lambda: self._outside(path)])
-        return tf.ensure_shape(audio, [None])
-
-    def _in_graph(self, kind, path, rate):
-        name, dtype = DECODERS[kind]
-        decode = getattr(self.io.audio, f"decode_{name}")
-        contents = tf.io.read_file(path)
-        samples = decode(contents) if dtype is None else decode(contents, dtype=dtype)
-        audio = tf.reduce_mean(_to_float(samples, dtype), axis=1)
-        return tf.cond(tf.equal(rate, self.sampling_rate), lambda: audio, lambda: self._resample(audio, rate))
-
-    def _resample(self, audio, rate):
-        ratio = self.sampling_rate / tf.cast(rate, tf.float64)
-        delay = tf.cast(tf.round(RESAMPLER_DELAY * tf.maximum(ratio, 1.0)), tf.int32)
-        length = tf.cast(tf.math.ceil(tf.cast(tf.size(audio), tf.float64) * ratio), tf.int32)
-        tail = tf.cast(tf.math.ceil(2 * RESAMPLER_DELAY * tf.maximum(1 / ratio, 1.0)), tf.int32)
-        resampled = self.io.audio.resample(tf.pad(audio, [[0, tail]]), rate, self.sampling_rate)
-        return resampled[delay : delay + length]
-
-    def _outside(self, path):
-        def read(name):
-            audio, rate = read_audio(name.decode())
-            return resample(audio, rate, self.sampling_rate)
-
-        return tf.numpy_function(read, [path], tf.float32, stateful=False)
 
 
 class Clips:
@@ -189,7 +98,8 @@ class Clips:
 
     def __init__(self, clips: list[Clip], config: Config):
         self.config = config
-        self.decode = Decoder(clips, config.audio.sampling_rate)
+        paths, rates, kinds = zip(*((clip.path, clip.rate, clip.decoder) for clip in clips), strict=True)
+        self.decode = Decoder(paths, rates, kinds, config.audio.sampling_rate)
         self.mel_paths = tf.constant([str(clip.mel) for clip in clips]) if clips[0].mel else None
         self.cache = None
         if sum(clip.samples / clip.rate for clip in clips) * config.audio.sampling_rate * 4 <= CACHE_BYTES:
@@ -213,7 +123,10 @@ class Clips:
         """The clip's teacher-forced mel ``[frames, num_mels]``."""
         num_mels = self.config.audio.num_mels
         mel = tf.numpy_function(
-            lambda path: load_mel(path.decode(), num_mels), [self.mel_paths[index]], tf.float32, stateful=False
+            lambda path: load_given_mel(path_of(path), num_mels, check_scale=False),
+            [self.mel_paths[index]],
+            tf.float32,
+            stateful=False,
         )
         return tf.ensure_shape(mel, [None, num_mels])
 
@@ -249,8 +162,10 @@ def training_batches(clips: list[Clip], config: Config, first_step: int = 0) -> 
 
     def from_mel(number, index):
         audio, mel = source.audio(index), source.mel(index)
-        frames = segment // hop
-        start = random_start(number, tf.minimum(tf.shape(mel)[0], tf.size(audio) // hop) - frames + 1)
+        # Where mel and audio differ in length, what the two have in common.
+        frames, common = segment // hop, tf.minimum(tf.shape(mel)[0], -(-tf.size(audio) // hop))
+        mel, audio = mel[:common], audio[: common * hop]
+        start = random_start(number, common - frames + 1)
         mel = _fit(mel[start : start + frames], frames, LOG_MIN)
         return mel, _fit(audio[start * hop : start * hop + segment], segment, 0.0)
 

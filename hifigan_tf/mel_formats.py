@@ -119,13 +119,7 @@ class MelFile:
             )
         self.frames = frames
         for start in range(0, frames, BLOCK):
-            finite = np.isfinite(self._block(start, start + BLOCK))
-            if not finite.all():
-                frame, band = np.argwhere(~finite)[0]
-                raise UserError(
-                    f"{path} holds NaN or infinite values (first at frame {start + frame}, band {band}): make it again"
-                )
-
+            _require_finite(self._block(start, start + BLOCK), path, start)
         sample = self._block(0, SAMPLE)
         self.scale = mel_format.scale or recognize(sample)
         foreign = mel_format.scale is None and self.scale != "log"
@@ -137,7 +131,7 @@ class MelFile:
         if found:
             needed = MelFormat(self.scale if foreign else mel_format.scale, turned or mel_format.transposed)
             raise UserError(f"{path}: {' and '.join(found)}: {_advice(needed)}")
-        check_scale(sample, self.scale, str(path))
+        require_scale(sample, self.scale, str(path))
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The whole mel in order, float32 ``[up to 1024, num_mels]`` in natural logarithms."""
@@ -152,6 +146,22 @@ class MelFile:
             return np.array(mel, np.float32, order="C")
 
 
+def load_given_mel(path: str | Path, num_mels: int, check_scale: bool) -> np.ndarray:
+    """A teacher-forced mel ``.npy``, in either order of axes, as float32 ``[frames, num_mels]``.
+
+    The original's ``[num_mels, frames]`` wins where both fit. Raises ``UserError`` for a file that is no mel or
+    holds NaN and, with ``check_scale``, for one of another scale than natural logarithms.
+    """
+    mel = read_mel(Path(path))
+    if num_mels not in mel.shape:
+        raise UserError(f"{path} has shape {list(mel.shape)}: it must be [{num_mels}, frames] or [frames, {num_mels}]")
+    mel = np.ascontiguousarray(mel.T if mel.shape[0] == num_mels else mel)
+    _require_finite(mel, path)
+    if check_scale and (scale := recognize(mel)) != "log":
+        raise UserError(f"{path}: {_values(mel)} {LOOKS_LIKE[scale]}: training takes natural ones of at least 1e-5")
+    return mel
+
+
 def to_natural(mel: np.ndarray, scale: str) -> np.ndarray:
     """A mel of a known scale as float32 natural logarithms of at least 1e-5; natural ones stay as they are."""
     if scale == "log":
@@ -161,7 +171,7 @@ def to_natural(mel: np.ndarray, scale: str) -> np.ndarray:
     return np.maximum(TO_NATURAL[scale](mel.astype(np.float64)), LOG_MIN).astype(np.float32)
 
 
-def check_scale(mel: np.ndarray, scale: str, name: str) -> None:
+def require_scale(mel: np.ndarray, scale: str, name: str) -> None:
     """Raises ``UserError`` when the values cannot be of that scale."""
     if scale == "log":
         return
@@ -207,6 +217,23 @@ def _advice(needed: MelFormat) -> str:
         return f"pass --mel-format {needed}"
     natural = MelFormat("log", needed.transposed)
     return f"make natural logarithms of at least 1e-5 of them, or pass --mel-format {natural} if they are"
+
+
+def _require_finite(mel: np.ndarray, path: str | Path, start: int = 0) -> None:
+    if not np.isfinite(mel).all():
+        frame, band = np.argwhere(~np.isfinite(mel))[0]
+        raise UserError(
+            f"{path} holds NaN or infinite values (first at frame {start + frame}, band {band}): make it again"
+        )
+
+
+def read_mel(path: Path) -> np.ndarray:
+    """The array in a ``.npy`` file as float32 with two axes, a batch axis of one dropped.
+
+    Raises ``UserError`` for a file that is none.
+    """
+    with np.errstate(over="ignore"):
+        return np.array(_open(path), np.float32)
 
 
 def _open(path: Path) -> np.ndarray:

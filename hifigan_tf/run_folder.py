@@ -12,6 +12,7 @@ be read; what a killed process left behind is removed by the next one.
 import logging
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import tensorflow as tf
@@ -112,6 +113,18 @@ class RunFolder:
         if saved:
             raise UserError(f"none of the {len(saved)} checkpoints in {self.checkpoints} can be read: start a new run")
         return None
+
+    def scalars(self, names: Iterable[str]) -> dict[str, tuple[list[int], list[float]]]:
+        """``{name: (steps, values)}`` of the TensorBoard scalars that the run has written, over all its sessions."""
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        events = EventAccumulator(str(self.logs), size_guidance={"tensors": 0}).Reload()
+        result = {}
+        for name in names:
+            # A session that was killed after its last checkpoint leaves steps that the next one takes again.
+            points = {event.step: float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors(name)}
+            result[name] = (sorted(points), [points[step] for step in sorted(points)])
+        return result
 
     def restore_networks(self, trainer: Trainer) -> Path:
         """Loads the generator and the discriminators, and nothing else, of the newest checkpoint.

@@ -187,18 +187,17 @@ def test_transposed_convolution_is_the_definition(kernel_size, stride):
     np.testing.assert_allclose(layer(x).numpy()[0], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [8, 16, 32, 96])
 @pytest.mark.parametrize(("stride", "dilation", "groups"), [(1, 1, 4), (2, 1, 2), (4, 1, 8), (1, 3, 4)])
-def test_grouped_convolution_is_a_plain_one_with_a_block_diagonal_kernel(stride, dilation, groups):
+def test_grouped_convolution_is_a_plain_one_with_a_block_diagonal_kernel(channels, stride, dilation, groups):
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((2, 50, 8)).astype(np.float32)
-    kernel = rng.standard_normal((5, 8 // groups, 16)).astype(np.float32)
-    full = np.zeros((5, 8, 16), np.float32)
+    x = rng.standard_normal((2, 50, channels)).astype(np.float32)
+    kernel = rng.standard_normal((5, channels // groups, 2 * channels)).astype(np.float32)
+    full = np.zeros((5, channels, 2 * channels), np.float32)
+    inputs, filters = channels // groups, 2 * channels // groups
     for group in range(groups):
-        rows, columns = (
-            slice(group * 8 // groups, (group + 1) * 8 // groups),
-            slice(group * 16 // groups, (group + 1) * 16 // groups),
-        )
-        full[:, rows, columns] = kernel[:, :, columns]
+        columns = slice(group * filters, (group + 1) * filters)
+        full[:, group * inputs : (group + 1) * inputs, columns] = kernel[:, :, columns]
     grouped = convolution(x, kernel, stride, dilation, groups)
     np.testing.assert_allclose(grouped, convolution(x, full, stride, dilation), atol=1e-4)
 

@@ -1,0 +1,414 @@
+"""Audio files read, resampled and written; broken ones named; files that are whole or absent; the command's frame."""
+
+import errno
+import io
+import logging
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hifigan_tf import audio, cli, mp3
+from hifigan_tf.errors import UserError
+from hifigan_tf.files import atomic_path, unique_stems, write_bytes
+
+# (suffix, container, encoding, largest error of the encoding)
+FORMATS = [
+    ("wav", "WAV", "PCM_U8", 2**-7),
+    ("wav", "WAV", "PCM_16", 2**-15),
+    ("wav", "WAV", "PCM_24", 2**-23),
+    ("wav", "WAV", "PCM_32", 1e-7),
+    ("wav", "WAV", "FLOAT", 0),
+    ("wav", "WAV", "DOUBLE", 0),
+    ("wav", "WAV", "ULAW", 0.02),
+    ("wav", "WAVEX", "PCM_16", 2**-15),
+    ("flac", "FLAC", "PCM_S8", 2**-7),
+    ("flac", "FLAC", "PCM_16", 2**-15),
+    ("flac", "FLAC", "PCM_24", 2**-23),
+    ("ogg", "OGG", "VORBIS", 0.2),
+    ("ogg", "OGG", "OPUS", 0.2),
+    ("mp3", "MP3", "MPEG_LAYER_III", 0.25),
+]
+
+
+def noise(samples=24000, rate=24000, seed=0):
+    """``[samples]`` float32: noise below 1.5 kHz under two slow swells, peak 0.8."""
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(samples))
+    spectrum[np.fft.rfftfreq(samples, 1 / rate) > 1500] = 0
+    signal = np.fft.irfft(spectrum, samples) * np.sin(2 * np.pi * np.arange(samples) / samples) ** 2
+    return (0.8 * signal / np.abs(signal).max()).astype(np.float32)
+
+
+def encoded(signal, container, encoding, rate=24000, **options):
+    """The bytes of an audio file."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, signal, rate, format=container, subtype=encoding, **options)
+    return buffer.getvalue()
+
+
+def without_length(data):
+    """An MP3 without the frame that tells its length."""
+    return data[mp3.frame_at(data, 0).end :]
+
+
+def reason(path, data):
+    """Why ``read_audio`` refuses ``data``."""
+    path.write_bytes(data)
+    with pytest.raises(UserError) as error:
+        audio.read_audio(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(("suffix", "container", "encoding", "error"), FORMATS)
+@pytest.mark.parametrize("rate", [8000, 48000])
+def test_reads_every_format(tmp_path, suffix, container, encoding, error, rate):
+    signal, path = noise(12001, rate), tmp_path / f"a.{suffix}"
+    path.write_bytes(encoded(signal, container, encoding, rate))
+    samples, found = audio.read_audio(path)
+    assert (found, samples.dtype, samples.shape) == (rate, np.float32, (12001,))
+    assert np.abs(samples - signal).max() <= error
+    assert np.corrcoef(samples, signal)[0, 1] > 0.98  # a lag of a sample gives less at 8000 Hz
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_channels_are_averaged(tmp_path, channels):
+    signals = np.stack([noise(seed=seed) for seed in range(channels)], axis=1)
+    soundfile.write(tmp_path / "a.wav", signals, 24000, subtype="FLOAT")
+    np.testing.assert_allclose(audio.read_audio(tmp_path / "a.wav")[0], signals.mean(axis=1), atol=1e-7)
+
+
+@pytest.mark.parametrize("options", [{"bitrate_mode": "CONSTANT"}, {"bitrate_mode": "VARIABLE"}])
+@pytest.mark.parametrize(("rate", "channels"), [(22050, 1), (44100, 2)])
+def test_an_mp3_that_does_not_tell_its_length_is_read_whole(tmp_path, rate, channels, options):
+    signal = np.stack([noise(66150, rate)] * channels, axis=1)
+    data = encoded(signal, "MP3", "MPEG_LAYER_III", rate, compression_level=0.6, **options)
+    (tmp_path / "a.mp3").write_bytes(without_length(data))
+    samples, _ = audio.read_audio(tmp_path / "a.mp3")
+    delay = 576  # of the encoder, which a header would have told
+    assert 66150 + delay <= len(samples) <= 66150 + delay + 1152
+    whole = soundfile.read(io.BytesIO(data), always_2d=True)[0].mean(axis=1)
+    np.testing.assert_allclose(samples[delay + 2000 :][:60000], whole[2000:][:60000], atol=1e-5)
+
+
+@pytest.mark.parametrize("tag", [b"TAG" + bytes(125), b"APETAGEX" + bytes(200)])
+def test_tags_around_an_mp3_are_no_damage(tmp_path, tag):
+    data = encoded(noise(), "MP3", "MPEG_LAYER_III")
+    (tmp_path / "a.mp3").write_bytes(b"ID3\x04\0\0\0\0\x07\x08" + bytes(904) + data + tag)
+    assert len(audio.read_audio(tmp_path / "a.mp3")[0]) == 24000
+
+
+def test_a_flac_that_does_not_tell_its_length_is_refused(tmp_path):
+    data = bytearray(encoded(noise(100000), "FLAC", "PCM_16"))
+    data[21] &= 0xF0  # the 36 bits of the number of samples
+    data[22:26] = bytes(4)
+    assert "does not tell its length" in reason(tmp_path / "a.flac", bytes(data))
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0xFFFFFFFF])
+def test_a_wav_written_to_a_pipe_is_read_whole(tmp_path, size):
+    data = bytearray(encoded(noise(), "WAV", "PCM_16"))
+    data[4:8] = struct.pack("<I", min(size + 36, 0xFFFFFFFF) if size else 0)
+    data[40:44] = struct.pack("<I", size or 0xFFFFFFFF)
+    (tmp_path / "a.wav").write_bytes(data)
+    assert len(audio.read_audio(tmp_path / "a.wav")[0]) == 24000
+
+
+@pytest.mark.parametrize(("suffix", "container", "encoding", "_"), FORMATS)
+@pytest.mark.parametrize("part", [0.02, 0.5, 0.97])
+def test_a_file_cut_short_is_refused(tmp_path, suffix, container, encoding, _, part):
+    data = encoded(noise(), container, encoding)
+    message = reason(tmp_path / f"a.{suffix}", data[: int(len(data) * part)])
+    assert "truncated" in message or "cannot be decoded" in message
+
+
+@pytest.mark.parametrize("encoding", ["VORBIS", "OPUS"])
+def test_an_ogg_without_its_last_page_is_truncated(tmp_path, encoding):
+    data = encoded(noise(120000), "OGG", encoding)
+    assert data.count(b"OggS") > 4
+    assert "its last Ogg page is missing" in reason(tmp_path / "a.ogg", data[: data.rfind(b"OggS")])
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_an_mp3_that_does_not_tell_its_length_and_ends_inside_a_frame_is_truncated(tmp_path, mode):
+    data = without_length(encoded(noise(), "MP3", "MPEG_LAYER_III", bitrate_mode=mode, compression_level=0.6))
+    middle = next(start for start in range(len(data) // 2, len(data)) if mp3.frame_at(data, start))
+    assert "ends inside an MP3 frame" in reason(tmp_path / "a.mp3", data[: middle + 20])
+
+
+def test_an_mp3_with_junk_in_the_middle_is_damaged(tmp_path):
+    data = encoded(noise(96000), "MP3", "MPEG_LAYER_III")
+    assert "damaged at byte" in reason(tmp_path / "a.mp3", data[:2000] + bytes(700) + data[2700:])
+
+
+def test_zeros_before_an_mp3_are_skipped(tmp_path):
+    (tmp_path / "a.mp3").write_bytes(bytes(200) + encoded(noise(), "MP3", "MPEG_LAYER_III"))
+    assert len(audio.read_audio(tmp_path / "a.mp3")[0]) == 24000
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_text_is_no_audio(tmp_path, suffix):
+    assert f"is it really {suffix.upper()}?" in reason(tmp_path / f"a.{suffix}", b"this is a text file\n" * 100)
+
+
+@pytest.mark.parametrize(("suffix", "container"), [("wav", "WAV"), ("flac", "FLAC"), ("ogg", "OGG")])
+def test_a_corrupt_header_is_refused(tmp_path, suffix, container):
+    assert "cannot be decoded" in reason(tmp_path / f"a.{suffix}", bytes(64) + encoded(noise(), container, None)[64:])
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_an_empty_file_is_refused(tmp_path, suffix):
+    assert "is empty" in reason(tmp_path / f"a.{suffix}", b"")
+
+
+def test_a_header_without_samples_is_refused(tmp_path):
+    assert "holds no samples" in reason(tmp_path / "a.wav", encoded(np.zeros(0), "WAV", "PCM_16"))
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        audio.read_audio(tmp_path / "a.wav")
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        audio.read_audio(tmp_path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers_are_refused_with_their_place(tmp_path, value):
+    signal = noise()
+    signal[1234] = value
+    message = reason(tmp_path / "a.wav", encoded(signal, "WAV", "FLOAT"))
+    assert "holds NaN or infinite samples (first at 1234)" in message
+
+
+@pytest.mark.parametrize("level", [0.0, 0.9e-4])
+def test_silence_is_refused(tmp_path, level):
+    assert "is silent" in reason(tmp_path / "a.wav", encoded(np.full(1000, level), "WAV", "FLOAT"))
+
+
+def test_a_whisper_is_no_silence(tmp_path):
+    (tmp_path / "a.wav").write_bytes(encoded(np.full(1000, 1.1e-4), "WAV", "FLOAT"))
+    assert len(audio.read_audio(tmp_path / "a.wav")[0]) == 1000
+
+
+def test_finds_audio_under_a_folder_in_order(tmp_path):
+    names = ["b.wav", "a.FLAC", "sub/c.ogg", "sub/deep/d.Mp3"]
+    for name in [*names, "x.txt", "sub/y.npy", "wav"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    assert audio.find_audio(tmp_path) == sorted(tmp_path / name for name in names)
+
+
+@pytest.mark.parametrize(("rate", "target"), [(44100, 22050), (48000, 22050), (16000, 22050), (8000, 48000)])
+def test_resampling_keeps_time_and_level(rate, target):
+    seconds = np.arange(rate) / rate
+    resampled = audio.resample(np.sin(2 * np.pi * 440 * seconds).astype(np.float32), rate, target)
+    assert (len(resampled), resampled.dtype) == (target, np.float32)
+    expected = np.sin(2 * np.pi * 440 * np.arange(target) / target)
+    np.testing.assert_allclose(resampled[2000:-2000], expected[2000:-2000], atol=1e-4)
+
+
+def test_a_lower_rate_is_used_with_a_warning(tmp_path, caplog):
+    (tmp_path / "a.wav").write_bytes(encoded(noise(8000, 8000), "WAV", "PCM_16", 8000))
+    assert len(audio.load_audio(tmp_path / "a.wav", 22050)) == 22050
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "recorded at 8000 Hz, below 22050 Hz: the band above 4000 Hz stays empty" in record.getMessage()
+
+
+def test_a_higher_rate_is_used_without_a_word(tmp_path, caplog):
+    (tmp_path / "a.wav").write_bytes(encoded(noise(), "WAV", "PCM_16", 24000))
+    assert len(audio.load_audio(tmp_path / "a.wav", 22050)) == 22050
+    assert not caplog.records
+
+
+@given(st.floats(1e-3, 10), st.integers(0, 5))
+@settings(max_examples=25, deadline=None)
+def test_normalize_sets_the_peak(level, seed):
+    signal = level * noise(500, seed=seed)
+    normal = audio.normalize(signal)
+    assert abs(np.abs(normal).max() - 0.95) < 1e-6
+    np.testing.assert_allclose(normal * np.abs(signal).max(), signal * 0.95, atol=1e-5 * level)
+
+
+@given(st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=50))
+def test_pcm_is_clipped_and_never_wraps(values):
+    pcm = audio.to_pcm16(np.array(values)).astype(np.int64)
+    assert (np.abs(pcm - 32767 * np.clip(values, -1.0001, 1)) <= 4).all()
+    assert all((sample >= 0) == (value >= 0) or abs(value) < 2e-5 for sample, value in zip(pcm, values, strict=True))
+
+
+def test_a_wav_comes_back_as_it_was_written(tmp_path):
+    signal = noise()
+    audio.write_wav(tmp_path / "a.wav", signal, 24000)
+    info = soundfile.info(tmp_path / "a.wav")
+    assert (info.samplerate, info.channels, info.subtype, info.frames) == (24000, 1, "PCM_16", 24000)
+    assert np.abs(audio.read_audio(tmp_path / "a.wav")[0] - signal).max() < 2**-14
+
+
+def test_too_loud_a_wav_is_clipped(tmp_path):
+    audio.write_wav(tmp_path / "a.wav", np.array([0.5, 1.0, 1.5, -1.0, -1.5, 100.0]), 8000)
+    samples = soundfile.read(tmp_path / "a.wav", dtype="int16")[0]
+    assert samples.tolist() == [16384, 32767, 32767, -32767, -32768, 32767]
+
+
+def test_atomic_path_replaces_only_when_the_block_ends_well(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+
+    def fail():
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert target.read_text() == "old"
+    with atomic_path(target) as temporary:
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+        assert temporary.suffix == ".txt"
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_atomic_file_has_the_usual_rights(tmp_path):
+    (tmp_path / "plain").touch()
+    write_bytes(tmp_path / "atomic", b"x")
+    assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_long_name_is_no_longer_in_between(tmp_path):
+    write_bytes(tmp_path / ("é" * 120 + ".wav"), b"x")
+    assert [len(path.name) for path in tmp_path.iterdir()] == [124]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    """The disk is full after 8 KiB: a limit on file sizes, which ends a write as a full disk does."""
+    audio.write_wav(tmp_path / "a.wav", noise(1000), 8000)
+    before = (tmp_path / "a.wav").read_bytes()
+    program = f"""
+import resource, numpy
+from hifigan_tf import cli
+from hifigan_tf.audio import write_wav
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+cli.run(lambda: write_wav({str(tmp_path / "a.wav")!r}, numpy.zeros(24000), 24000))
+"""
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert process.returncode == 2
+    assert process.stderr.strip() == "error: File too large"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+    assert (tmp_path / "a.wav").read_bytes() == before
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=4))
+def test_stems_are_unique_or_both_files_are_named(names):
+    paths = [Path(f"{index}/{name}.wav") for index, name in enumerate(names)]
+    if len(set(names)) == len(names):
+        assert unique_stems(paths) == dict(zip(names, paths, strict=True))
+    else:
+        with pytest.raises(UserError, match=r"\d/(.)\.wav and \d/\1\.wav share the name '\1': rename one"):
+            unique_stems(paths)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "quota"),
+        (errno.EACCES, "permission denied"),
+        (errno.EROFS, "read-only"),
+        (errno.ENOENT, "no such file or folder"),
+        (errno.ENOTDIR, "a part of the path is a file"),
+        (errno.EISDIR, "this is a folder"),
+        (errno.EIO, os.strerror(errno.EIO)),
+    ],
+)
+def test_failures_of_the_file_system_are_one_line_with_the_file(code, words):
+    text = cli.describe_os_error(OSError(code, os.strerror(code), "/some/file"))
+    assert text.startswith("/some/file: ")
+    assert words in text
+    assert words in cli.describe_os_error(OSError(code, os.strerror(code)))
+
+
+def test_an_error_without_a_number_keeps_its_words():
+    assert cli.describe_os_error(OSError("tape is stuck\nbadly")) == "tape is stuck"
+
+
+def test_a_writable_folder_is_made_with_its_parents_and_stays_empty(tmp_path):
+    folder = cli.writable_folder(tmp_path / "a" / "b")
+    assert folder.is_dir()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["{file}", "{file}/below", "/proc/nobody", "/proc"])
+def test_an_unwritable_folder_is_told_at_once(tmp_path, place):
+    (tmp_path / "file").write_text("kept")
+    folder = place.format(file=tmp_path / "file")
+    with pytest.raises(UserError) as error:
+        cli.writable_folder(folder)
+    assert str(error.value).startswith(f"cannot write to {folder}: ")
+    assert "\n" not in str(error.value)
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (UserError("wrong\nin two lines"), 2, "error: wrong"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.wav"), 2, "error: a.wav: the disk is full: free some"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_what_main_raises_becomes_one_line_and_an_exit_code(raised, code, line, capsys, monkeypatch):
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+
+    def main():
+        raise raised
+
+    with pytest.raises(SystemExit) as end:
+        cli.run(main)
+    assert end.value.code == code
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert printed.startswith(line)
+
+
+def test_a_bug_keeps_its_traceback():
+    def main():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        cli.run(main)
+
+
+def test_a_checkpoint_is_a_file_or_the_best_of_a_run_folder(tmp_path):
+    with pytest.raises(UserError, match=r"no best\.keras or last\.keras"):
+        cli.checkpoint(str(tmp_path))
+    (tmp_path / "last.keras").touch()
+    assert cli.checkpoint(str(tmp_path)).name == "last.keras"
+    (tmp_path / "best.keras").touch()
+    assert cli.checkpoint(str(tmp_path)).name == "best.keras"
+    assert cli.checkpoint(str(tmp_path / "last.keras")).name == "last.keras"
+    (tmp_path / "g_00000001").touch()
+    with pytest.raises(UserError, match="import_torch"):
+        cli.checkpoint(str(tmp_path / "g_00000001"))
+    with pytest.raises(UserError, match="does not exist"):
+        cli.checkpoint(str(tmp_path / "gone.keras"))
+
+
+def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path):
+    (tmp_path / "file").touch()
+    assert cli.existing_file(str(tmp_path / "file"), "--x") == tmp_path / "file"
+    assert cli.existing_folder(str(tmp_path), "--x") == tmp_path
+    with pytest.raises(UserError, match=f"--x {tmp_path} is not a file"):
+        cli.existing_file(str(tmp_path), "--x")
+    with pytest.raises(UserError, match=r"--x .*/file is not a folder"):
+        cli.existing_folder(str(tmp_path / "file"), "--x")

@@ -1,0 +1,589 @@
+"""What reaches the networks: every format aligned to the sample, batches as a pure function of the step, bad files."""
+
+import logging
+import struct
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from conftest import assert_one_error
+
+from hifigan_tf import data, decoding
+from hifigan_tf.audio import normalize, read_audio, resample
+from hifigan_tf.clip_lists import hold_out, read_file_list
+from hifigan_tf.data import check_clips, steps_per_epoch, training_batches, validation_clips
+from hifigan_tf.decoding import Decoder
+from hifigan_tf.errors import UserError
+from hifigan_tf.mel import LOG_MIN, MelSpectrogram
+from hifigan_tf.mp3 import frame_at
+
+HOP, SEGMENT, RATE = 32, 1024, 8000  # of the fixture `tiny`
+# (suffix, container, encoding): those tensorflow-io decodes, and those it does not.
+IN_GRAPH = [
+    ("wav", "WAV", "PCM_U8"),
+    ("wav", "WAV", "PCM_16"),
+    ("wav", "WAV", "PCM_24"),
+    ("wav", "WAV", "FLOAT"),
+    ("flac", "FLAC", "PCM_S8"),
+    ("flac", "FLAC", "PCM_16"),
+    ("flac", "FLAC", "PCM_24"),
+    ("ogg", "OGG", "VORBIS"),
+    ("mp3", "MP3", "MPEG_LAYER_III"),
+]
+OUTSIDE = [
+    ("wav", "WAV", "PCM_32"),
+    ("wav", "WAV", "DOUBLE"),
+    ("wav", "WAV", "ULAW"),
+    ("wav", "WAV", "ALAW"),
+    ("wav", "WAVEX", "PCM_16"),
+    ("ogg", "OGG", "OPUS"),
+]
+
+
+def tones(samples, rate, highest, seed=0):
+    """``[samples]`` float64: thirty sinusoids up to ``highest`` Hz, the same in continuous time at every rate."""
+    rng = np.random.default_rng(seed)
+    frequencies, phases = rng.uniform(50, highest, (30, 1)), rng.uniform(0, 2 * np.pi, (30, 1))
+    return np.sin(2 * np.pi * frequencies * np.arange(samples) / rate + phases).sum(axis=0) / 30
+
+
+def write(path, signal, rate=RATE, container=None, encoding="FLOAT"):
+    soundfile.write(path, signal, rate, format=container, subtype=encoding)
+    return path
+
+
+def ramp(samples):
+    """Sample ``p`` of ``[samples]`` is ``(p + 1) / samples``."""
+    return np.arange(1, samples + 1) / samples
+
+
+def ramps(folder, lengths, config):
+    """Clips that are ramps: the slope of a segment tells which, its first sample from where."""
+    return check_clips([write(folder / f"{length}.wav", ramp(length)) for length in lengths], config)
+
+
+def place(segment, lengths):
+    """``(length of the clip, first sample)`` of a normalised ramp's segment."""
+    length = min(lengths, key=lambda length: abs(0.95 / length - np.median(np.diff(segment[:256]))))
+    return length, round(float(segment[0]) * length / 0.95) - 1
+
+
+def batches(clips, config, steps, first_step=0):
+    """``[(mel, audio)]`` of so many steps, in NumPy."""
+    return list(training_batches(clips, config, first_step).take(steps).as_numpy_iterator())
+
+
+def assert_bit_equal(left, right):
+    assert len(left) == len(right)
+    for (left_mel, left_audio), (right_mel, right_audio) in zip(left, right, strict=True):
+        assert left_mel.tobytes() == right_mel.tobytes()
+        assert left_audio.tobytes() == right_audio.tobytes()
+
+
+def messages(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory, tiny):
+    """Clips of several formats, rates and numbers of channels, at most 1.5 s long."""
+    folder = tmp_path_factory.mktemp("mixed")
+    stereo = np.stack([tones(24000, 16000, 3000, seed) for seed in (1, 2)], axis=1)
+    return check_clips(
+        [
+            write(folder / "a.wav", tones(9000, 8000, 3000, 3), 8000, "WAV", "PCM_16"),
+            write(folder / "b.flac", stereo, 16000, "FLAC", "PCM_16"),
+            write(folder / "c.wav", tones(8800, 8000, 3000, 4), 8000, "WAV", "ULAW"),
+            write(folder / "d.ogg", tones(30000, 22050, 3000, 5), 22050, "OGG", "VORBIS"),
+            write(folder / "e.mp3", tones(12000, 8000, 3000, 6), 8000, "MP3", "MPEG_LAYER_III"),
+        ],
+        tiny,
+    )
+
+
+def decoded(clip, sampling_rate):
+    return Decoder([clip.path], [clip.rate], [clip.decoder], sampling_rate)(tf.constant(0)).numpy()
+
+
+@pytest.mark.parametrize(("suffix", "container", "encoding"), IN_GRAPH)
+def test_tensorflow_io_decodes_what_soundfile_does(tmp_path, tiny, monkeypatch, suffix, container, encoding):
+    clips, expected = [], []
+    for rate in (8000, 22050, 48000):
+        for channels in (1, 2):
+            signal = np.stack([tones(8192, rate, 3000, seed) for seed in range(channels)], axis=1)
+            path = write(tmp_path / f"{rate}_{channels}.{suffix}", signal, rate, container, encoding)
+            clips += check_clips([path], tiny)
+            expected.append(read_audio(path)[0])
+    monkeypatch.setattr(decoding, "read_audio", None)  # so that nothing but the graph can have read them
+    for clip, samples in zip(clips, expected, strict=True):
+        assert clip.decoder == f"{container} {encoding}"
+        audio = decoded(clip, clip.rate)
+        assert audio.dtype == np.float32
+        np.testing.assert_allclose(audio, samples, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("suffix", "container", "encoding"), OUTSIDE)
+def test_soundfile_decodes_the_rest(tmp_path, tiny, suffix, container, encoding):
+    path = write(tmp_path / f"a.{suffix}", tones(8192, 24000, 3000), 24000, container, encoding)
+    (clip,) = check_clips([path], tiny)
+    assert clip.decoder is None
+    samples, _ = read_audio(path)
+    np.testing.assert_array_equal(decoded(clip, 24000), samples)
+    np.testing.assert_array_equal(decoded(clip, 8000), resample(samples, 24000, 8000))
+
+
+@pytest.mark.parametrize("encoding", ["PCM_U8", "PCM_24"])
+def test_a_wav_that_tensorflow_io_cannot_read_goes_to_soundfile(tmp_path, tiny, encoding):
+    """An odd number of bytes makes it read past the end."""
+    path = write(tmp_path / "a.wav", tones(8191, RATE, 3000), RATE, "WAV", encoding)
+    (clip,) = check_clips([path], tiny)
+    assert clip.decoder is None
+    np.testing.assert_array_equal(decoded(clip, RATE), read_audio(path)[0])
+
+
+def test_a_wav_written_to_a_pipe_goes_to_soundfile(tmp_path, tiny):
+    """sox then declares 2 GB."""
+    path = write(tmp_path / "a.wav", tones(8192, RATE, 3000), RATE, "WAV", "PCM_16")
+    contents = bytearray(path.read_bytes())
+    contents[4:8], contents[40:44] = struct.pack("<I", 0x7FFFF024), struct.pack("<I", 0x7FFFF000)
+    path.write_bytes(contents)
+    (clip,) = check_clips([path], tiny)
+    assert (clip.samples, clip.decoder) == (8192, None)
+
+
+def test_an_mp3_that_does_not_tell_its_length_is_decoded_whole(tmp_path, tiny):
+    path = write(tmp_path / "a.mp3", tones(24000, RATE, 3000), RATE, "MP3", "MPEG_LAYER_III")
+    path.write_bytes(path.read_bytes()[frame_at(path.read_bytes(), 0).end :])
+    (clip,) = check_clips([path], tiny)
+    assert 24000 < clip.samples < 24000 + 2000
+    np.testing.assert_array_equal(decoded(clip, RATE), read_audio(path)[0])
+
+
+RATES = [
+    (44100, 22050),
+    (48000, 22050),
+    (24000, 22050),
+    (16000, 22050),
+    (11025, 22050),
+    (8000, 48000),
+    (48000, 8000),
+    (32000, 24000),
+    (22050, 16000),
+]
+
+
+@pytest.mark.parametrize(("rate", "target"), RATES)
+def test_resampling_in_the_graph_is_aligned_within_a_hundredth_of_a_sample(tmp_path, tiny, rate, target):
+    highest = 0.35 * min(rate, target)
+    path = write(tmp_path / "a.wav", tones(rate // 2 + 1, rate, highest), rate)
+    (clip,) = check_clips([path], tiny)
+    assert clip.decoder == "WAV FLOAT"
+    audio = decoded(clip, target)
+    assert len(audio) == len(resample(read_audio(path)[0], rate, target))
+    expected = tones(len(audio), target, highest)
+    inner = slice(target // 20, target // 2 - target // 20)
+    np.testing.assert_allclose(audio[inner], expected[inner], atol=5e-4, rtol=0)
+    # The lag in samples, to first order: least squares of the error on the slope.
+    slope = np.gradient(expected)[inner]
+    assert abs((audio - expected)[inner] @ slope / (slope @ slope)) < 0.01
+
+
+@pytest.mark.parametrize(("rate", "target"), RATES[:4])
+def test_resampling_in_the_graph_equals_soxr(tmp_path, tiny, rate, target):
+    path = write(tmp_path / "a.wav", tones(rate // 2 + 1, rate, 3000), rate)
+    (clip,) = check_clips([path], tiny)
+    expected = resample(read_audio(path)[0], rate, target)
+    np.testing.assert_allclose(decoded(clip, target)[200:-200], expected[200:-200], atol=2e-4, rtol=0)
+
+
+def test_without_tensorflow_io_the_same_audio_comes_out_with_one_warning(mixed, tiny, caplog, monkeypatch):
+    assert [clip.decoder is not None for clip in mixed] == [True, True, False, True, True]
+    inside = list(validation_clips(mixed, tiny))
+    caplog.clear()
+    monkeypatch.setitem(sys.modules, "tensorflow_io", None)
+    fresh = cache(decoding.tfio.__wrapped__)
+    monkeypatch.setattr(decoding, "tfio", fresh)
+    monkeypatch.setattr(data, "tfio", fresh)
+    clips = check_clips([clip.path for clip in mixed], tiny)
+    assert [clip.decoder for clip in clips] == [None] * 5
+    outside = list(validation_clips(clips, tiny))
+    assert messages(caplog) == [
+        "warning: tensorflow-io is not installed: audio is decoded outside the graph, which is slower"
+    ]
+    for (stem, _, left), (other, _, right) in zip(outside, inside, strict=True):
+        assert stem == other
+        # At the very ends the two resamplers differ in how they meet the edge.
+        np.testing.assert_allclose(left[100:-150], right[100:-150], atol=1e-3, rtol=0)
+
+
+def test_a_batch_has_mels_of_the_segments(mixed, tiny):
+    front_end = MelSpectrogram.of(tiny.audio)
+    for mel, audio in batches(mixed, tiny, 3):
+        assert (mel.shape, mel.dtype) == ((2, SEGMENT // HOP, 16), np.float32)
+        assert (audio.shape, audio.dtype) == ((2, SEGMENT), np.float32)
+        np.testing.assert_allclose(mel, front_end(audio), atol=1e-5)
+
+
+def test_segments_are_excerpts_of_clips_with_peak_0_95(tmp_path, tiny):
+    lengths = [1500, 2000, 3000]
+    for _, audio in batches(ramps(tmp_path, lengths, tiny), tiny, 6):
+        for segment in audio:
+            length, start = place(segment, lengths)
+            np.testing.assert_allclose(segment, 0.95 * ramp(length)[start : start + SEGMENT], atol=1e-6, rtol=0)
+
+
+def test_a_clip_is_normalised_as_analysis_does(mixed, tiny):
+    for clip, (stem, _, audio) in zip(mixed, validation_clips(mixed, tiny), strict=True):
+        assert stem == clip.path.stem
+        assert abs(np.abs(audio).max() - 0.95) < 1e-6
+        samples, rate = read_audio(clip.path)
+        if rate == RATE:
+            np.testing.assert_allclose(audio[: len(samples)], normalize(samples), atol=5e-6, rtol=0)
+
+
+@pytest.mark.parametrize("length", [HOP, 300, SEGMENT - 1, SEGMENT])
+def test_a_clip_shorter_than_a_segment_is_padded_with_silence_at_its_end(tmp_path, tiny, length):
+    ((_, audio),) = batches(ramps(tmp_path, [length], tiny), tiny, 1)
+    for segment in audio:
+        np.testing.assert_allclose(segment[:length], 0.95 * ramp(length), atol=1e-6, rtol=0)
+        assert not segment[length:].any()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+def test_every_clip_comes_once_an_epoch_in_a_new_order(tmp_path, tiny, batch_size):
+    lengths, config = [1100, 1300, 1500, 1700, 1900], tiny.replace(batch_size=batch_size)
+    clips = ramps(tmp_path, lengths, config)
+    seen = [place(s, lengths)[0] for _, audio in batches(clips, config, -(-30 // batch_size)) for s in audio]
+    epochs = [seen[first : first + 5] for first in range(0, 30, 5)]
+    assert all(sorted(epoch) == lengths for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) >= 5
+
+
+@pytest.mark.parametrize(("clips", "batch_size", "steps"), [(5, 2, 2), (4, 2, 2), (3, 7, 1), (1, 1, 1)])
+def test_an_epoch_has_the_steps_that_a_pass_takes(tiny, clips, batch_size, steps):
+    assert steps_per_epoch([None] * clips, tiny.replace(batch_size=batch_size)) == steps
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(mixed, tiny):
+    first = batches(mixed, tiny, 6)
+    assert_bit_equal(first, batches(mixed, tiny, 6))
+    other = batches(mixed, tiny.replace(seed=tiny.training.seed + 1), 6)
+    assert all(not np.array_equal(left[1], right[1]) for left, right in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("batch_size", [2, 7])
+def test_a_pipeline_from_step_n_is_the_tail_of_one_from_the_start(mixed, tiny, batch_size):
+    """Five clips: steps 1 and 4 begin inside an epoch, step 5 with a new one."""
+    config = tiny.replace(batch_size=batch_size)
+    whole = batches(mixed, config, 7)
+    for first_step in (1, 4, 5):
+        assert_bit_equal(batches(mixed, config, 7 - first_step, first_step), whole[first_step:])
+
+
+def test_a_late_step_starts_at_once(mixed, tiny):
+    assert len(batches(mixed, tiny, 1, first_step=2_500_000)) == 1
+
+
+def test_random_starts_cover_the_clip_evenly(tmp_path, tiny):
+    clips, config = ramps(tmp_path, [SEGMENT + 9], tiny), tiny.replace(batch_size=50)
+    starts = [place(segment, [SEGMENT + 9])[1] for _, audio in batches(clips, config, 10) for segment in audio]
+    counts = np.bincount(starts, minlength=10)
+    assert len(counts) == 10
+    assert counts.min() > 25  # 50 are expected, with a deviation of 7
+    assert counts.max() < 85
+
+
+def test_without_the_cache_the_bits_are_the_same(mixed, tiny, monkeypatch):
+    cached, whole = batches(mixed, tiny, 4), list(validation_clips(mixed, tiny))
+    monkeypatch.setattr(data, "CACHE_BYTES", 0)
+    assert data.Clips(mixed, tiny).cache is None
+    assert_bit_equal(batches(mixed, tiny, 4), cached)
+    assert_bit_equal([clip[1:] for clip in validation_clips(mixed, tiny)], [clip[1:] for clip in whole])
+
+
+@pytest.mark.parametrize(("length", "frames"), [(HOP, 2), (1000, 32), (1024, 32), (1025, 33)])
+def test_a_validation_clip_is_whole_and_fills_its_last_frame(tmp_path, tiny, length, frames):
+    ((stem, mel, audio),) = validation_clips(ramps(tmp_path, [length], tiny), tiny)
+    assert (stem, mel.shape, audio.shape) == (str(length), (frames, 16), (frames * HOP,))
+    np.testing.assert_allclose(audio[:length], 0.95 * ramp(length), atol=1e-6, rtol=0)
+    assert not audio[length:].any()
+    np.testing.assert_allclose(mel, MelSpectrogram.of(tiny.audio)(audio[None])[0], atol=1e-5)
+
+
+UNIT = 2.0**-17  # sample p of a clip with given mels is p times this, exactly
+
+
+def mel_value(frame, band=0):
+    """What stands for a frame and a band: exact in float32, and in the range of natural logarithms."""
+    return (frame - 100) / 16 + band / 1024
+
+
+def frame_of(value) -> int:
+    return round(float(value) * 16 + 100)
+
+
+def numbered(folder, stem, samples, frames, arrange=lambda mel: mel):
+    """A clip whose samples tell their position, and a mel whose values tell their frame and band."""
+    write(folder / f"{stem}.wav", np.arange(samples) * UNIT)
+    mel = mel_value(np.arange(frames, dtype=np.float32)[:, None], np.arange(16, dtype=np.float32))
+    np.save(folder / f"{stem}.npy", arrange(mel))
+    return folder / f"{stem}.wav"
+
+
+ARRANGEMENTS = {
+    "[frames, bands]": lambda mel: mel,
+    "[bands, frames]": lambda mel: mel.T,
+    "[1, bands, frames]": lambda mel: mel.T[None],
+    "[1, frames, bands]": lambda mel: mel[None],
+    "float64": lambda mel: mel.astype(np.float64),
+    "Fortran": np.asfortranarray,
+}
+
+
+@pytest.mark.parametrize("arrange", ARRANGEMENTS.values(), ids=ARRANGEMENTS.keys())
+def test_given_mels_come_with_the_audio_of_their_frames_at_its_own_level(tmp_path, tiny, arrange):
+    clips = check_clips([numbered(tmp_path, "a", 3200, 100, arrange)], tiny, tmp_path)
+    starts = set()
+    for mel, audio in batches(clips, tiny, 8):
+        assert (mel.shape, mel.dtype, audio.shape) == ((2, 32, 16), np.float32, (2, SEGMENT))
+        for frames, segment in zip(mel, audio, strict=True):
+            first = frame_of(frames[0, 0])
+            np.testing.assert_array_equal(frames, mel_value(first + np.arange(32)[:, None], np.arange(16)))
+            np.testing.assert_array_equal(segment, (first * HOP + np.arange(SEGMENT)) * UNIT)
+            starts.add(first)
+    assert len(starts) > 8
+    ((_, mel, audio),) = validation_clips(clips, tiny)
+    np.testing.assert_array_equal(mel[:, 0], mel_value(np.arange(100)))
+    np.testing.assert_array_equal(audio, np.arange(3200) * UNIT)
+
+
+@pytest.mark.parametrize(
+    ("samples", "frames", "common"),
+    [(1050, 35, 33), (1050, 33, 33), (1056, 36, 33), (1056, 30, 30), (1056, 33, 33), (320, 12, 10), (320, 8, 8)],
+)
+def test_given_mels_of_other_lengths_are_cut_to_what_they_have_in_common(tmp_path, tiny, samples, frames, common):
+    clips = check_clips([numbered(tmp_path, "a", samples, frames)], tiny, tmp_path)
+    sound = np.zeros(2 * SEGMENT, np.float32)
+    sound[: min(samples, common * HOP)] = np.arange(min(samples, common * HOP)) * UNIT
+    starts = set()
+    for mel, audio in batches(clips, tiny, 8):
+        for frames_given, segment in zip(mel, audio, strict=True):
+            first = frame_of(frames_given[0, 0])
+            kept = min(32, common - first)
+            np.testing.assert_array_equal(frames_given[:kept, 0], mel_value(first + np.arange(kept)))
+            np.testing.assert_array_equal(frames_given[kept:], np.float32(LOG_MIN))
+            np.testing.assert_array_equal(segment, sound[first * HOP :][:SEGMENT])
+            starts.add(first)
+    assert starts == set(range(max(1, common - 31)))
+    ((_, mel, audio),) = validation_clips(clips, tiny)
+    assert (mel.shape, audio.shape) == ((frames, 16), (frames * HOP,))
+    assert not audio[samples:].any()
+
+
+def test_given_mels_without_the_cache_are_the_same_bits(tmp_path, tiny, monkeypatch):
+    clips = check_clips([numbered(tmp_path, "a", 3200, 100), numbered(tmp_path, "b", 1600, 50)], tiny, tmp_path)
+    cached = batches(clips, tiny, 4)
+    monkeypatch.setattr(data, "CACHE_BYTES", 0)
+    assert_bit_equal(batches(clips, tiny, 4), cached)
+    assert [mel.shape[0] for _, mel, _ in validation_clips(clips, tiny)] == [100, 50]
+
+
+def broken_mels(folder):
+    """``{stem: words of its skip}`` for clips of 100 frames whose mel cannot be used."""
+    good = np.full((100, 16), -5.25, np.float32)
+    cases = {
+        "nan": (np.full_like(good, np.nan), "nan.npy holds NaN or infinite values"),
+        "bands": (np.zeros((100, 80)), "bands.npy has shape [100, 80]: it must be [16, frames] or [frames, 16]"),
+        "flat": (np.zeros(1600), "flat.npy: shape [1600] is no mel"),
+        "short": (good[:96], "short.npy has 96 frames, but"),
+        "long": (np.full((104, 16), -5.25), "long.npy has 104 frames, but"),
+        "decibels": (10 * good, "decibels.npy: values from -52.5 to -52.5 look like decibels: training takes natural"),
+        "words": (np.full((100, 16), "x"), "words.npy is no .npy array of numbers"),
+        "objects": (np.full((100, 16), None), "objects.npy is no .npy array"),
+        "text": (b"0 0 0 0", "text.npy is no .npy array"),
+        "empty": (b"", "empty.npy is no .npy array"),
+        "missing": (None, "missing.npy cannot be read: No such file"),
+    }
+    for stem, (content, _) in cases.items():
+        write(folder / f"{stem}.wav", ramp(3200))
+        if isinstance(content, bytes):
+            (folder / f"{stem}.npy").write_bytes(content)
+        elif content is not None:
+            np.save(folder / f"{stem}.npy", content)
+    np.save(folder / "half.npy", good)
+    half = (folder / "half.npy").read_bytes()
+    (folder / "half.npy").write_bytes(half[: len(half) // 2])
+    np.savez(folder / "archive.npz", good)
+    (folder / "archive.npz").rename(folder / "archive.npy")
+    for stem in ("half", "archive"):
+        write(folder / f"{stem}.wav", ramp(3200))
+    words = {stem: words for stem, (_, words) in cases.items()}
+    return {**words, "half": "half.npy is no .npy array", "archive": "archive.npy is no NumPy array"}
+
+
+def test_a_clip_without_a_fitting_mel_is_named_and_skipped(tmp_path, tiny, caplog):
+    words = broken_mels(tmp_path)
+    good = numbered(tmp_path, "good", 3200, 100)
+    clips = check_clips([*(tmp_path / f"{stem}.wav" for stem in words), good], tiny, tmp_path)
+    assert [clip.path.stem for clip in clips] == ["good"]
+    skips = messages(caplog)
+    assert len(skips) == len(words) + 1
+    for line, expected in zip(skips, [*words.values(), f"{len(words)} files skipped"], strict=True):
+        assert expected in line
+        assert "\n" not in line
+
+
+def broken_audio(folder):
+    """``{file name: words of its skip}``."""
+    signal = tones(24000, 24000, 3000)
+    nan = signal.copy()
+    nan[7] = np.nan
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("this is no audio\n" * 50)
+    write(folder / "header.wav", signal)
+    (folder / "header.wav").write_bytes(bytes(64) + (folder / "header.wav").read_bytes()[64:])
+    write(folder / "nan.wav", nan)
+    write(folder / "silent.flac", np.zeros(8000), encoding="PCM_16")
+    write(folder / "brief.wav", signal[: HOP - 1])
+    words = {
+        "empty.wav": "is empty",
+        "text.wav": "is it really WAV?",
+        "header.wav": "cannot be decoded",
+        "nan.wav": "first at 7",
+        "silent.flac": "is silent",
+        "brief.wav": "is shorter than one frame: 31 of 32 samples",
+        "gone.wav": "does not exist",
+    }
+    for suffix, container, encoding in [*IN_GRAPH, *OUTSIDE]:
+        path = write(folder / f"half_{container}_{encoding}.{suffix}", signal, 24000, container, encoding)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        words[path.name] = "cannot be decoded" if suffix == "flac" else "truncated"
+    return words
+
+
+def test_bad_files_are_named_and_the_good_ones_keep_their_order(tmp_path, tiny, caplog):
+    words = broken_audio(tmp_path)
+    good = [write(tmp_path / f"{name}.wav", tones(2000, RATE, 3000)) for name in ("z", "a", "m")]
+    bad = [tmp_path / name for name in words]
+    clips = check_clips([good[0], *bad[:5], good[1], *bad[5:], good[2]], tiny)
+    assert [clip.path for clip in clips] == good
+    assert [(clip.rate, clip.samples, clip.mel) for clip in clips] == [(RATE, 2000, None)] * 3
+    skips = messages(caplog)
+    for line, (name, expected) in zip(skips, list(words.items())[:20], strict=False):
+        assert line.startswith(f"skipped: {tmp_path / name}")
+        assert expected in line
+        assert "\n" not in line
+    assert skips[-1] == f"{len(words)} files skipped, {len(words) - 20} of them not named here"
+    assert len(skips) == 21
+
+
+def test_one_bad_file_is_one_file(tmp_path, tiny, caplog):
+    (tmp_path / "empty.wav").touch()
+    check_clips([tmp_path / "empty.wav", write(tmp_path / "a.wav", ramp(2000))], tiny)
+    assert messages(caplog)[1:] == ["1 file skipped"]
+
+
+def test_only_bad_files_are_an_error_with_the_first_reason(tmp_path, tiny):
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.wav").write_text("text")
+    with pytest.raises(UserError) as error:
+        check_clips([tmp_path / "a.wav", tmp_path / "b.wav"], tiny)
+    assert str(error.value).startswith("no usable audio: all 2 files were skipped, the first because ")
+    assert str(tmp_path / "a.wav") in str(error.value)
+
+
+def test_no_files_are_an_error(tiny):
+    with pytest.raises(UserError, match="no audio to read"):
+        check_clips([], tiny)
+
+
+def test_a_lower_rate_is_used_with_one_warning_and_the_count(tmp_path, tiny, caplog):
+    config = tiny.replace(sampling_rate=16000, fmax=8000)
+    rates = [16000, 8000, 22050, 11025]
+    paths = [write(tmp_path / f"{rate}.wav", tones(4000, rate, 3000), rate) for rate in rates]
+    assert [clip.rate for clip in check_clips(paths, config)] == rates
+    (line,) = messages(caplog)
+    assert f"{paths[1]} is recorded at 8000 Hz, below 16000 Hz: the band above 4000 Hz stays empty" in line
+    assert line.endswith("(2 of 4 clips are so)")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of five empty files with audio names, one of them deeper."""
+    for name in ("b.wav", "a.flac", "c.ogg", "d.mp3", "deep/e.wav"):
+        (tmp_path / "audio" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "audio" / name).touch()
+    return tmp_path / "audio"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["b|text|text\na\n\ndeep/e|x\n", "b.wav\na.flac|x\ndeep/e.wav\n", "\ufeffb|é\r\na\r\ndeep/e", "b | x\n a\ndeep/e"],
+)
+def test_a_file_list_gives_its_files_in_its_order(folder, text):
+    (folder.parent / "list.txt").write_text(text, encoding="utf-8")
+    paths = read_file_list(folder.parent / "list.txt", folder)
+    assert [str(path.relative_to(folder)) for path in paths] == ["b.wav", "a.flac", "deep/e.wav"]
+
+
+def test_what_a_file_list_names_in_vain_is_named_and_counted(folder, caplog):
+    file_list = folder.parent / "list.txt"
+    file_list.write_text("gone|x\nb|x\nlost.wav\n")
+    assert read_file_list(file_list, folder) == [folder / "b.wav"]
+    first, second, count = messages(caplog)
+    assert first == f"skipped: {file_list} names gone, which is not in {folder}"
+    assert "names lost.wav" in second
+    assert count == "2 files skipped"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"gone|x\nlost|y\n", "none of its 2 files is in"),
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
+        (b"\xff\xfe\xfa", "cannot be read"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_list_of_no_use_is_an_error(folder, content, words):
+    file_list = folder.parent / "list.txt"
+    if content is not None:
+        file_list.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        read_file_list(file_list, folder)
+    assert f"file list {file_list}" in str(error.value)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(2, [1]), (19, [18]), (20, [19]), (39, [19]), (40, [19, 39])])
+def test_every_twentieth_file_is_held_out_and_at_least_one(count, held_out):
+    paths = [Path(f"{index}.wav") for index in range(count)]
+    training, validation = hold_out(paths, Path("x"))
+    assert validation == [paths[index] for index in held_out]
+    assert training == [path for path in paths if path not in validation]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_files_cannot_be_split(count):
+    with pytest.raises(UserError, match=f"some/folder holds {count} audio files"):
+        hold_out([Path("a.wav")] * count, Path("some/folder"))
+
+
+def test_the_command_ends_with_one_line_for_a_folder_without_audio(tmp_path, command):
+    (tmp_path / "notes.txt").touch()
+    process = command("train", "--data", tmp_path, "--run-dir", tmp_path / "run")
+    assert_one_error(process, tmp_path, "holds 0 audio files")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_ends_with_one_line_for_a_folder_of_bad_audio(tmp_path, command):
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.wav").write_text("text")
+    process = command("train", "--data", tmp_path, "--run-dir", tmp_path / "run")
+    assert_one_error(process, "all 1 files were skipped, the first because", tmp_path / "a.wav", "is empty")
+    assert "skipped: " in process.stderr
