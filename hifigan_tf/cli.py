@@ -41,7 +41,7 @@ def run(main: Callable[[], int | None]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("absl", "tensorflow", "matplotlib", "numba"):
+    for noisy in ("absl", "tensorflow", "tensorboard", "matplotlib", "numba"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         code = main() or 0

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hifigan_tf.config import Config
@@ -83,3 +84,9 @@ def assert_one_error(process, *words: str) -> None:
     assert len(errors) == 1, process.stderr
     for word in words:
         assert str(word) in errors[0]
+
+
+def relative_error(value, reference) -> float:
+    """Relative L2 distance."""
+    value, reference = np.asarray(value, np.float64), np.asarray(reference, np.float64)
+    return float(np.linalg.norm(value - reference) / np.linalg.norm(reference))

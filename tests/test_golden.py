@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import DATA
+from conftest import DATA, relative_error
 
 from hifigan_tf.config import Config
 from hifigan_tf.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
@@ -61,12 +61,6 @@ def make_generator(config: Config) -> Generator:
     generator = Generator.of(config.generator, config.audio)
     fill_by_formula(named_convolutions(generator), generator_convolutions(config))
     return generator
-
-
-def relative_error(value, reference) -> float:
-    """Relative L2 distance."""
-    value, reference = np.asarray(value, np.float64), np.asarray(reference, np.float64)
-    return float(np.linalg.norm(value - reference) / np.linalg.norm(reference))
 
 
 def gradients_by_original_names(layers: dict, gradients: dict) -> dict[str, np.ndarray]:

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from conftest import assert_one_error
+from conftest import assert_one_error, relative_error
 
 from hifigan_tf.config import Config
 from hifigan_tf.data import check_clips, training_batches
 from hifigan_tf.errors import UserError
 from hifigan_tf.generator import load_generator
 from hifigan_tf.loop import train
+from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
 from hifigan_tf.run_folder import RunFolder
 from hifigan_tf.trainer import Trainer
 
@@ -215,6 +216,38 @@ def test_one_step_moves_everything_once(trainer, corpus, config):
         v = matrix @ u / np.linalg.norm(matrix @ u)
         u = v @ matrix / np.linalg.norm(v @ matrix)
     np.testing.assert_allclose(layer.u.numpy(), u, atol=1e-5)
+
+
+def test_a_steps_gradients_are_those_of_the_losses(config, corpus):
+    """Adam's first momentum is the gradient times 1 - beta_1: both are computed again, by tapes that watch all."""
+    ours, plain = Trainer(config, epoch_steps=2), Trainer(config, epoch_steps=2)
+    mel, audio = batch(corpus, config)
+    ours.train_step(mel, audio)
+
+    def gradients(optimizer):
+        moments = [variable.numpy() for variable in optimizer.variables if "momentum" in variable.path]
+        return np.concatenate([moment.ravel() for moment in moments]) / (1 - config.training.adam_b1)
+
+    def flat(arrays):
+        return np.concatenate([np.ravel(array) for array in arrays])
+
+    real = audio[..., None]
+    with tf.GradientTape() as tape:
+        logits = [plain.judge(signal)[0] for signal in (real, plain.generator(mel))]
+        loss = discriminator_loss(*logits)
+    expected = tape.gradient(loss, [variable.value for variable in plain.discriminator_variables])
+    assert relative_error(gradients(ours.discriminator_optimizer), flat(expected)) < 1e-4
+
+    # The generator is judged by the discriminators after their step.
+    for old, new in zip(plain.discriminator_variables, ours.discriminator_variables, strict=True):
+        old.assign(new)
+    with tf.GradientTape() as tape:
+        generated = plain.generator(mel)
+        (_, real_features), (logits, features) = plain.judge(real), plain.judge(generated)
+        mels = [plain.loss_front_end(signal[..., 0]) for signal in (real, generated)]
+        loss = adversarial_loss(logits) + 2 * feature_matching_loss(real_features, features) + 45 * mel_loss(*mels)
+    expected = tape.gradient(loss, [variable.value for variable in plain.generator.trainable_variables])
+    assert relative_error(gradients(ours.generator_optimizer), flat(expected)) < 1e-4
 
 
 def test_learning_rate_decays_by_the_epoch(config, corpus):
