@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,12 +81,15 @@ def to_tflite(deployment: Deployment, signatures: dict, half: bool = False) -> b
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Drops what native code writes to standard error inside the block; errors come as exceptions anyway."""
-    kept = os.dup(2)
+    """Drops what native code prints inside the block; errors come as exceptions anyway."""
+    sys.stdout.flush()
+    kept = [os.dup(descriptor) for descriptor in (1, 2)]
     with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
         try:
+            for descriptor in (1, 2):
+                os.dup2(nowhere.fileno(), descriptor)
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            for descriptor, copy in zip((1, 2), kept, strict=True):
+                os.dup2(copy, descriptor)
+                os.close(copy)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 
+from export.convert import quiet
 from export.network import Network
 from hifigan_tf.errors import UserError
 
@@ -32,5 +33,6 @@ def dynamic_int8(model: bytes, float_layers: tuple[str, ...]) -> bytes:
     recipe.add_dynamic_config(regex=".*", operation_name=convolution, num_bits=8)
     for layer in float_layers:
         recipe.add_quantization_config(f".*{layer}.*", convolution, algorithm_key=algorithm.NO_QUANTIZE)
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # its progress
+    # It prints its timing, and draws progress bars, natively and from Python.
+    with quiet(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         return bytes(quantizer.Quantizer(model, recipe.get_quantization_recipe()).quantize().quantized_model)

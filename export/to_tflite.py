@@ -50,7 +50,7 @@ def parse(argv=None):
         "--max-mel-difference",
         type=float,
         metavar="X",
-        help="limit on the log-mel L1 between float and exported output; default: 0.35 for --int8, 0.02 or less else",
+        help="limit on the log-mel L1 between float and exported output; default: 0.25 for --int8, 0.02 or less else",
     )
     parser.set_defaults(mode="float32")
     args = parser.parse_args(argv)
