@@ -13,6 +13,8 @@ _PUBLIC = {
     "MelSpectrogram": "mel",
     "MultiPeriodDiscriminator": "discriminators",
     "MultiScaleDiscriminator": "discriminators",
+    "StreamingVocoder": "streaming",
+    "load_vocoder": "streaming",
 }
 __all__ = sorted(_PUBLIC)
 

@@ -3,12 +3,15 @@
 import io
 import logging
 import struct
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import write_bytes
+from hifigan_tf.files import atomic_path, write_bytes
 from hifigan_tf.mp3 import with_length
 
 log = logging.getLogger(__name__)
@@ -16,6 +19,7 @@ log = logging.getLogger(__name__)
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 PEAK = 0.95  # the original normalises every clip to this peak
 SILENCE = 1e-4  # a peak below this (-80 dBFS) is no speech
+PIECE = 1 << 16  # samples read at a time where a file is not read whole
 UNKNOWN_LENGTH = 2**62  # soundfile tells more samples than this for a FLAC that was written to a pipe
 
 
@@ -29,9 +33,50 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
 
     Raises ``UserError`` for a file that is missing, empty, corrupt, truncated, silent, or holds NaN.
     """
+    with _open_audio(Path(path)) as file:
+        rate = file.samplerate
+        audio = _mono(file.read(dtype="float32", always_2d=True))
+    check_samples(audio, str(path))
+    return audio, rate
+
+
+def read_pieces(path: str | Path, sampling_rate: int, warn: bool = False) -> Iterator[np.ndarray]:
+    """What ``read_audio`` and ``resample`` make of a file, in pieces: a file of any length in constant memory.
+
+    ``warn`` is whether to say that a file is of a lower rate. Raises ``UserError`` as ``read_audio`` does, but
+    for silence, and when the piece is reached that is at fault.
+    """
+    with _open_audio(Path(path)) as file:
+        if warn:
+            _warn_of_empty_band(str(path), file.samplerate, sampling_rate)
+        convert = None
+        if file.samplerate != sampling_rate:
+            import soxr
+
+            convert = soxr.ResampleStream(file.samplerate, sampling_rate, 1, dtype="float32", quality="HQ")
+        left = file.frames
+        while left > 0:
+            audio = _mono(file.read(min(PIECE, left), dtype="float32", always_2d=True))
+            left = left - len(audio) if len(audio) else 0
+            if not np.isfinite(audio).all():
+                check_samples(audio, str(path))
+            yield convert.resample_chunk(audio, last=left <= 0) if convert else audio
+
+
+def measure(path: str | Path, sampling_rate: int) -> tuple[int, float]:
+    """Number of samples and largest magnitude of a file at ``sampling_rate`` Hz, with the checks of ``load_audio``."""
+    samples, peak = 0, 0.0
+    for piece in read_pieces(path, sampling_rate, warn=True):
+        samples, peak = samples + len(piece), max(peak, float(np.abs(piece).max(initial=0)))
+    check_samples(np.array([peak]), str(path))
+    return samples, peak
+
+
+@contextmanager
+def _open_audio(path: Path):
+    """The file as a ``SoundFile``, which must be read to its end inside the block: that it was is checked."""
     import soundfile
 
-    path = Path(path)
     try:
         size = path.stat().st_size
         if size == 0:
@@ -39,10 +84,10 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
         _check_complete(path, size)
         source = io.BytesIO(with_length(path.read_bytes(), str(path))) if path.suffix.lower() == ".mp3" else path
         with soundfile.SoundFile(source) as file:
-            expected, rate = file.frames, file.samplerate
-            if expected > UNKNOWN_LENGTH:
+            if file.frames > UNKNOWN_LENGTH:
                 raise UserError(f"{path} does not tell its length, as it was written to a pipe: write it to a file")
-            audio = file.read(dtype="float32", always_2d=True)
+            yield file
+            there, expected = file.tell(), file.frames
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the path") from None
     except OSError as error:
@@ -50,13 +95,14 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise UserError(f"{path} cannot be decoded ({reason}): is it really {path.suffix[1:].upper()}?") from None
-    if len(audio) < expected:
-        raise UserError(f"{path} is truncated: {len(audio)} of {expected} samples are there; copy it again")
-    if len(audio) == 0:
+    if there < expected:
+        raise UserError(f"{path} is truncated: {there} of {expected} samples are there; copy it again")
+    if there == 0:
         raise UserError(f"{path} holds no samples: record or copy it again")
-    audio = audio.mean(axis=1) if audio.shape[1] > 1 else audio[:, 0]
-    check_samples(audio, str(path))
-    return audio, rate
+
+
+def _mono(audio: np.ndarray) -> np.ndarray:
+    return audio.mean(axis=1) if audio.shape[1] > 1 else audio[:, 0]
 
 
 def check_samples(audio: np.ndarray, name: str) -> None:
@@ -107,9 +153,13 @@ def load_audio(path: str | Path, sampling_rate: int) -> np.ndarray:
     ``read_audio`` does.
     """
     audio, rate = read_audio(path)
-    if rate < sampling_rate:
-        log.warning("warning: %s", empty_band(str(path), rate, sampling_rate))
+    _warn_of_empty_band(str(path), rate, sampling_rate)
     return resample(audio, rate, sampling_rate)
+
+
+def _warn_of_empty_band(name: str, rate: int, sampling_rate: int) -> None:
+    if rate < sampling_rate:
+        log.warning("warning: %s", empty_band(name, rate, sampling_rate))
 
 
 def empty_band(name: str, rate: int, sampling_rate: int) -> str:
@@ -135,3 +185,11 @@ def write_wav(path: str | Path, audio: np.ndarray, sampling_rate: int) -> None:
     encoded = io.BytesIO()
     soundfile.write(encoded, to_pcm16(audio), sampling_rate, format="WAV", subtype="PCM_16")
     write_bytes(path, encoded.getvalue())
+
+
+@contextmanager
+def wav_writer(path: str | Path, sampling_rate: int):
+    """A function that appends ``[samples]`` to a 16-bit mono WAV, which appears at ``path`` when it is whole."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file, wave.open(file, "wb") as wav:
+        wav.setparams((1, 2, sampling_rate, 0, "NONE", ""))
+        yield lambda audio: wav.writeframesraw(to_pcm16(audio).astype("<i2").tobytes())

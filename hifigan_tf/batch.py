@@ -79,6 +79,11 @@ def convert_all(files: dict[Path, Path], convert: Callable[[Path, Path], None]) 
 def load_speech(path: Path, audio: AudioConfig) -> np.ndarray:
     """The file as float32 ``[samples]`` at the config's rate. Raises ``UserError`` when it holds no whole frame."""
     samples = load_audio(path, audio.sampling_rate)
-    if len(samples) < audio.hop_size:
-        raise UserError(f"{path} is shorter than one frame: {len(samples)} of {audio.hop_size} samples")
+    check_length(path, len(samples), audio)
     return samples
+
+
+def check_length(path: Path, samples: int, audio: AudioConfig) -> None:
+    """Raises ``UserError`` when a recording holds no whole frame."""
+    if samples < audio.hop_size:
+        raise UserError(f"{path} is shorter than one frame: {samples} of {audio.hop_size} samples")

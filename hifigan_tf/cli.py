@@ -93,22 +93,23 @@ def existing_folder(text: str, what: str) -> Path:
     return path
 
 
-def checkpoint(text: str) -> Path:
-    """The generator's file that ``text`` means: a ``.keras`` file, or the best or else last one of a run folder.
+def checkpoint(text: str, suffixes: tuple[str, ...] = (".keras",)) -> Path:
+    """The generator's file that ``text`` means: one of a known suffix, or the best or else last one of a run folder.
 
     Raises ``UserError`` when there is none. Whether the file can be read shows when it is loaded.
     """
     path = Path(text)
+    kinds = " or ".join(suffixes)
     if path.is_dir():
         for name in ("best.keras", "last.keras"):
             if (path / name).is_file():
                 return path / name
         raise UserError(f"checkpoint {text}: no best.keras or last.keras in this folder: training has not saved yet")
     if not path.is_file():
-        raise UserError(f"checkpoint {text} does not exist: give a .keras file or a run folder")
-    if path.suffix != ".keras":
+        raise UserError(f"checkpoint {text} does not exist: give a {kinds} file or a run folder")
+    if path.suffix not in suffixes:
         raise UserError(
-            f"checkpoint {text} is no .keras file: convert PyTorch weights with python -m hifigan_tf.import_torch"
+            f"checkpoint {text} is no {kinds} file: convert PyTorch weights with python -m hifigan_tf.import_torch"
         )
     return path
 

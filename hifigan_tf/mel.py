@@ -89,9 +89,12 @@ class MelSpectrogram(keras.layers.Layer):
         return max(self.hop_size, (self.n_fft - self.hop_size) // 2 + 1)
 
     def call(self, audio):
-        ops = keras.ops
         padding = (self.n_fft - self.hop_size) // 2
-        audio = ops.pad(audio, [[0, 0], [padding, padding]], mode="reflect")
+        return self.analyze(keras.ops.pad(audio, [[0, 0], [padding, padding]], mode="reflect"))
+
+    def analyze(self, audio):
+        """Audio whose ends are mirrored already: ``[batch, (frames - 1) * hop_size + n_fft]``."""
+        ops = keras.ops
         frames = ops.extract_sequences(audio, self.n_fft, self.hop_size)
         spectrum = ops.matmul(frames, dft_basis(self.n_fft, self.win_size))
         real, imaginary = ops.split(spectrum, 2, axis=-1)

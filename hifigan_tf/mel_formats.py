@@ -7,6 +7,7 @@ quieter, clipped, in noise, and smoothed as acoustic models smooth. In doubt a m
 """
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +48,8 @@ NORMALIZED_ABOVE, NARROW_ABOVE = -4.1, -1.8
 LINEAR_MEDIAN = 0.2
 # Fewer frames (0.74 s at the paper's hop) may be one loud vowel, whose narrow range says nothing.
 SURE_FRAMES = 64
+BLOCK = 1024  # frames read at a time
+SAMPLE = 16384  # frames that the scale is told from: three minutes
 
 
 class MelFormat(NamedTuple):
@@ -81,41 +84,66 @@ RECOGNIZE = MelFormat()
 def load_mel(path: str | Path, num_mels: int, mel_format: MelFormat = RECOGNIZE) -> np.ndarray:
     """The mel in a ``.npy`` file as float32 ``[frames, num_mels]`` in natural logarithms.
 
+    Raises ``UserError`` as ``MelFile`` does.
+    """
+    return np.concatenate(list(MelFile(path, num_mels, mel_format).blocks()))
+
+
+class MelFile:
+    """A mel in a ``.npy`` file of any length, checked, to be read a block at a time.
+
     A batch axis of one is dropped. Raises ``UserError`` for a file that is no mel, holds NaN, or is foreign
     and ``mel_format`` does not say so; the message names the option that reads it.
     """
-    mel = read_mel(Path(path))
-    shape = list(mel.shape)
-    if mel_format.transposed:
-        mel = mel.T
-    turned = mel.shape[0] == num_mels != mel.shape[1]
-    if turned:
-        if mel_format.transposed:
-            raise UserError(f"{path}: shape {shape} is [frames, num_mels] already: leave out transposed")
-        mel = mel.T
-    if mel.shape[1] != num_mels:
-        raise UserError(
-            f"{path}: shape {shape} has no axis of the {num_mels} mel bands that this model needs: "
-            "make it again with python -m hifigan_tf.extract_mel"
-        )
-    if len(mel) == num_mels and mel_format == RECOGNIZE:
-        log.warning(
-            "warning: %s: shape %s is read as [frames, num_mels]; if it is not, pass --mel-format transposed",
-            path,
-            shape,
-        )
-    _require_finite(mel, path)
-    scale = mel_format.scale or recognize(mel)
-    foreign = mel_format.scale is None and scale != "log"
-    found = []
-    if turned:
-        found.append(f"shape {shape} is [num_mels, frames]")
-    if foreign:
-        found.append(f"{_values(mel)} {LOOKS_LIKE[scale]}")
-    if found:
-        needed = MelFormat(scale if foreign else mel_format.scale, turned or mel_format.transposed)
-        raise UserError(f"{path}: {' and '.join(found)}: {_advice(needed)}")
-    return to_natural(mel, scale, str(path))
+
+    def __init__(self, path: str | Path, num_mels: int, mel_format: MelFormat = RECOGNIZE):
+        self.path = Path(path)
+        shape = list(_open(self.path).shape)
+        self.transposed = mel_format.transposed
+        frames, bands = shape[::-1] if self.transposed else shape
+        turned = frames == num_mels != bands
+        if turned:
+            if mel_format.transposed:
+                raise UserError(f"{path}: shape {shape} is [frames, num_mels] already: leave out transposed")
+            self.transposed, frames, bands = True, bands, frames
+        if bands != num_mels:
+            raise UserError(
+                f"{path}: shape {shape} has no axis of the {num_mels} mel bands that this model needs: "
+                "make it again with python -m hifigan_tf.extract_mel"
+            )
+        if frames == num_mels and mel_format == RECOGNIZE:
+            log.warning(
+                "warning: %s: shape %s is read as [frames, num_mels]; if it is not, pass --mel-format transposed",
+                path,
+                shape,
+            )
+        self.frames = frames
+        for start in range(0, frames, BLOCK):
+            _require_finite(self._block(start, start + BLOCK), path, start)
+        sample = self._block(0, SAMPLE)
+        self.scale = mel_format.scale or recognize(sample)
+        foreign = mel_format.scale is None and self.scale != "log"
+        found = []
+        if turned:
+            found.append(f"shape {shape} is [num_mels, frames]")
+        if foreign:
+            found.append(f"{_values(sample)} {LOOKS_LIKE[self.scale]}")
+        if found:
+            needed = MelFormat(self.scale if foreign else mel_format.scale, turned or mel_format.transposed)
+            raise UserError(f"{path}: {' and '.join(found)}: {_advice(needed)}")
+        require_scale(sample, self.scale, str(path))
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The whole mel in order, float32 ``[up to 1024, num_mels]`` in natural logarithms."""
+        for start in range(0, self.frames, BLOCK):
+            yield to_natural(self._block(start, start + BLOCK), self.scale)
+
+    def _block(self, start: int, stop: int) -> np.ndarray:
+        # Mapped anew each time: pages that were read would stay in memory as long as the mapping does.
+        mel = _open(self.path)
+        mel = mel.T[start:stop] if self.transposed else mel[start:stop]
+        with np.errstate(over="ignore"):
+            return np.array(mel, np.float32, order="C")
 
 
 def load_given_mel(path: str | Path, num_mels: int, check_scale: bool) -> np.ndarray:
@@ -134,15 +162,19 @@ def load_given_mel(path: str | Path, num_mels: int, check_scale: bool) -> np.nda
     return mel
 
 
-def to_natural(mel: np.ndarray, scale: str, name: str) -> np.ndarray:
-    """A mel of a known scale as float32 natural logarithms of at least 1e-5; natural ones stay as they are.
-
-    Raises ``UserError`` when the values cannot be of that scale.
-    """
+def to_natural(mel: np.ndarray, scale: str) -> np.ndarray:
+    """A mel of a known scale as float32 natural logarithms of at least 1e-5; natural ones stay as they are."""
+    if scale == "log":
+        return mel
     from hifigan_tf.mel import LOG_MIN
 
+    return np.maximum(TO_NATURAL[scale](mel.astype(np.float64)), LOG_MIN).astype(np.float32)
+
+
+def require_scale(mel: np.ndarray, scale: str, name: str) -> None:
+    """Raises ``UserError`` when the values cannot be of that scale."""
     if scale == "log":
-        return np.ascontiguousarray(mel, np.float32)
+        return
     natural = TO_NATURAL[scale](mel.astype(np.float64))
     impossible = (
         natural.max() > NATURAL_MAX
@@ -151,7 +183,6 @@ def to_natural(mel: np.ndarray, scale: str, name: str) -> np.ndarray:
     )
     if impossible:
         raise UserError(f"{name}: {_values(mel)} cannot be {scale} of speech: choose another --mel-format")
-    return np.maximum(natural, LOG_MIN).astype(np.float32)
 
 
 def recognize(mel: np.ndarray) -> str:
@@ -188,10 +219,12 @@ def _advice(needed: MelFormat) -> str:
     return f"make natural logarithms of at least 1e-5 of them, or pass --mel-format {natural} if they are"
 
 
-def _require_finite(mel: np.ndarray, path: str | Path) -> None:
+def _require_finite(mel: np.ndarray, path: str | Path, start: int = 0) -> None:
     if not np.isfinite(mel).all():
         frame, band = np.argwhere(~np.isfinite(mel))[0]
-        raise UserError(f"{path} holds NaN or infinite values (first at frame {frame}, band {band}): make it again")
+        raise UserError(
+            f"{path} holds NaN or infinite values (first at frame {start + frame}, band {band}): make it again"
+        )
 
 
 def read_mel(path: Path) -> np.ndarray:
@@ -199,8 +232,17 @@ def read_mel(path: Path) -> np.ndarray:
 
     Raises ``UserError`` for a file that is none.
     """
+    with np.errstate(over="ignore"):
+        return np.array(_open(path), np.float32)
+
+
+def _open(path: Path) -> np.ndarray:
+    """The array in a ``.npy`` file with two axes, mapped into memory where it can be."""
     try:
-        mel = np.load(path, allow_pickle=False)
+        try:
+            mel = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError:  # an empty array cannot be mapped
+            mel = np.load(path, allow_pickle=False)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, EOFError):
@@ -211,5 +253,4 @@ def read_mel(path: Path) -> np.ndarray:
         mel = mel[0]
     if mel.ndim != 2 or mel.size == 0:
         raise UserError(f"{path}: shape {list(mel.shape)} is no mel: it must be [frames, num_mels]")
-    with np.errstate(over="ignore"):
-        return mel.astype(np.float32)
+    return mel

@@ -1,20 +1,21 @@
 """``python -m hifigan_tf.vocode``: mels, or recordings by way of their mels, to waveforms."""
 
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.audio import AUDIO_SUFFIXES, PEAK, normalize, write_wav
-from hifigan_tf.batch import BAD_INPUTS, convert_all, find_inputs, load_speech
-from hifigan_tf.mel_formats import RECOGNIZE, MelFormat, load_mel
+from hifigan_tf.audio import AUDIO_SUFFIXES, PEAK, measure, read_pieces, wav_writer
+from hifigan_tf.batch import BAD_INPUTS, check_length, convert_all, find_inputs
+from hifigan_tf.mel_formats import RECOGNIZE, MelFile, MelFormat
+from hifigan_tf.streaming import StreamingVocoder, load_vocoder
 
 DESCRIPTION = f"""Makes speech of mels. Each INPUT becomes DIR/<name>.wav, 16-bit mono at the model's rate.
 
 INPUT is an audio file (WAV, FLAC, OGG, MP3), whose mel is computed and made audible again at the exact length
 of the recording; or a mel as .npy, [frames, num_mels] in natural logarithms as python -m hifigan_tf.extract_mel
-writes it; or a folder, searched for both.
+writes it; or a folder, searched for both. Inputs may be of any length: they are read and written in pieces.
 
 {BAD_INPUTS}"""
 
@@ -23,36 +24,33 @@ log10), linear (no logarithm), transposed ([num_mels, frames]), or two such as l
 natural logarithms and no check of their range"""
 
 
-def vocode(generator, mel: np.ndarray) -> np.ndarray:
-    """A natural log-mel ``[frames, num_mels]`` to audio ``[frames * hop_size]``, float32 in -1 to 1."""
-    return _compiled(generator)(mel[None]).numpy()[0, :, 0]
+def resynthesize(model, front_end, pieces: Iterable[np.ndarray], peak: float, keep_level=False) -> Iterator[np.ndarray]:
+    """Audio in pieces ``[samples]`` through its mel and a model, in pieces, of the same length in all.
 
-
-@lru_cache(maxsize=1)
-def _compiled(generator):
-    """The generator as one graph for every length; Keras' ``predict`` traces two, whose last bits differ."""
-    import tensorflow as tf
-
-    return tf.function(generator, input_signature=[tf.TensorSpec([None, None, generator.audio.num_mels])])
-
-
-def resynthesize(generator, front_end, audio: np.ndarray, keep_level: bool = False) -> np.ndarray:
-    """Audio ``[samples]`` through its mel and the generator, of the same length.
-
-    The mel is that of ``audio`` at the peak of training, 0.95, and so is the result, unless ``keep_level``
-    scales it back. ``front_end`` is ``MelSpectrogram.of(generator.audio)``.
+    The mel is that of the audio at the peak of training, 0.95, and so is the result, unless ``keep_level``
+    scales it back. ``peak`` is that of all the pieces, ``front_end`` is ``MelSpectrogram.of(model.audio)``, and
+    ``model`` is what ``StreamingVocoder`` takes.
     """
-    from hifigan_tf.mel import mel_spectrogram
+    from hifigan_tf.mel_stream import MelStream
 
-    result = vocode(generator, mel_spectrogram(normalize(audio), front_end))[: len(audio)]
-    return result * (np.abs(audio).max() / PEAK) if keep_level else result
+    vocoder, mels, given = StreamingVocoder(model), MelStream(front_end), 0
+    level = np.float32(peak / PEAK if keep_level else 1)
+    for piece in pieces:
+        audio = vocoder.push(mels.push((piece * (PEAK / peak)).astype(np.float32)))
+        given += len(audio)
+        yield audio * level
+    rest = np.concatenate([vocoder.push(mels.flush()), vocoder.flush()])
+    yield rest[: mels.samples - given] * level
 
 
 def parse(argv=None):
     parser = cli.parser("vocode", DESCRIPTION)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="audio files, .npy mels, or folders")
     parser.add_argument(
-        "--checkpoint", required=True, metavar="CKPT", help="a .keras file, or a run folder: its best.keras, else last"
+        "--checkpoint",
+        required=True,
+        metavar="CKPT",
+        help="a .keras file, a run folder (its best.keras, else last), or a .tflite that export/to_tflite.py wrote",
     )
     parser.add_argument("--output-dir", required=True, metavar="DIR", type=Path, help="made where it does not exist")
     parser.add_argument(
@@ -66,22 +64,34 @@ def parse(argv=None):
 
 def main(argv=None) -> None:
     args = parse(argv)
-    checkpoint = cli.checkpoint(args.checkpoint)
+    checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite"))
     files = find_inputs(args.inputs, (*AUDIO_SUFFIXES, ".npy"), args.output_dir, ".wav")
     cli.writable_folder(args.output_dir)
-
-    from hifigan_tf.generator import load_generator
-    from hifigan_tf.mel import MelSpectrogram
-
-    generator = load_generator(checkpoint)
-    front_end = MelSpectrogram.of(generator.audio)
+    model = load_vocoder(checkpoint)
 
     def convert(path, output):
         if path.suffix.lower() == ".npy":
-            audio = vocode(generator, load_mel(path, generator.audio.num_mels, args.mel_format))
+            pieces = from_mel(path)
         else:
-            audio = resynthesize(generator, front_end, load_speech(path, generator.audio), args.keep_level)
-        write_wav(output, audio, generator.audio.sampling_rate)
+            pieces = from_audio(path)
+        with wav_writer(output, model.audio.sampling_rate) as write:
+            for audio in pieces:
+                write(audio)
+
+    def from_mel(path):
+        mel, vocoder = MelFile(path, model.audio.num_mels, args.mel_format), StreamingVocoder(model)
+        for block in mel.blocks():
+            yield vocoder.push(block)
+        yield vocoder.flush()
+
+    def from_audio(path):
+        from hifigan_tf.mel import MelSpectrogram
+
+        rate = model.audio.sampling_rate
+        samples, peak = measure(path, rate)
+        check_length(path, samples, model.audio)
+        front_end = MelSpectrogram.of(model.audio)
+        yield from resynthesize(model, front_end, read_pieces(path, rate), peak, args.keep_level)
 
     convert_all(files, convert)
 

@@ -28,6 +28,17 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def trained_v3(shared, tmp_path_factory) -> Path:
+    """The real weights of a trained V3 as a ``.keras`` file."""
+    from hifigan_tf import import_torch
+
+    path = tmp_path_factory.mktemp("trained") / "v3.keras"
+    source, config = str(shared / "weights" / "g_lj_v3.pt"), str(CONFIGS / "v3.json")
+    import_torch.main([source, "--config", config, "--output", str(path)])
+    return path
+
+
+@pytest.fixture(scope="session")
 def tiny() -> Config:
     """A config of everything in small: 8 kHz, 16 mels, a hop of 32, narrow discriminators."""
     return Config.load(CONFIGS / "demo.json").replace(

@@ -1,0 +1,229 @@
+"""The deployment graph: one chunk of mel in, one chunk of audio out, and the state that joins chunks.
+
+Three changes to the generator, none to its mathematics: every tensor is ``[1, 1, steps, channels]`` with
+static lengths, so that each convolution is one CONV_2D with its bias inside; a convolution sees the last
+steps of the chunk before through a state; upsampling is a plain convolution and a reshape.
+
+A streamed convolution cannot see the future, so it is late by ``half`` steps. Everything that is added to
+its output must be equally late, and each stage has one buffer that serves them all:
+
+          state: the last steps of earlier chunks        this chunk
+        |........................................|====================|   stage input x, lateness D
+           |<------- T ------->|<--- lag of a short block ---->|          (its input: an older window)
+                              |<-- 2 half -->|<------- T ------------>|   input of the deepest block's
+                                   |<-------- T ---------->|<- half ->|   convolution, and its skip path
+
+Shorter blocks read an older window of the same buffer, so that all blocks end equally late and can be added.
+After an upsampling by ``rate`` the lateness is D * rate + shift, in the new, finer steps.
+
+The offline generator pads every convolution with zeros: outside the utterance each layer's output is zero,
+not what its bias makes of zeros. ``valid`` says which frames of the chunk lie inside, and a masked graph
+zeroes all others at every layer. Chunks far from both ends need no mask.
+"""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from export.network import Conv, Network, Stage
+
+STATE = "state_{:02d}"  # numbers of fixed width keep their order when names are sorted
+
+
+@dataclass
+class Outline:
+    """What the graph of a network needs besides weights.
+
+    ``states`` maps names to shapes; ``delay`` is how many samples late the audio is; ``mask_frames`` is for
+    how many frames from the start the mask matters.
+    """
+
+    states: dict[str, tuple[int, ...]]
+    delay: int
+    mask_frames: int
+
+
+class Deployment(tf.Module):
+    """The weights of a network as variables, which all signatures of a model share, and the graph over them."""
+
+    def __init__(self, network: Network):
+        super().__init__()
+        self.network = network
+        # [1, taps, channels, filters]: the height of 1 makes a 1-D convolution of a 2-D one.
+        self.kernels = {conv.name: tf.Variable(conv.kernel[None], trainable=False) for conv in network.convs()}
+        self.biases = {conv.name: tf.Variable(conv.bias, trainable=False) for conv in network.convs()}
+        self.outline = self._outline()
+
+    def _outline(self) -> Outline:
+        """Runs one frame of silence without any state: what the graph asks for is what it needs."""
+        bands = self.network.pre.kernel.shape[1]
+        step = Step(self, {}, None)
+        step.run(tf.zeros([1, 1, bands]))
+        return Outline(
+            states={name: tuple(tensor.shape) for name, tensor in step.new_states.items()},
+            delay=step.delay,
+            mask_frames=-(-step.delay // step.rate),
+        )
+
+    def stream(self, mel, states: dict, valid=None) -> tuple[tf.Tensor, dict]:
+        """One chunk: ``mel`` ``[1, frames, num_mels]`` to audio ``[1, frames * hop_size]``, late by ``delay``.
+
+        ``valid`` is int32 ``[2]``: the first frame of the utterance and the one after its last, counted from
+        the start of this chunk (frames outside must be zero in ``mel``). None leaves the mask out.
+        """
+        step = Step(self, states, valid)
+        return step.run(mel), step.new_states
+
+    def whole(self, mel, valid=None) -> tf.Tensor:
+        """Stateless: ``[1, frames, num_mels]`` to ``[1, frames * hop_size]``, ends padded as offline, no delay."""
+        return Window(self, valid).run(mel)
+
+
+class Step:
+    """Builds the streaming graph of one chunk, layer after layer, keeping count of lateness and states."""
+
+    def __init__(self, deployment: Deployment, states: dict, valid):
+        self.deployment = deployment
+        self.network = deployment.network
+        self.states = states
+        self.valid = valid
+        self.new_states: dict = {}
+        self.rate = 1  # steps per frame where the graph has arrived
+        self.delay = 0  # lateness there, in steps
+
+    def run(self, mel):
+        """``[1, frames, num_mels]`` to ``[1, frames * hop_size]``."""
+        network = self.network
+        self.frames = mel.shape[1]
+        x = self.mask(self.conv(self.remember(mel[:, None], 2 * network.pre.half), network.pre))
+        for stage in network.stages:
+            x = self.fuse(self.upsample(self.activate(x), stage), stage)
+        x = self.finish(self.activate(x, network.last_slope), network.post)
+        return tf.reshape(tf.tanh(x), [1, -1])
+
+    def activate(self, x, slope=None):
+        return tf.nn.leaky_relu(x, self.network.slope if slope is None else slope)
+
+    def convolve(self, x, conv: Conv, padding="VALID"):
+        kernel, bias = self.deployment.kernels[conv.name], self.deployment.biases[conv.name]
+        with tf.name_scope(conv.name):
+            strides, dilations = [1, 1, conv.stride, 1], [1, 1, conv.dilation, 1]
+            x = tf.nn.conv2d(x, kernel, strides=strides, padding=padding, dilations=dilations)
+            return tf.nn.bias_add(x, bias)
+
+    def conv(self, x, conv: Conv):
+        """Convolves a window that reaches ``2 * half`` steps back; the result is ``half`` steps late."""
+        self.delay += conv.half
+        return self.convolve(x, conv)
+
+    def remember(self, x, steps: int):
+        """``x`` with the ``steps`` before it in front, which the next chunk finds in a state."""
+        if steps == 0:
+            return x
+        name = STATE.format(len(self.new_states))
+        before = self.states.get(name)
+        if before is None:
+            before = tf.zeros([1, 1, steps, x.shape[-1]])
+        x = tf.concat([before, x], axis=2)
+        self.new_states[name] = window(x, x.shape[2] - steps, x.shape[2])
+        return x
+
+    def mask(self, x):
+        """Zeroes the steps outside the utterance."""
+        if self.valid is None:
+            return x
+        positions = tf.range(x.shape[2])
+        first, end = (self.valid[i] * self.rate + self.delay for i in range(2))
+        inside = tf.cast((positions >= first) & (positions < end), x.dtype)
+        return x * inside[None, None, :, None]
+
+    def upsample(self, x, stage: Stage):
+        x = self.convolve(self.remember(x, len(stage.up.kernel) - 1), stage.up)
+        self.rate *= stage.rate
+        self.delay = self.delay * stage.rate + stage.shift
+        return self.mask(tf.reshape(x, [1, 1, x.shape[2] * stage.rate, x.shape[3] // stage.rate]))
+
+    def fuse(self, x, stage: Stage):
+        """The sum over residual blocks (their mean is folded into the next kernel)."""
+        start = self.delay
+        lateness = [sum(conv.half for unit in block for conv in unit) for block in stage.blocks]
+        lags = [max(lateness) - late for late in lateness]
+        past = max(lag + reach(block[0]) for lag, block in zip(lags, stage.blocks, strict=True))
+        buffer = self.remember(x, past)
+        active = self.activate(buffer)
+        outputs = []
+        for lag, block in zip(lags, stage.blocks, strict=True):
+            self.delay = start + lag
+            x = self.unit(buffer, active, block[0], lag)
+            for unit in block[1:]:
+                recent = self.remember(self.mask(x), reach(unit))
+                x = self.unit(recent, self.activate(recent), unit, 0)
+            outputs.append(x)
+        return self.mask(sum(outputs[1:], outputs[0]))
+
+    def finish(self, x, post: Conv):
+        """The last convolution, several samples a step: ``[1, 1, samples / stride, stride]``."""
+        return self.conv(self.remember(x, 2 * post.half), post)
+
+    def unit(self, buffer, active, unit: list[Conv], lag: int):
+        """A skip and its convolutions, over the steps of a buffer that end ``lag`` before its last one."""
+        length = self.frames * self.rate
+        end = buffer.shape[2] - lag
+        x = self.conv(window(active, end - length - 2 * unit[0].half, end), unit[0])
+        for conv in unit[1:]:
+            x = self.conv(self.remember(self.activate(self.mask(x)), 2 * conv.half), conv)
+        end -= sum(conv.half for conv in unit)
+        return window(buffer, end - length, end) + x
+
+
+def window(x, begin: int, end: int):
+    """Steps ``begin`` to ``end`` of ``x``; no operation where that is all of it."""
+    if (begin, end) == (0, x.shape[2]):
+        return x
+    return tf.slice(x, [0, 0, begin, 0], [1, 1, end - begin, x.shape[3]])
+
+
+def reach(unit: list[Conv]) -> int:
+    """Older steps that a unit needs: its first convolution's, or those of its skip, which waits for them all."""
+    return max(2 * unit[0].half, sum(conv.half for conv in unit))
+
+
+class Window(Step):
+    """The same graph without states: every convolution pads its window with zeros, nothing is late."""
+
+    def __init__(self, deployment: Deployment, valid):
+        super().__init__(deployment, {}, valid)
+
+    def conv(self, x, conv):
+        return self.convolve(x, conv, "SAME")
+
+    def remember(self, x, steps):
+        return x
+
+    def upsample(self, x, stage):
+        taps = len(stage.up.kernel)
+        steps = x.shape[2] * stage.rate
+        x = self.convolve(tf.pad(x, [[0, 0], [0, 0], [taps - 1, taps - 1], [0, 0]]), stage.up)
+        x = tf.reshape(x, [1, 1, x.shape[2] * stage.rate, x.shape[3] // stage.rate])
+        self.rate *= stage.rate
+        return self.mask(x[:, :, stage.shift : stage.shift + steps])
+
+    def fuse(self, x, stage):
+        outputs = []
+        active = self.activate(x)
+        for block in stage.blocks:
+            y = self.unit(x, active, block[0])
+            for unit in block[1:]:
+                y = self.mask(y)
+                y = self.unit(y, self.activate(y), unit)
+            outputs.append(y)
+        return self.mask(sum(outputs[1:], outputs[0]))
+
+    def unit(self, window, active, unit):
+        x = self.conv(active, unit[0])
+        for conv in unit[1:]:
+            x = self.conv(self.activate(self.mask(x)), conv)
+        return window + x
+
+    def finish(self, x, post):
+        return self.convolve(tf.pad(x, [[0, 0], [0, 0], [post.half, post.half], [0, 0]]), post)

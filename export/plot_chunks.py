@@ -1,0 +1,73 @@
+"""``python export/plot_chunks.py``: quality and throughput over the chunk size, as a picture and a table."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
+
+from hifigan_tf import cli
+from hifigan_tf.files import atomic_path
+from hifigan_tf.shipped import DEMO_HELD_OUT
+
+CHUNKS = (1, 2, 4, 8, 16, 32)
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(
+        prog="python export/plot_chunks.py", description=__doc__, formatter_class=cli.Formatter
+    )
+    parser.add_argument("--checkpoint", required=True, metavar="CKPT", help="a .keras file or a run folder")
+    parser.add_argument("--evaluation-data", metavar="DIR", default=str(DEMO_HELD_OUT), help="recordings of speech")
+    parser.add_argument("--output", metavar="F", type=Path, default=Path("chunks.png"), help="the picture")
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    args = parse(argv)
+    checkpoint = cli.checkpoint(args.checkpoint)
+    folder = cli.existing_folder(args.evaluation_data, "--evaluation-data")
+    cli.writable_folder(args.output.parent)
+
+    from export.build import Build
+    from export.quality import compare, load_clips, speed
+    from hifigan_tf.generator import load_generator
+    from hifigan_tf.litert import load_tflite
+
+    generator = load_generator(checkpoint)
+    clips = load_clips(folder, generator.audio, convert_rate=folder == DEMO_HELD_OUT)
+    models = {mode: Build(generator, mode, CHUNKS).tflite() for mode in ("float32", "int8")}
+    drops, rates = [], {mode: [] for mode in models}
+    for chunk in CHUNKS:
+        drops.append(compare(generator, load_tflite(models["int8"], chunk), clips).pesq_drop)
+        for mode, model in models.items():
+            rates[mode].append(speed(load_tflite(model, chunk)))
+    print("| frames a chunk | int8 PESQ drop | int8 x real time | float32 x real time |\n|--:|--:|--:|--:|")
+    for row in zip(CHUNKS, drops, rates["int8"], rates["float32"], strict=True):
+        print("| {} | {:.3f} | {:.1f} | {:.1f} |".format(*row))
+    draw(args.output, drops, rates)
+
+
+def draw(path: Path, drops: list, rates: dict) -> None:
+    """Writes the picture: PESQ drop of int8 on one panel, the speed of both on the other."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    quality, throughput = figure.subplots(1, 2)
+    quality.plot(CHUNKS, [float("nan") if drop is None else drop for drop in drops], "o-", label="int8")
+    quality.set(ylabel="PESQ-WB drop from float32", ylim=(0, None))
+    for mode, values in rates.items():
+        throughput.plot(CHUNKS, values, "o-", label=mode)
+    throughput.set(ylabel="x real time, one thread", ylim=(0, None))
+    for axes in (quality, throughput):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(CHUNKS, [str(chunk) for chunk in CHUNKS])
+        axes.set(xlabel="frames a chunk")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+if __name__ == "__main__":
+    cli.run(main)

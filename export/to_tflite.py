@@ -1,0 +1,147 @@
+"""``python export/to_tflite.py``: a trained generator as a ``.tflite`` that streams, judged before it is written."""
+
+import argparse
+import dataclasses
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
+
+from hifigan_tf import cli
+from hifigan_tf.errors import UserError
+from hifigan_tf.shipped import DEMO_HELD_OUT
+
+log = logging.getLogger(__name__)
+
+DESCRIPTION = """Exports a generator as one .tflite file that streams exactly: any chunks give the samples of the
+whole utterance. The file carries its contract (rate, mel settings, names, delay) as a zip at its end:
+
+    unzip -p model.tflite contract.json
+
+Every export runs the float model and the exported one over evaluation clips and prints what the export costs.
+A model that loses more than the limits is not written, and the exit code is 1."""
+
+RUNS = Path("runs")
+BULK = 4  # the chunk for throughput, in small chunks
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(
+        prog="python export/to_tflite.py", description=DESCRIPTION, formatter_class=cli.Formatter
+    )
+    parser.add_argument("--checkpoint", metavar="CKPT", help="a .keras file or a run folder; default: the newest run")
+    mode = parser.add_mutually_exclusive_group()
+    for name, text in (
+        ("float32", "exact to rounding (the default)"),
+        ("float16", "half the size, computed in float32"),
+        ("int8", "8-bit weights and arithmetic, ranges found at run time"),
+    ):
+        mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
+    mode.add_argument("--saved-model", action="store_true", help="write a TensorFlow SavedModel folder instead")
+    parser.add_argument("--chunk-frames", type=positive, metavar="N", default=4, help="frames of the small chunk")
+    parser.add_argument("--stateless", action="store_true", help="windows of static length without states")
+    parser.add_argument("--frames", type=positive, metavar="N", help="length of the windows of --stateless")
+    parser.add_argument("--output", metavar="F", type=Path, help="default: <checkpoint>_<mode>.tflite beside it")
+    parser.add_argument("--evaluation-data", metavar="DIR", help="recordings of speech; default: the demo corpus")
+    parser.add_argument("--max-pesq-drop", type=float, metavar="X", help="default: 0.15 for --int8, 0.02 or less else")
+    parser.add_argument(
+        "--max-mel-difference",
+        type=float,
+        metavar="X",
+        help="limit on the log-mel L1 between float and exported output; default: 0.25 for --int8, 0.02 or less else",
+    )
+    parser.set_defaults(mode="float32")
+    args = parser.parse_args(argv)
+    if args.stateless != (args.frames is not None):
+        raise UserError("--stateless and --frames N belong together: give both or neither")
+    return args
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 up, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def newest_run(runs: Path = RUNS) -> Path:
+    """The generator saved last under ``runs``. Raises ``UserError`` when there is none."""
+    saved = [path for name in ("best.keras", "last.keras") for path in runs.glob(f"*/{name}")]
+    if not saved:
+        raise UserError(f"no run in {runs}/ yet: run make demo or python -m hifigan_tf.train, or give --checkpoint")
+    return cli.checkpoint(str(max(saved, key=lambda path: path.stat().st_mtime).parent))
+
+
+def output_path(args, checkpoint: Path) -> Path:
+    """Where the model goes, proven writable before the work. Raises ``UserError`` when it cannot go there."""
+    kind = "saved_model" if args.saved_model else f"{args.mode}.tflite"
+    stateless = f"_stateless{args.frames}" if args.stateless else ""
+    output = args.output or checkpoint.with_name(f"{checkpoint.stem}{stateless}_{kind}")
+    if output.is_dir() and not args.saved_model:
+        raise UserError(f"--output {output} is a folder: give the name of a file")
+    cli.writable_folder(output.parent)
+    return output
+
+
+def main(argv=None) -> int:
+    args = parse(argv)
+    checkpoint = cli.checkpoint(args.checkpoint) if args.checkpoint else newest_run()
+    output = output_path(args, checkpoint)
+    data = cli.existing_folder(args.evaluation_data, "--evaluation-data") if args.evaluation_data else DEMO_HELD_OUT
+
+    from export.build import Build
+    from export.quality import DEFAULT_LIMITS, Limits, compare, load_clips, speed, table
+    from export.saved_model import SavedModelInterpreter, publish
+    from hifigan_tf.contract import pack
+    from hifigan_tf.files import write_bytes
+    from hifigan_tf.generator import load_generator
+    from hifigan_tf.litert import ContractVocoder, load_tflite
+
+    generator = load_generator(checkpoint)
+    clips = load_clips(data, generator.audio, convert_rate=data == DEMO_HELD_OUT)
+    log.info("exporting %s as %s", checkpoint, "SavedModel" if args.saved_model else args.mode)
+    chunks = (args.chunk_frames, BULK * args.chunk_frames)
+    build = Build(generator, args.mode, chunks, args.frames)
+    contract = build.contract()
+    with tempfile.TemporaryDirectory() as temporary:
+        if args.saved_model:
+            folder = Path(temporary) / "model"
+            build.saved_model(folder)
+            size = sum(path.stat().st_size for path in folder.rglob("*"))
+            interpreter = SavedModelInterpreter(folder)
+            models = {n: ContractVocoder(contract, interpreter, n) for n in contract.chunk_frames or (None,)}
+        else:
+            model = build.tflite()
+            size = len(model)
+            models = {n: load_tflite(model, n) for n in contract.chunk_frames or (None,)}
+        report = compare(generator, next(iter(models.values())), clips)
+        speeds = {n or contract.window_frames: speed(vocoder) for n, vocoder in models.items()}
+        default = DEFAULT_LIMITS[args.mode]
+        limits = Limits(
+            default.pesq_drop if args.max_pesq_drop is None else args.max_pesq_drop,
+            default.mel_difference if args.max_mel_difference is None else args.max_mel_difference,
+        )
+        print(table(report, args.mode))
+        print(f"log-mel L1 between the two outputs {report.mel_difference:.4f}, over {report.clips} clips")
+        for frames, rate in speeds.items():
+            print(f"{rate:.1f} x real time on one thread, {frames} frames a step")
+        print(f"{size / 1e6:.2f} MB, delay {contract.delay_ms} ms")
+        failures = report.failures(limits)
+        if failures:
+            print(f"not written: {'; '.join(failures)}", file=sys.stderr)
+            return 1
+        measured = {str(frames): round(rate, 2) for frames, rate in speeds.items()}
+        contract = dataclasses.replace(contract, quality=report.to_dict(), speed={"x_realtime_1_thread": measured})
+        if args.saved_model:
+            publish(folder, contract, output)
+        else:
+            write_bytes(output, pack(model, contract))
+    log.info("wrote %s", output)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

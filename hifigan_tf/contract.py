@@ -1,0 +1,115 @@
+"""What a ``.tflite`` file of this project says about itself, and how it is packed into the file.
+
+The contract is a JSON in a zip archive appended to the model, the way TFLite packs associated files: runtimes
+ignore it, and any zip reader opens the whole file (``unzip -p model.tflite contract.json``).
+"""
+
+import dataclasses
+import io
+import json
+import zipfile
+from dataclasses import dataclass, field
+
+from hifigan_tf.config import AudioConfig
+from hifigan_tf.errors import UserError
+
+MEMBER = "contract.json"
+FORMAT = 1  # raised when a reader of older contracts would misread a newer one
+
+# Names of tensors in every signature; states are listed in the contract.
+MEL, VALID, AUDIO, UNUSED = "mel", "valid", "audio", "unused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """Everything a program needs to run a model.
+
+    ``audio`` is the mel front end, ``generator`` the hyper-parameters; ``float_layers`` are what an 8-bit model
+    computes in float. Signatures are given by name. A stateful model has ``stream``, from the frames of a chunk
+    to a signature; ``edge``, the smallest chunk with the input ``valid``, int32 [2], the first frame of the
+    utterance and the one after its last, counted from the start of the chunk; and ``initial_state``, whose
+    input ``unused`` is there because Java refuses a signature without any. The edge serves chunks that begin
+    before frame ``edge_frames`` or reach past the end. ``states`` gives names and shapes: each is an input and
+    an output, zero at the start. Audio comes ``delay_samples`` late.
+
+    A stateless model has ``window`` and ``window_edge`` (with ``valid``, for an utterance shorter than the
+    window) of ``window_frames``, of whose output ``margin_frames`` at either end are wrong unless the
+    utterance ends there.
+    """
+
+    mode: str
+    float_layers: tuple[str, ...] = ()
+    audio: dict
+    generator: dict
+    fingerprint: str
+    mel_layout: str = "[1, frames, num_mels]"
+    audio_layout: str = "[1, frames * hop_size], -1 to 1"
+    log_base: str = "e"
+    log_floor: float
+    inputs: dict = field(default_factory=lambda: {"mel": MEL, "valid": VALID, "unused": UNUSED})
+    outputs: dict = field(default_factory=lambda: {"audio": AUDIO})
+    stateful: bool
+    chunk_frames: tuple[int, ...] = ()
+    delay_samples: int = 0
+    delay_ms: float = 0.0
+    edge_frames: int = 0
+    states: dict = field(default_factory=dict)
+    initial_state: str | None = None
+    stream: dict = field(default_factory=dict)
+    edge: str | None = None
+    window: str | None = None
+    window_edge: str | None = None
+    window_frames: int = 0
+    margin_frames: int = 0
+    quality: dict = field(default_factory=dict)
+    speed: dict = field(default_factory=dict)
+    versions: dict = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def audio_config(self) -> AudioConfig:
+        return AudioConfig(**self.audio)
+
+    def dumps(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+def pack(model: bytes, contract: Contract) -> bytes:
+    """The model with its contract at the end, in place of one that it may have had."""
+    buffer = io.BytesIO()
+    buffer.write(unpack(model))
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        # A fixed date, so that the same model and contract give the same bytes.
+        archive.writestr(zipfile.ZipInfo(MEMBER, (1980, 1, 1, 0, 0, 0)), contract.dumps())
+    return buffer.getvalue()
+
+
+def unpack(model: bytes) -> bytes:
+    """The model alone, without a contract."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(model)) as archive:
+            return model[: min((entry.header_offset for entry in archive.infolist()), default=len(model))]
+    except zipfile.BadZipFile:
+        return model
+
+
+def read(model: bytes, name: str) -> Contract:
+    """The contract in a model's bytes. Raises ``UserError``, naming ``name``, when there is none to be read."""
+    again = "export it again with python export/to_tflite.py"
+    if model[4:8] != b"TFL3":
+        raise UserError(f"{name} is no TFLite model: {again}")
+    try:
+        with zipfile.ZipFile(io.BytesIO(model)) as archive:
+            values = json.loads(archive.read(MEMBER))
+    except (zipfile.BadZipFile, KeyError):
+        raise UserError(f"{name} carries no contract (another project's model, or cut short): {again}") from None
+    except ValueError as error:
+        raise UserError(f"{name} carries a contract that is no JSON ({error}): {again}") from None
+    try:
+        if values["format"] != FORMAT:
+            raise UserError(f"{name} has a contract of format {values['format']}, this version reads {FORMAT}: {again}")
+        contract = Contract(**values)
+        contract.audio_config  # noqa: B018 - checks itself
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{name} carries a contract that does not fit ({error}): {again}") from None
+    return contract

@@ -1,0 +1,158 @@
+"""A ``.tflite`` vocoder with its contract, run by LiteRT; no TensorFlow is needed."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hifigan_tf.contract import Contract, read
+from hifigan_tf.errors import UserError
+
+
+def load_tflite(
+    model: str | Path | bytes, chunk_frames: int | None = None, threads: int = 1, interpreter=None
+) -> "ContractVocoder":
+    """A model from a ``.tflite`` path or the bytes of one.
+
+    ``interpreter`` is a class with the interface of LiteRT's, which is the default; ``tf.lite.Interpreter``
+    is another. Raises ``UserError`` for a file that is missing, cut short, or without its contract.
+    """
+    if interpreter is None:
+        from ai_edge_litert.interpreter import Interpreter as interpreter
+    name = "the model" if isinstance(model, bytes) else str(model)
+    if not isinstance(model, bytes):
+        if not Path(model).is_file():
+            raise UserError(f"model {model} does not exist: check the path")
+        model = Path(model).read_bytes()
+    contract = read(model, name)
+    try:
+        return ContractVocoder(contract, interpreter(model_content=model, num_threads=threads), chunk_frames)
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"{name} cannot be loaded (cut short?): {str(error).strip().splitlines()[0]}") from None
+
+
+class ContractVocoder:
+    """A model loaded once, with its contract, for any number of streams and threads at a time.
+
+    ``interpreter`` has ``get_signature_runner``. ``chunk_frames`` is one of the contract's, the smallest by
+    default: least latency, and the best quality of an 8-bit model, whose ranges follow the loudness.
+    """
+
+    def __init__(self, contract: Contract, interpreter, chunk_frames: int | None = None):
+        self.contract = contract
+        self.audio = contract.audio_config
+        self.fingerprint = contract.fingerprint
+        self.window_frames = contract.window_frames
+        self.margin_frames = contract.margin_frames
+        self._interpreter = interpreter
+        self._runners: dict = {}
+        self._lock = threading.Lock()
+        if contract.stateful:
+            known = contract.chunk_frames
+            if chunk_frames is not None and chunk_frames not in known:
+                raise UserError(f"this model has no chunk of {chunk_frames} frames: it has {_listed(known)}")
+            self.edge_chunk = min(known)
+            self.chunk_frames = chunk_frames or self.edge_chunk
+
+    def call(self, signature: str, **inputs) -> dict[str, np.ndarray]:
+        """Runs a signature; its outputs are copies, so that streams cannot disturb each other."""
+        with self._lock:
+            if signature not in self._runners:
+                self._runners[signature] = self._interpreter.get_signature_runner(signature)
+            return self._runners[signature](**inputs)
+
+    def initial_state(self) -> dict[str, np.ndarray]:
+        """The state before the first chunk."""
+        return self.call(self.contract.initial_state, unused=np.zeros(1, np.float32))
+
+    def step(self, mel: np.ndarray, states: dict, valid: tuple[int, int] | None) -> tuple[np.ndarray, dict]:
+        """One chunk ``[frames, num_mels]``: its audio ``[frames * hop_size]``, late, and the next state.
+
+        With ``valid`` (``Contract``) the edge runs, and the chunk must be the smallest.
+        """
+        contract = self.contract
+        if valid is None:
+            states = self.call(contract.stream[str(len(mel))], mel=mel[None], **states)
+        else:
+            states = self.call(contract.edge, mel=mel[None], valid=np.array(valid, np.int32), **states)
+        return states.pop("audio")[0], states
+
+    def run(self, mel: np.ndarray) -> np.ndarray:
+        """A stateless model's window, filled up with silence where the utterance is shorter."""
+        missing = self.window_frames - len(mel)
+        if missing == 0:
+            return self.call(self.contract.window, mel=mel[None])["audio"][0]
+        valid = np.array([0, len(mel)], np.int32)
+        padded = np.pad(mel, [[0, missing], [0, 0]])[None]
+        audio = self.call(self.contract.window_edge, mel=padded, valid=valid)["audio"][0]
+        return audio[: len(mel) * self.audio.hop_size]
+
+
+def _listed(numbers) -> str:
+    return ", ".join(map(str, numbers))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Between two pushes: frames that fill no chunk yet, frames run, samples still to drop, and the state."""
+
+    frames: np.ndarray
+    done: int
+    late: int
+    states: dict = field(default_factory=dict)
+
+
+class StatefulStream:
+    """One utterance through a stateful model. ``push`` and ``flush`` as in ``StreamingVocoder``."""
+
+    def __init__(self, model: ContractVocoder):
+        self.model = model
+        empty = np.zeros([0, model.audio.num_mels], np.float32)
+        self.progress = Progress(empty, 0, model.contract.delay_samples, model.initial_state())
+
+    def push(self, frames: np.ndarray) -> np.ndarray:
+        frames = np.concatenate([self.progress.frames, frames])
+        pieces = [np.zeros(0, np.float32)]
+        while len(frames) >= (chunk := self._next_chunk()):
+            # Where the utterance ends is not known yet: beyond every step of this chunk.
+            pieces.append(self._run(frames[:chunk], end=chunk))
+            frames = frames[chunk:]
+        self.progress = Progress(frames.copy(), self.progress.done, self.progress.late, self.progress.states)
+        return np.concatenate(pieces)
+
+    def flush(self) -> np.ndarray:
+        frames, hop = self.progress.frames, self.model.audio.hop_size
+        if self.progress.done + len(frames) == 0:
+            return np.zeros(0, np.float32)
+        # What is missing: the audio of these frames, and what is still on its way through the states.
+        missing = len(frames) * hop + self.model.contract.delay_samples
+        pieces, chunk, fed = [], self.model.edge_chunk, 0
+        while fed * hop < missing:
+            piece = frames[fed : fed + chunk]
+            padded = np.pad(piece, [[0, chunk - len(piece)], [0, 0]])
+            pieces.append(self._run(padded, end=len(frames) - fed))
+            fed += chunk
+        audio = np.concatenate(pieces)
+        return audio[: len(audio) - (fed * hop - missing)]
+
+    def _next_chunk(self) -> int:
+        """The first chunks are masked, and so the smallest."""
+        return self.model.edge_chunk if self._at_start() else self.model.chunk_frames
+
+    def _at_start(self) -> bool:
+        return self.progress.done < self.model.contract.edge_frames
+
+    def _run(self, mel: np.ndarray, end: int) -> np.ndarray:
+        """Runs a chunk whose utterance ends ``end`` frames after the chunk's first; the audio that is not late."""
+        before = self.progress
+        edge = self._at_start() or end < len(mel)
+        # The positions need no more room than they can matter for, however long the stream.
+        valid = (-min(before.done, LONG_AGO), max(end, -LONG_AGO)) if edge else None
+        audio, states = self.model.step(mel, before.states, valid)
+        late = min(before.late, len(audio))
+        self.progress = Progress(before.frames, before.done + len(mel), before.late - late, states)
+        return audio[late:]
+
+
+LONG_AGO = 1 << 16  # frames; far more than any model's delay, and times a hop far from overflowing int32

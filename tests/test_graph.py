@@ -1,0 +1,154 @@
+"""The deployment graph is the generator: any chunks, both ends, every kind of config."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from export.graph import Deployment
+from export.network import fold, phase_kernel, upsampling_kernel
+from hifigan_tf.config import Config
+from hifigan_tf.generator import Generator
+from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.windows import margin_frames
+
+ODD = {
+    "upsample_initial_channel": 16,
+    "n_fft": 240,
+    "win_size": 200,
+    "segment_size": 6000,
+    "num_mels": 20,
+}
+# The paper's three, narrowed; then kernels beyond and equal to twice the rate, other rates, rate 1, no halo.
+CONFIGS_TO_TRY = {
+    "v1": ("v1", {"upsample_initial_channel": 32}),
+    "v2": ("v2", {}),
+    "v3": ("v3", {"upsample_initial_channel": 32}),
+    "16 kHz, kernels not a multiple": (
+        "v1",
+        {
+            **ODD,
+            "sampling_rate": 16000,
+            "fmax": 7600,
+            "hop_size": 60,
+            "upsample_rates": [5, 3, 4],
+            "upsample_kernel_sizes": [11, 3, 10],
+            "resblock_kernel_sizes": [1, 3, 11],
+            "resblock_dilation_sizes": [[1], [1, 3, 5], [2]],
+        },
+    ),
+    "48 kHz, four taps, rate 1": (
+        "v3",
+        {
+            **ODD,
+            "sampling_rate": 48000,
+            "hop_size": 20,
+            "upsample_rates": [5, 1, 4],
+            "upsample_kernel_sizes": [21, 1, 8],
+            "resblock_kernel_sizes": [5],
+            "resblock_dilation_sizes": [[1, 4]],
+        },
+    ),
+}
+
+
+def generator_of(name: str, seed: int = 0) -> Generator:
+    """Random weights, loud enough that an error cannot hide, with biases that betray a wrong end."""
+    base, changes = CONFIGS_TO_TRY[name]
+    config = Config.load(CONFIGS / f"{base}.json").replace(**changes)
+    keras.utils.set_random_seed(seed)
+    generator = Generator.of(config.generator, config.audio)
+    rng = np.random.default_rng(seed)
+    for layer in [generator.conv_pre, *generator.ups, generator.conv_post]:
+        layer.gain.assign(layer.gain * 2)
+        layer.bias.assign(rng.normal(0, 0.1, layer.bias.shape))
+    return generator
+
+
+def mel_of(generator, frames, seed=0):
+    return np.random.default_rng(seed).normal(-4, 2, [frames, generator.audio.num_mels]).astype(np.float32)
+
+
+def offline(generator, mel):
+    return np.asarray(generator(mel[None]))[0, :, 0]
+
+
+def stream(deployment, mel, chunk, hop):
+    """A whole utterance in chunks, masked only where the outline says that it matters."""
+    outline, length = deployment.outline, len(mel)
+    chunks = -(-(length + -(-outline.delay // hop)) // chunk)
+    padded = np.pad(mel, [[0, chunks * chunk - length], [0, 0]])
+    states = {name: tf.zeros(shape) for name, shape in outline.states.items()}
+    pieces = []
+    for start in range(0, len(padded), chunk):
+        edge = start < outline.mask_frames or length - start < chunk
+        valid = tf.constant([-start, length - start]) if edge else None
+        audio, states = deployment.stream(tf.constant(padded[None, start : start + chunk]), states, valid)
+        pieces.append(audio.numpy()[0])
+    return np.concatenate(pieces)[outline.delay : outline.delay + length * hop]
+
+
+@pytest.mark.parametrize("name", CONFIGS_TO_TRY)
+def test_streaming_equals_the_generator_start_and_end_included(name):
+    generator = generator_of(name)
+    deployment, hop = Deployment(fold(generator)), generator.audio.hop_size
+    for frames in (1, 37):
+        mel = mel_of(generator, frames)
+        reference = offline(generator, mel)
+        assert reference.std() > 0.05
+        np.testing.assert_allclose(deployment.whole(mel[None])[0], reference, atol=1e-4)
+        for chunk in (3, 16) if frames > 1 else (1, 4):
+            np.testing.assert_allclose(stream(deployment, mel, chunk, hop), reference, atol=1e-4)
+
+
+def test_a_masked_window_ends_where_the_utterance_does():
+    generator = generator_of("v3")
+    deployment, mel = Deployment(fold(generator)), mel_of(generator, 12)
+    padded = np.pad(mel, [[0, 8], [0, 0]])[None]
+    audio = deployment.whole(padded, tf.constant([0, 12]))[0, : 12 * 256]
+    np.testing.assert_allclose(audio, offline(generator, mel), atol=1e-4)
+
+
+def test_delay_and_states_are_those_of_the_config():
+    v3 = Deployment(fold(generator_of("v3"))).outline
+    assert (v3.delay, v3.mask_frames, len(v3.states)) == (2582, 11, 17)
+    assert Deployment(fold(generator_of("v1"))).outline.delay == 3258
+
+
+@pytest.mark.parametrize("name", CONFIGS_TO_TRY)
+def test_windows_cut_off_enough_and_not_much_more(name):
+    generator = generator_of(name)
+    margin, hop = margin_frames(generator.hyper_parameters), generator.audio.hop_size
+    mel = mel_of(generator, 2 * margin + 3)
+    changed = mel.copy()
+    changed[0] += 1.0
+    changed[-1] += 1.0
+    different = np.flatnonzero(np.abs(offline(generator, mel) - offline(generator, changed)) > 0)
+    middle = different[(different >= margin * hop) & (different < (margin + 3) * hop)]
+    assert not len(middle)
+    assert different[different < margin * hop].max() >= (margin - 3) * hop
+
+
+@settings(max_examples=25, deadline=None)
+@given(rate=st.integers(1, 6), extra=st.integers(0, 5), channels=st.integers(1, 3), filters=st.integers(1, 3))
+def test_any_transposed_convolution_is_a_plain_one(rate, extra, channels, filters):
+    size = rate + 2 * extra
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(size, filters, channels)).astype(np.float32)
+    x = rng.normal(size=(1, 7, channels)).astype(np.float32)
+    whole = keras.ops.conv_transpose(x, kernel, strides=rate, padding="valid")
+    plain = upsampling_kernel(kernel, rate)
+    padded = np.pad(x, [[0, 0], [len(plain) - 1, len(plain) - 1], [0, 0]])
+    phases = np.asarray(keras.ops.conv(padded, plain, padding="valid")).reshape(1, -1, filters)
+    np.testing.assert_allclose(phases[:, : whole.shape[1]], whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("phases", [1, 2, 16])
+def test_several_samples_at_once_are_the_same_samples(phases):
+    rng = np.random.default_rng(0)
+    kernel, x = rng.normal(size=(7, 5, 1)), rng.normal(size=(1, 32 + 6, 5))
+    plain = np.asarray(keras.ops.conv(x, kernel, padding="valid")).reshape(-1)
+    together = keras.ops.conv(x.astype(np.float32), phase_kernel(kernel, phases), strides=phases, padding="valid")
+    np.testing.assert_allclose(np.asarray(together).reshape(-1), plain, atol=1e-5)

@@ -1,0 +1,275 @@
+"""Streams: exact for any pushes, independent of each other, and usable after every mistake."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from export.build import Build
+from hifigan_tf import contract
+from hifigan_tf.audio import normalize, read_audio
+from hifigan_tf.errors import UserError
+from hifigan_tf.generator import Generator, load_generator
+from hifigan_tf.litert import load_tflite
+from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.mel_stream import MelStream
+from hifigan_tf.streaming import StreamingVocoder, load_vocoder, vocode
+
+HOP, BANDS, FRAMES = 32, 16, 90
+
+
+@pytest.fixture(scope="module")
+def generator(tiny):
+    keras.utils.set_random_seed(0)
+    generator = Generator.of(tiny.generator, tiny.audio)
+    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
+    return generator
+
+
+@pytest.fixture(scope="module")
+def mel():
+    return np.random.default_rng(0).normal(-4, 2, [FRAMES, BANDS]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def reference(generator, mel):
+    return np.asarray(generator(mel[None]))[0, :, 0]
+
+
+@pytest.fixture(scope="module")
+def models(generator):
+    """The same weights in every kind of model: bytes of ``.tflite`` files, and the Keras generator."""
+    return {
+        "stateful": Build(generator, "float32", (4, 16)).tflite(),
+        "int8": Build(generator, "int8", (4, 16)).tflite(),
+        "stateless": Build(generator, "float32", (), 40).tflite(),
+        "keras": generator,
+    }
+
+
+@pytest.fixture(scope="module")
+def loaded(models):
+    return {
+        **{name: load_vocoder(model) for name, model in models.items()},
+        "stateful, large chunk": load_vocoder(models["stateful"], chunk_frames=16),
+        "keras": load_vocoder(models["keras"], chunk_frames=8),
+    }
+
+
+def stream(model, mel, sizes):
+    """The audio of a mel pushed in pieces of these sizes, the last one repeated."""
+    vocoder, pieces, start = StreamingVocoder(model), [], 0
+    while start < len(mel):
+        size = sizes[min(len(pieces), len(sizes) - 1)]
+        pieces.append(vocoder.push(mel[start : start + size]))
+        start += size
+    return np.concatenate([*pieces, vocoder.flush()])
+
+
+@pytest.mark.parametrize("kind", ["stateful", "stateful, large chunk", "stateless", "keras"])
+@settings(max_examples=30, deadline=None)
+@given(frames=st.integers(1, FRAMES), sizes=st.lists(st.integers(1, 70), min_size=1, max_size=6))
+def test_any_pushes_give_the_samples_of_the_whole(kind, loaded, generator, mel, frames, sizes):
+    audio = stream(loaded[kind], mel[:frames], sizes)
+    assert audio.dtype == np.float32
+    whole = np.asarray(generator(mel[None, :frames]))[0, :, 0]
+    np.testing.assert_allclose(audio, whole, atol=1e-4)
+
+
+def test_audio_comes_as_soon_as_it_can(loaded, mel):
+    model = loaded["stateful"]
+    vocoder, given = StreamingVocoder(model), 0
+    for frame in range(FRAMES):
+        given += len(vocoder.push(mel[frame : frame + 1]))
+        pushed = (frame + 1) // 4 * 4 * HOP
+        assert given == max(0, pushed - model.contract.delay_samples)
+    assert given + len(vocoder.flush()) == FRAMES * HOP
+
+
+@pytest.mark.parametrize("kind", ["stateful", "int8", "stateless", "keras"])
+def test_eight_interleaved_streams_are_eight_separate_ones(kind, loaded):
+    mels = [np.random.default_rng(i).normal(-4, 2, [40 + i, BANDS]).astype(np.float32) for i in range(8)]
+    separate = [vocode(loaded[kind], mel) for mel in mels]
+    vocoders, pieces = [StreamingVocoder(loaded[kind]) for _ in mels], [[] for _ in mels]
+    for start in range(0, 48, 3):
+        for vocoder, mel, piece in zip(vocoders, mels, pieces, strict=True):
+            piece.append(vocoder.push(mel[start : start + 3]))
+    for vocoder, piece, alone in zip(vocoders, pieces, separate, strict=True):
+        np.testing.assert_array_equal(np.concatenate([*piece, vocoder.flush()]), alone)
+
+
+def test_streams_in_threads_do_not_disturb_each_other(loaded, mel):
+    alone = vocode(loaded["int8"], mel)
+    with ThreadPoolExecutor(4) as pool:
+        for audio in pool.map(lambda _: vocode(loaded["int8"], mel), range(8)):
+            np.testing.assert_array_equal(audio, alone)
+
+
+@pytest.mark.parametrize("kind", ["stateful", "stateless", "keras"])
+def test_a_rejected_chunk_leaves_the_stream_usable(kind, loaded, mel, reference):
+    vocoder = StreamingVocoder(loaded[kind])
+    pieces = [vocoder.push(mel[:30])]
+    bad = mel[30:34].copy()
+    bad[2, 5] = np.nan
+    with pytest.raises(UserError, match=r"NaN or infinite values \(first at frame 2, band 5\): it was not taken"):
+        vocoder.push(bad)
+    for shape in ([4, BANDS + 1], [4], [1, 4, BANDS]):
+        with pytest.raises(UserError, match=r"were pushed: this model takes \[frames, 16\]"):
+            vocoder.push(np.zeros(shape, np.float32))
+    pieces += [vocoder.push(mel[30:]), vocoder.flush()]
+    np.testing.assert_allclose(np.concatenate(pieces), reference, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["stateful", "stateless", "keras"])
+def test_zero_frames_and_the_life_of_a_stream(kind, loaded, mel):
+    with StreamingVocoder(loaded[kind]) as vocoder:
+        assert vocoder.push(mel[:0]).shape == (0,)
+        assert vocoder.flush().shape == (0,)
+        for attempt in (lambda: vocoder.push(mel), vocoder.flush):
+            with pytest.raises(UserError, match=r"after flush: the utterance is over, reset\(\) begins another"):
+                attempt()
+        for _ in range(2):
+            vocoder.reset()
+            audio = np.concatenate([vocoder.push(mel[:20]), vocoder.flush()])
+            np.testing.assert_array_equal(audio, vocode(loaded[kind], mel[:20]))
+        vocoder.reset()
+    with pytest.raises(UserError):
+        vocoder.push(mel)
+
+
+@pytest.mark.parametrize("kind", ["stateful", "int8", "stateless", "keras"])
+def test_a_state_goes_on_where_it_was_taken(kind, loaded, mel):
+    vocoder = StreamingVocoder(loaded[kind])
+    begin = vocoder.push(mel[:50])
+    state = vocoder.state
+    ends = []
+    for _ in range(2):
+        vocoder.state = state
+        ends.append(np.concatenate([begin, vocoder.push(mel[50:]), vocoder.flush()]))
+        np.testing.assert_array_equal(ends[-1], vocode(loaded[kind], mel))
+
+
+def test_the_state_of_another_model_is_refused(loaded, mel):
+    states = {}
+    for kind in ("stateful", "int8", "keras"):
+        vocoder = StreamingVocoder(loaded[kind])
+        vocoder.push(mel[:20])
+        states[kind] = vocoder.state
+    vocoder = StreamingVocoder(loaded["stateful"])
+    for kind in ("int8", "keras"):
+        with pytest.raises(UserError, match="this state is of another model"):
+            vocoder.state = states[kind]
+    vocoder.state = states["stateful"]
+
+
+def test_files_that_are_no_model_of_ours(models, tmp_path):
+    whole = models["stateful"]
+    cases = {
+        "missing": (None, "does not exist"),
+        "text": (b"hello", "is no TFLite model"),
+        "bare": (contract.unpack(whole), "carries no contract"),
+        "cut": (whole[:-100], "carries no contract"),
+        "hollow": (whole[:8] + whole[len(contract.unpack(whole)) :], "cannot be loaded|carries no contract"),
+        "newer": (repacked(whole, format=99), "contract of format 99"),
+        "foreign": (repacked(whole, unknown=1), "does not fit"),
+    }
+    for name, (content, message) in cases.items():
+        path = tmp_path / f"{name}.tflite"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(UserError, match=message) as error:
+            StreamingVocoder(path)
+        assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="no chunk of 5 frames: it has 4, 16"):
+        StreamingVocoder(whole, chunk_frames=5)
+
+
+def repacked(model, **changes):
+    values = json.loads(contract.read(model, "x").dumps()) | changes
+    buffer = io.BytesIO(contract.unpack(model))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr(contract.MEMBER, json.dumps(values))
+    return buffer.getvalue()
+
+
+def test_tensorflows_interpreter_runs_the_same_file(models, loaded, mel, reference):
+    import tensorflow as tf
+
+    model = load_tflite(models["stateful"], interpreter=tf.lite.Interpreter)
+    np.testing.assert_allclose(vocode(model, mel), reference, atol=1e-4)
+
+
+def test_a_tflite_needs_no_tensorflow(models, tmp_path):
+    (tmp_path / "m.tflite").write_bytes(models["stateful"])
+    np.save(tmp_path / "x.npy", np.full([40, BANDS], -5, np.float32))
+    script = f"""
+import sys
+from hifigan_tf import vocode
+vocode.main(["--checkpoint", "{tmp_path}/m.tflite", "--output-dir", "{tmp_path}/out", "--mel-format", "log",
+             "{tmp_path}/x.npy"])
+sys.exit("tensorflow" in sys.modules or "keras" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert soundfile.info(tmp_path / "out" / "x.wav").frames == 40 * HOP
+
+
+def test_an_hour_takes_the_memory_of_a_minute(models, tmp_path):
+    (tmp_path / "m.tflite").write_bytes(models["stateful"])
+    script = f"""
+import sys
+from pathlib import Path
+from hifigan_tf import vocode
+sys.argv[1:1] = ["--checkpoint", "{tmp_path}/m.tflite", "--output-dir", "{tmp_path}/out", "--mel-format", "log"]
+vocode.main()
+print(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")).split()[1])
+"""
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("the peak of a process is read from /proc, which only Linux has")
+    peaks = []
+    for minutes in (1, 60):
+        frames = minutes * 60 * 8000 // HOP
+        mel = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (frames, BANDS))
+        mel[:] = -5
+        mel.flush()
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "x.npy")], check=True, capture_output=True, text=True
+        )
+        peaks.append(int(done.stdout))
+        assert soundfile.info(tmp_path / "out" / "x.wav").frames == frames * HOP
+    assert peaks[1] <= 1.2 * peaks[0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(samples=st.integers(0, 3000), sizes=st.lists(st.integers(1, 700), min_size=1, max_size=5))
+def test_the_mel_of_pieces_is_that_of_the_whole(tiny, samples, sizes):
+    front_end = MelSpectrogram.of(tiny.audio)
+    audio = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
+    mels, start, pieces = MelStream(front_end), 0, []
+    while start < samples:
+        size = sizes[min(len(pieces), len(sizes) - 1)]
+        pieces.append(mels.push(audio[start : start + size]))
+        start += size
+    mel = np.concatenate([*pieces, mels.flush()])
+    expected = mel_spectrogram(audio, front_end) if samples else np.zeros([0, BANDS])
+    assert mel.shape == expected.shape
+    np.testing.assert_allclose(mel, expected, atol=1e-4)
+
+
+def test_real_speech_streams_exactly_at_every_chunk(shared, trained_v3):
+    generator = load_generator(trained_v3)
+    clip = normalize(read_audio(shared / "speech" / "LJ001-0008.wav")[0])
+    mel = mel_spectrogram(clip, MelSpectrogram.of(generator.audio))
+    reference = np.asarray(generator(mel[None]))[0, :, 0]
+    model = Build(generator, "float32", (1, 3, 4, 16, 50)).tflite()
+    for chunk in (1, 3, 4, 16, 50):
+        np.testing.assert_allclose(vocode(load_vocoder(model, chunk), mel), reference, atol=1e-4)

@@ -1,0 +1,329 @@
+"""Exports: what is in the file, the gate that judges it, and every bad input named."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+from ai_edge_litert import schema_py_generated as schema
+
+from export import benchmark, quality, to_tflite
+from export.build import Build
+from export.quality import DEFAULT_LIMITS, Limits, compare, load_clips
+from hifigan_tf import contract
+from hifigan_tf.audio import find_audio, read_audio, resample
+from hifigan_tf.errors import UserError
+from hifigan_tf.generator import Generator, load_generator
+from hifigan_tf.litert import load_tflite
+from hifigan_tf.metrics import METRICS
+from hifigan_tf.shipped import DEMO_HELD_OUT
+
+RATE, HOP, BANDS = 8000, 32, 16
+CLIPS = 4  # of real speech in the tests: 30 s
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tiny, tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    generator = Generator.of(tiny.generator, tiny.audio)
+    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
+    path = tmp_path_factory.mktemp("run") / "tiny.keras"
+    generator.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Two seconds of speech at the tiny model's rate."""
+    folder = tmp_path_factory.mktemp("clips")
+    audio, rate = read_audio(find_audio(DEMO_HELD_OUT)[0])
+    soundfile.write(folder / "a.wav", resample(audio, rate, RATE)[: 2 * RATE], RATE)
+    return folder
+
+
+@pytest.fixture
+def export(checkpoint, clips, tmp_path):
+    """Runs the command line in this process: exit code and output path."""
+
+    def export(*options, checkpoint=checkpoint, data=clips, output=tmp_path / "model.tflite"):
+        code = to_tflite.main(
+            ["--checkpoint", str(checkpoint), "--evaluation-data", str(data), "--output", str(output), *options]
+        )
+        return code, output
+
+    return export
+
+
+def model_of(data):
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
+
+
+def operations(model):
+    """``[(name of the operation, operator, its subgraph)]``."""
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    return [(names[codes[op.opcodeIndex]], op, graph) for graph in model.subgraphs for op in graph.operators]
+
+
+@pytest.mark.parametrize("mode", ["float32", "float16", "int8"])
+def test_export_writes_a_model_that_passed_the_gate(export, mode, capsys):
+    code, output = export(f"--{mode}")
+    assert code == 0
+    printed = capsys.readouterr().out
+    for word in (*(METRICS[key].name for key in quality.SCORES), "x real time on one thread", "MB", "difference"):
+        assert word in printed
+    stored = contract.read(output.read_bytes(), "x")
+    assert stored.mode == mode
+    assert stored.quality["log_mel_l1_to_float"] <= DEFAULT_LIMITS[mode].mel_difference
+    assert set(stored.speed["x_realtime_1_thread"]) == {"4", "16"}
+
+
+def test_the_contract_says_everything_and_any_zip_reader_opens_it(export, tiny):
+    _, output = export("--float32")
+    with zipfile.ZipFile(output) as archive:
+        values = json.loads(archive.read("contract.json"))
+    assert values["audio"] | {"sampling_rate": RATE, "hop_size": HOP, "num_mels": BANDS} == values["audio"]
+    assert (values["log_base"], values["log_floor"], values["mel_layout"]) == ("e", 1e-5, "[1, frames, num_mels]")
+    assert values["delay_ms"] == pytest.approx(1000 * values["delay_samples"] / RATE, abs=0.01)
+    assert values["chunk_frames"] == [4, 16]
+    assert {"tensorflow", "keras", "ai-edge-litert", "hifigan_tf"} <= values["versions"].keys()
+    interpreter = load_tflite(output)._interpreter
+    signatures = interpreter.get_signature_list()
+    assert signatures.keys() == {*values["stream"].values(), values["edge"], values["initial_state"]}
+    for name in values["stream"].values():
+        assert set(signatures[name]["inputs"]) == {"mel", *values["states"]}
+        assert set(signatures[name]["outputs"]) == {"audio", *values["states"]}
+    assert set(signatures[values["edge"]]["inputs"]) == {"mel", "valid", *values["states"]}
+    initial = load_tflite(output).initial_state()
+    assert {name: list(state.shape) for name, state in initial.items()} == values["states"]
+    assert not any(state.any() for state in initial.values())
+
+
+def test_packing_again_replaces_the_contract(checkpoint):
+    build = Build(load_generator(checkpoint), "float32", (4,))
+    packed = build.tflite()
+    again = contract.pack(packed, build.contract())
+    assert again == packed
+    assert contract.unpack(again) == contract.unpack(packed)
+
+
+def test_the_graph_has_no_operation_that_is_slow_or_missing_somewhere(checkpoint):
+    model = model_of(Build(load_generator(checkpoint), "float32", (4, 16)).tflite())
+    found = Counter(name for name, _, _ in operations(model))
+    assert not {"SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TRANSPOSE_CONV", "TRANSPOSE", "GATHER"} & found.keys()
+    convolutions = len(Build(load_generator(checkpoint), "float32", (4,)).network.convs())
+    assert found["CONV_2D"] == 3 * convolutions  # two chunks and the edge
+    assert all(len(op.inputs) == 3 for name, op, _ in operations(model) if name == "CONV_2D")  # the bias inside
+
+
+def test_signatures_share_their_weights(checkpoint):
+    generator = load_generator(checkpoint)
+    weights = 4 * sum(conv.kernel.size + conv.bias.size for conv in Build(generator, "float32", (4,)).network.convs())
+    for mode, bytes_per_weight in (("float32", 4), ("int8", 1)):
+        one, three = (len(Build(generator, mode, chunks).tflite()) for chunks in ((4,), (4, 8, 16)))
+        assert three - one < 0.5 * weights * bytes_per_weight / 4 + 100_000
+
+
+def test_int8_has_8_bit_weights_everywhere_but_where_it_says(checkpoint):
+    data = Build(load_generator(checkpoint), "int8", (4, 16)).tflite()
+    model, declared = model_of(data), contract.read(data, "x").float_layers
+    assert declared == ["conv_pre", "stage_2/up", "conv_post"]
+    kinds = Counter()
+    for name, op, graph in operations(model):
+        assert name not in ("DEQUANTIZE", "QUANTIZE", "TRANSPOSE_CONV", "SPACE_TO_BATCH_ND")
+        if name == "CONV_2D":
+            kernel = graph.tensors[op.inputs[1]]
+            kinds[kernel.type] += 1
+            if kernel.type == schema.TensorType.INT8:
+                assert len(kernel.quantization.scale) == kernel.shape[0]  # a scale for each filter
+    assert kinds[schema.TensorType.FLOAT32] == 3 * len(declared)
+    assert kinds[schema.TensorType.INT8] == 3 * (
+        len(Build(load_generator_of(data), "float32", (4,)).network.convs()) - 3
+    )
+
+
+def load_generator_of(data):
+    values = contract.read(data, "x")
+    return Generator(**values.generator, audio=values.audio)
+
+
+def test_equalisation_changes_no_sample(checkpoint):
+    generator = load_generator(checkpoint)
+    mel = np.random.default_rng(0).normal(-4, 2, [30, BANDS]).astype(np.float32)
+    build = Build(generator, "int8", (4,))
+    np.testing.assert_allclose(build.deployment.whole(mel[None])[0], generator(mel[None])[0, :, 0], atol=1e-4)
+    plain = Build(generator, "float32", (4,)).network
+    assert not np.allclose(build.network.stages[1].up.kernel, plain.stages[1].up.kernel)
+
+
+def test_stateless_and_saved_model(export, checkpoint, tmp_path):
+    code, output = export("--stateless", "--frames", "40")
+    assert code == 0
+    stored = contract.read(output.read_bytes(), "x")
+    assert (stored.stateful, stored.window_frames, stored.states) == (False, 40, {})
+    with pytest.raises(UserError, match=r"--frames 8 is too few: this model's windows lose \d+ frames at either end"):
+        export("--stateless", "--frames", "8")
+    folder = tmp_path / "saved"
+    for _ in range(2):  # a second export replaces the first
+        assert export("--saved-model", output=folder)[0] == 0
+    assert json.loads((folder / "assets.extra" / "contract.json").read_text())["mode"] == "float32"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.tflite", "saved"]
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match="exists already and is no SavedModel"):
+        export("--saved-model", output=tmp_path / "mine")
+
+
+def test_other_chunks(export):
+    _, output = export("--chunk-frames", "3")
+    assert contract.read(output.read_bytes(), "x").chunk_frames == [3, 12]
+
+
+def test_a_model_that_loses_too_much_is_not_written(export, tmp_path, capsys):
+    code, _ = export("--int8", "--max-mel-difference", "0.0001")
+    assert code == 1
+    assert "not written: log-mel L1 to the float output is 0." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["a channel", "nan", "silence"])
+def test_a_broken_model_never_ships(export, damage, monkeypatch, tmp_path, capsys):
+    whole = Build.tflite
+
+    def broken(build):
+        conv = build.network.stages[1].blocks[0][0][0]
+        kernel = build.deployment.kernels[conv.name if damage != "silence" else "conv_post"]
+        kernel.assign(kernel * {"a channel": np.r_[50.0, np.ones(3)], "nan": np.nan, "silence": 0.0}[damage])
+        return whole(build)
+
+    monkeypatch.setattr(Build, "tflite", broken)
+    code, _ = export("--float32")
+    assert code == 1
+    assert "not written: " in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_limits():
+    scores = {"log_mel_l1": 0.3, "pesq_wb": 2.8, "stoi": 0.9}
+    worse = scores | {"pesq_wb": 2.6}
+    assert not quality.Report(1, scores, scores, 0.1).failures(Limits(0.15, 0.2))
+    assert "PESQ drops by 0.200" in quality.Report(1, scores, worse, 0.1).failures(Limits(0.15, 0.2))[0]
+    assert "log-mel L1" in quality.Report(1, scores, scores, float("nan")).failures(Limits(0.15, 0.2))[0]
+    absent = scores | {"pesq_wb": None}
+    assert not quality.Report(1, absent, absent, 0.1).failures(Limits(0.15, 0.2))
+
+
+def test_an_interrupted_export_leaves_nothing(export, monkeypatch, tmp_path):
+    for place in ("compare", "speed"):
+        with monkeypatch.context() as patch:
+            patch.setattr(quality, place, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                export("--float32")
+        assert not list(tmp_path.iterdir())
+
+
+def test_bad_evaluation_folders(export, tmp_path):
+    speech = resample(*read_audio(find_audio(DEMO_HELD_OUT)[0]), RATE)
+    cases = {
+        "empty": (None, RATE, "holds no audio file: give one with recordings of speech"),
+        "silent": (np.zeros(RATE), RATE, r"is silent \(peak 0.0e\+00\)"),
+        "other": (speech, 16000, "is recorded at 16000 Hz, the model makes 8000 Hz"),
+        "short": (speech[9000:9020], RATE, "is shorter than one frame: 20 of 32 samples"),
+    }
+    for name, (audio, rate, message) in cases.items():
+        (tmp_path / name).mkdir()
+        if audio is not None:
+            soundfile.write(tmp_path / name / "x.wav", audio, rate)
+        with pytest.raises(UserError, match=message):
+            export(data=tmp_path / name)
+    assert not (tmp_path / "model.tflite").exists()
+
+
+def test_bad_checkpoints_and_outputs(export, clips, checkpoint, tmp_path):
+    other = tmp_path / "other.keras"
+    keras.Sequential([keras.Input([3]), keras.layers.Dense(2)]).save(other)
+    with pytest.raises(UserError, match="holds a Sequential, not a Generator"):
+        export(checkpoint=other)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="cannot write to"):
+        export(output=tmp_path / "file" / "m.tflite")
+    with pytest.raises(UserError, match="is a folder: give the name of a file"):
+        export(output=clips)
+    with pytest.raises(UserError, match="--stateless and --frames N belong together"):
+        to_tflite.parse(["--stateless"])
+
+
+def test_the_newest_run_is_taken_where_no_checkpoint_is_given(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="no run in runs/ yet: run make demo"):
+        to_tflite.newest_run()
+    for age, name in enumerate(("old", "new")):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        for file in ("last.keras", "best.keras"):
+            (folder / file).write_bytes(checkpoint.read_bytes())
+            os.utime(folder / file, (age, age))
+    assert to_tflite.newest_run() == Path("runs/new/best.keras")
+
+
+def test_the_command_line_gives_one_line_and_exit_code_2(tmp_path):
+    script = Path(to_tflite.__file__)
+    done = subprocess.run([sys.executable, script, "--int8"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no run in runs/ yet")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_benchmark_fills_every_row(export, tmp_path, capsys):
+    _, output = export("--float32")
+    rows = tmp_path / "rows.json"
+    benchmark.main([str(output), "--seconds", "0.5", "--repeats", "2", "--json", str(rows)])
+    table = capsys.readouterr().out
+    for row in json.loads(rows.read_text()):
+        keys = {"name", "runtime", "threads", "x_realtime", "spread", "first_audio_ms", "peak_mb", "file_mb"}
+        assert keys <= row.keys()
+        assert all(row[key] > 0 for key in keys - {"name", "runtime", "spread"})
+        assert f"| {row['name']} | LiteRT |" in table
+    with pytest.raises(UserError, match="it must be positive"):
+        benchmark.main([str(output), "--threads", "0"])
+
+
+def test_benchmark_leaves_out_what_is_not_installed(export, caplog, monkeypatch, capsys):
+    _, output = export("--float32")
+    monkeypatch.setattr(benchmark, "find_spec", lambda _: None)
+    benchmark.main([str(output), "--seconds", "0.5", "--repeats", "1", "--against", "torch", "onnxruntime"])
+    assert "PyTorch is left out, not installed: pip install torch" in caplog.text
+    assert "pip install onnxruntime onnx" in caplog.text
+    assert "whole file" not in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def real(shared, trained_v3):
+    """The real generator, and a few clips of real speech."""
+    generator = load_generator(trained_v3)
+    clips = load_clips(shared / "speech", generator.audio)
+    return generator, dict(list(clips.items())[1 :: len(clips) // CLIPS][:CLIPS])
+
+
+def test_int8_and_float16_sound_right(real):
+    generator, clips = real
+    for mode, drop in (("float16", 0.01), ("int8", 0.10)):
+        data = Build(generator, mode, (4,)).tflite()
+        report = compare(generator, load_tflite(data), clips)
+        assert report.pesq_drop <= drop
+        assert not report.failures(DEFAULT_LIMITS[mode])
+
+
+def test_the_same_int8_file_on_tensorflows_interpreter(real):
+    import tensorflow as tf
+
+    generator, clips = real
+    clips = dict(list(clips.items())[:2])
+    model = load_tflite(Build(generator, "int8", (4,)).tflite(), interpreter=tf.lite.Interpreter)
+    assert not compare(generator, model, clips).failures(DEFAULT_LIMITS["int8"])
