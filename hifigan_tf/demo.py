@@ -28,7 +28,9 @@ def main(argv=None) -> int:
     if code:
         return code
 
-    from hifigan_tf.audio import find_audio, load_audio, normalize, write_wav
+    import numpy as np
+
+    from hifigan_tf.audio import PEAK, find_audio, load_audio, normalize, write_wav
     from hifigan_tf.generator import load_generator
     from hifigan_tf.mel import MelSpectrogram
     from hifigan_tf.metrics import METRICS, PESQ_MISSING, evaluate_pair, pesq_installed
@@ -45,7 +47,7 @@ def main(argv=None) -> int:
     clips, pairs = {}, {}
     for path in find_audio(DEMO_HELD_OUT):
         original = normalize(load_audio(path, generator.audio.sampling_rate))
-        vocoded = resynthesize(generator, front_end, original)
+        vocoded = np.concatenate(list(resynthesize(generator, front_end, [original], PEAK)))
         pairs[path.stem] = (original, vocoded)
         for name, audio in (("original", original), ("vocoded", vocoded)):
             write_wav(output / f"{path.stem}_{name}.wav", audio, generator.audio.sampling_rate)
@@ -81,6 +83,7 @@ held-out log-mel L1: {errors[0]:.3f} at step {steps[0]}, {mean["log_mel_l1"]:.3f
 listen:  {output / stem}_original.wav and {output / stem}_vocoded.wav (and the other held-out clips beside them)
 look at: {picture}, {output / "metrics.json"}
 next:    python -m hifigan_tf.vocode --checkpoint {run_dir} --output-dir out RECORDING.wav
+         python export/to_tflite.py --int8
          python -m hifigan_tf.train --config configs/v3.json --data YOUR_CORPUS
          tensorboard --logdir {run_dir / "logs"}
 """)
