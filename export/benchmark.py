@@ -217,7 +217,14 @@ def parse(argv=None):
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help=".tflite or .keras files, or run folders")
     parser.add_argument("--threads", type=int, default=1, help="of every runtime but Keras")
-    parser.add_argument("--against", nargs="+", choices=PEERS, default=[], help="others that run the same generator")
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        choices=PEERS,
+        default=[],
+        help="others that run the same generator: pip install torch, and onnxruntime with onnx==1.18.0 (newer ones "
+        "need another protobuf than TensorFlow)",
+    )
     parser.add_argument("--seconds", type=float, default=10.0, help="of audio in one run")
     parser.add_argument("--repeats", type=int, default=9, help="rounds")
     parser.add_argument("--json", metavar="F", type=Path, help="write the rows there")
