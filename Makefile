@@ -19,7 +19,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
 $(INSTALLED): requirements.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pesq==0.0.4 || echo "pesq needs a C compiler and Python's headers: evaluation goes on without PESQ"
 	touch $@

@@ -47,13 +47,12 @@ def read_file_list(file_list: Path, folder: Path) -> list[Path]:
     return [by_name[name] for name in names if name in by_name]
 
 
-def hold_out(paths: list[Path], folder: Path) -> tuple[list[Path], list[Path]]:
-    """``(training, validation)``: every 20th file is held out, at least one. Raises ``UserError`` below two."""
-    if len(paths) < 2:
+def hold_out(clips: list, folder: str | Path) -> tuple[list, list]:
+    """``(training, validation)``: every 20th clip is held out, at least one. Raises ``UserError`` below two."""
+    if len(clips) < 2:
         raise UserError(
-            f"{folder} holds {len(paths)} audio files (WAV, FLAC, OGG, MP3): one to train on and one to hold out "
-            "are the least"
+            f"{folder} holds {len(clips)} usable audio files (WAV, FLAC, OGG, MP3): one to train on and one to hold "
+            "out are the least"
         )
-    validation = paths[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY] or paths[-1:]
-    held_out = set(validation)
-    return [path for path in paths if path not in held_out], validation
+    places = range(HOLD_OUT_EVERY - 1, len(clips), HOLD_OUT_EVERY) or [len(clips) - 1]
+    return [clip for place, clip in enumerate(clips) if place not in places], [clips[place] for place in places]

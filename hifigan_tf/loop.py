@@ -74,8 +74,9 @@ def train(trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list
         while step < config.max_steps and not request.received:
             losses = {name: float(value) for name, value in trainer.train_step(*next(batches)).items()}
             step += 1
-            if not all(math.isfinite(value) for value in losses.values()):
-                raise UserError(_not_finite(step, losses, folder))
+            for name, value in losses.items():
+                if not math.isfinite(value):
+                    raise UserError(_diverged(f"the {name} loss is {value} at step {step}", folder))
             progress.set_description("training", refresh=False)
             progress.set_postfix_str(
                 " ".join(f"{short}={losses[name]:.3f}" for short, name in _SHORT.items()), refresh=False
@@ -90,8 +91,8 @@ def train(trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list
             if step % config.validation_interval == 0 or last:
                 validate(trainer, folder, validation)
             if step % config.checkpoint_interval == 0 and not last:
-                folder.save(trainer)
-        folder.save(trainer)
+                _save(trainer, folder)
+        _save(trainer, folder)
     if request.received:
         log.info("stopped by %s at step %d: saved; the same command goes on from here", request.received.name, step)
     return request.exit_code
@@ -100,11 +101,21 @@ def train(trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list
 _SHORT = {"d": "discriminator", "adv": "adversarial", "fm": "feature_matching", "mel": "mel"}
 
 
-def _not_finite(step: int, losses: dict, folder: RunFolder) -> str:
-    name = next(name for name, value in losses.items() if not math.isfinite(value))
+def _save(trainer: Trainer, folder: RunFolder) -> None:
+    # The losses were those before the step's last update, so they do not tell whether that one went well.
+    if not trainer.is_finite():
+        raise UserError(_diverged(f"the weights are no longer finite after step {int(trainer.step)}", folder))
+    folder.save(trainer)
+
+
+def _diverged(what: str, folder: RunFolder) -> str:
     saved = folder.saved()
-    good = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was written before"
-    return f"the {name} loss is {losses[name]} at step {step}: {good}; lower --learning-rate and start from there"
+    if not saved:
+        return f"{what}: no checkpoint was written before; train with a lower --learning-rate and another --run-dir"
+    return (
+        f"{what}: the last good checkpoint is {saved[-1]}; go on from it with a lower --learning-rate, "
+        f"--initial-checkpoint {folder.path} and another --run-dir"
+    )
 
 
 def validate(trainer: Trainer, folder: RunFolder, clips: list[tuple[str, np.ndarray, np.ndarray]]) -> float:
@@ -116,8 +127,10 @@ def validate(trainer: Trainer, folder: RunFolder, clips: list[tuple[str, np.ndar
         if index < SHOWN_CLIPS:
             sounds = {"generated": generated, "original": audio} if step == 0 else {"generated": generated}
             for name, sound in sounds.items():
-                tf.summary.audio(f"{stem}/{name}", sound[None, :, None], audio_config.sampling_rate, step)
-                tf.summary.image(f"{stem}/{name}", mel_picture(trainer.loss_front_end(sound[None])[0].numpy()), step)
+                tf.summary.audio(f"audio/{stem}/{name}", sound[None, :, None], audio_config.sampling_rate, step)
+                tf.summary.image(
+                    f"mel/{stem}/{name}", mel_picture(trainer.loss_front_end(sound[None])[0].numpy()), step
+                )
     error = float(np.mean(errors))
     tf.summary.scalar("validation/log_mel_l1", error, step)
     if error < float(trainer.best_mel_error):

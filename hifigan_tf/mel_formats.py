@@ -1,12 +1,14 @@
 """Mels from other front ends: recognised, named, and converted on request.
 
 This project's mel is ``[frames, num_mels]`` in natural logarithms of at least 1e-5 (``mel.py``). An array of
-other numbers would become noise, so every ``.npy`` file goes through ``load_mel``. The limits come from
+other numbers would become noise, so every ``.npy`` file is checked here. The limits come from
 physics where it decides, and otherwise from 46 clips of real and synthetic speech: clean, 20 and 40 dB
 quieter, clipped, in noise, and smoothed as acoustic models smooth. In doubt a mel is taken as natural.
 """
 
 import logging
+import tokenize
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -79,14 +81,6 @@ class MelFormat(NamedTuple):
 
 
 RECOGNIZE = MelFormat()
-
-
-def load_mel(path: str | Path, num_mels: int, mel_format: MelFormat = RECOGNIZE) -> np.ndarray:
-    """The mel in a ``.npy`` file as float32 ``[frames, num_mels]`` in natural logarithms.
-
-    Raises ``UserError`` as ``MelFile`` does.
-    """
-    return np.concatenate(list(MelFile(path, num_mels, mel_format).blocks()))
 
 
 class MelFile:
@@ -227,6 +221,10 @@ def _require_finite(mel: np.ndarray, path: str | Path, start: int = 0) -> None:
         )
 
 
+# What numpy raises for a damaged header, which it reads as Python, and for what begins like a zip file.
+_DAMAGED = (ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError, zipfile.BadZipFile)
+
+
 def read_mel(path: Path) -> np.ndarray:
     """The array in a ``.npy`` file as float32 with two axes, a batch axis of one dropped.
 
@@ -245,7 +243,7 @@ def _open(path: Path) -> np.ndarray:
             mel = np.load(path, allow_pickle=False)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError):
+    except _DAMAGED:
         mel = None
     if not isinstance(mel, np.ndarray) or mel.dtype.kind not in "fiu":
         raise UserError(f"{path} is no .npy array of numbers (cut short, or another kind of file): make it again")

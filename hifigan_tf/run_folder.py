@@ -5,8 +5,8 @@
                 checkpoints/step-00001000/      everything that resuming needs, the newest few
                 logs/                           TensorBoard
 
-A checkpoint is written into a hidden folder and renamed when it is whole, so that whatever has a name can
-be read; what a killed process left behind is removed by the next one.
+A checkpoint is written into a hidden folder and renamed when it is whole, and renamed again before it is
+deleted, so that whatever is called step-… is whole; what a killed process left behind is removed by the next.
 """
 
 import logging
@@ -36,7 +36,9 @@ FREE_KEYS = {
     "validation_clips",
 }
 PREFIX = "step-"
-HIDDEN = ".writing-"
+HIDDEN = ".partial-"
+DAMAGED = "damaged-"
+NETWORK_SECTIONS = ("audio", "generator", "discriminators")
 
 
 class RunFolder:
@@ -52,7 +54,7 @@ class RunFolder:
 
     def prepare(self, config: Config) -> None:
         """Makes the folder and writes its config. Raises ``UserError`` when it holds a run of another config."""
-        if self.config.is_file():
+        if self.config.is_file() and self.saved():
             ours, theirs = config.to_dict(), Config.load(self.config).to_dict()
             for key in ours:
                 if key not in FREE_KEYS and ours[key] != theirs[key]:
@@ -65,13 +67,15 @@ class RunFolder:
             temporary.write_text(config.dumps(), encoding="utf-8")
         for left_behind in self.checkpoints.glob(f"{HIDDEN}*"):
             shutil.rmtree(left_behind)
+        for left_behind in (part for file in (self.last, self.best) for part in self.path.glob(f".{file.stem}-*")):
+            left_behind.unlink()
 
     def saved(self) -> list[Path]:
         """The checkpoints that are whole, oldest first."""
         return sorted(path for path in self.checkpoints.glob(f"{PREFIX}*") if path.is_dir())
 
     def save(self, trainer: Trainer) -> None:
-        """Writes a checkpoint of this step and ``last.keras``, then removes the oldest beyond the number to keep.
+        """Writes ``last.keras`` and a checkpoint of this step, then removes the oldest beyond the number to keep.
 
         Raises ``UserError`` when the disk is full or not writable; what was saved before stays.
         """
@@ -79,13 +83,13 @@ class RunFolder:
         target = self.checkpoints / f"{PREFIX}{step:08d}"
         hidden = self.checkpoints / f"{HIDDEN}{step:08d}-{os.getpid()}"
         try:
+            save_generator(trainer.generator, self.last)
             if not target.is_dir():
                 hidden.mkdir()
                 _checkpoint(trainer).write(str(hidden / "checkpoint"))
                 _sync(hidden)
                 hidden.rename(target)
                 _sync(self.checkpoints, contents=False)
-            save_generator(trainer.generator, self.last)
         except (OSError, tf.errors.OpError) as error:
             good = self.saved()
             kept = f"the last good checkpoint is {good[-1]}" if good else "there is no earlier checkpoint"
@@ -96,31 +100,45 @@ class RunFolder:
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
         for old in self.saved()[: -trainer.config.training.checkpoints_to_keep]:
-            shutil.rmtree(old)
+            shutil.rmtree(old.rename(self.checkpoints / f"{HIDDEN}{old.name}"))
 
     def restore(self, trainer: Trainer) -> Path | None:
         """Loads the newest checkpoint that can be read into the trainer; None where there is none yet.
 
-        Raises ``UserError`` when there are some and none can be read.
+        Newer ones that cannot be read are renamed, out of the way of those to come. Raises ``UserError`` when
+        there are some and none can be read.
         """
-        saved = self.saved()
+        saved, damaged = self.saved(), []
         for path in reversed(saved):
             try:
                 _checkpoint(trainer).read(str(path / "checkpoint")).assert_existing_objects_matched()
-                return path
             except _UNREADABLE as error:
-                log.warning("warning: checkpoint %s is damaged, trying the one before: %s", path, one_line(error))
+                log.warning("warning: checkpoint %s cannot be read, trying the one before: %s", path, one_line(error))
+                damaged.append(path)
+                continue
+            for other in damaged:
+                shutil.rmtree(self.checkpoints / f"{DAMAGED}{other.name}", ignore_errors=True)
+                other.rename(self.checkpoints / f"{DAMAGED}{other.name}")
+            return path
         if saved:
-            raise UserError(f"none of the {len(saved)} checkpoints in {self.checkpoints} can be read: start a new run")
+            raise UserError(
+                f"none of the {len(saved)} checkpoints in {self.checkpoints} can be read: they are damaged, or of "
+                "another --mixed-precision; start a new run with --run-dir"
+            )
         return None
 
     def scalars(self, names: Iterable[str]) -> dict[str, tuple[list[int], list[float]]]:
-        """``{name: (steps, values)}`` of the TensorBoard scalars that the run has written, over all its sessions."""
+        """``{name: (steps, values)}`` of the TensorBoard scalars that the run has written, over all its sessions.
+
+        Raises ``UserError`` when one is missing.
+        """
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
         events = EventAccumulator(str(self.logs), size_guidance={"tensors": 0}).Reload()
-        result = {}
+        present, result = events.Tags()["tensors"], {}
         for name in names:
+            if name not in present:
+                raise UserError(f"{self.logs} holds no {name}: remove {self.path} and train again")
             # A session that was killed after its last checkpoint leaves steps that the next one takes again.
             points = {event.step: float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors(name)}
             result[name] = (sorted(points), [points[step] for step in sorted(points)])
@@ -134,12 +152,19 @@ class RunFolder:
         saved = self.saved()
         if not saved:
             raise UserError(f"{self.path} holds no checkpoint: give a run folder that has trained, or a .keras file")
+        theirs = Config.load(self.config)
+        for section in NETWORK_SECTIONS:
+            if getattr(theirs, section) != getattr(trainer.config, section):
+                raise UserError(
+                    f"{self.path} holds networks of another config ({section}): train with {self.config}, or another "
+                    "that differs in training alone"
+                )
         try:
             reader = tf.train.Checkpoint(**_networks(trainer)).read(str(saved[-1] / "checkpoint"))
             reader.expect_partial().assert_existing_objects_matched()
         except _UNREADABLE as error:
             raise UserError(
-                f"{saved[-1]} does not fit this config, or is damaged ({one_line(error)}): compare with {self.config}"
+                f"checkpoint {saved[-1]} is damaged ({one_line(error)}): remove it to use the one before"
             ) from None
         return saved[-1]
 

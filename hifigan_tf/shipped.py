@@ -3,7 +3,8 @@
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
-CONFIGS = _PACKAGE.parent / "configs"
+_CHECKOUT = _PACKAGE.parent / "configs"
+CONFIGS = _CHECKOUT if _CHECKOUT.is_dir() else _PACKAGE / "configs"
 DEMO_CONFIG = CONFIGS / "demo.json"
 DEMO_TRAIN = _PACKAGE / "demo_corpus" / "train"
 DEMO_HELD_OUT = _PACKAGE / "demo_corpus" / "held_out"

@@ -48,10 +48,14 @@ def _compiled(generator):
 def load_vocoder(model, chunk_frames: int | None = None, threads: int = 1) -> ContractVocoder | KerasVocoder:
     """``model``, ready for any number of streams: a ``.tflite`` path or its bytes, a ``.keras`` path, a Generator.
 
-    ``chunk_frames`` is how many frames a step takes, ``threads`` is for ``.tflite``. Raises ``UserError`` for
-    a model that cannot be read.
+    ``chunk_frames`` is how many frames a step takes, ``threads`` is for ``.tflite``; a model that is loaded
+    already keeps its own. Raises ``UserError`` for a model that cannot be read.
     """
+    if chunk_frames is not None and chunk_frames < 1:
+        raise UserError(f"chunk_frames is {chunk_frames}: it must be at least 1")
     if isinstance(model, (ContractVocoder, KerasVocoder)):
+        if chunk_frames is not None or threads != 1:
+            raise UserError("this model is loaded already: give chunk_frames and threads to load_vocoder instead")
         return model
     if isinstance(model, (str, Path)) and Path(model).suffix == ".keras":
         from hifigan_tf.generator import load_generator

@@ -37,12 +37,15 @@ def main(argv=None) -> int:
     args = parse(argv)
     config, name = _config(args)
     run_dir = Path(args.run_dir or Path("runs") / name)
-    training_paths, validation_paths = _files(args)
+    training_paths, validation_paths = _files(args, config)
     mel_folder = cli.existing_folder(args.fine_tune_mels, "--fine-tune-mels") if args.fine_tune_mels else None
     initial = _initial_checkpoint(args.initial_checkpoint)
     cli.writable_folder(run_dir)
 
     _set_up_tensorflow(args)
+    import tensorflow as tf
+
+    from hifigan_tf.clip_lists import hold_out
     from hifigan_tf.data import check_clips, steps_per_epoch
     from hifigan_tf.generator import load_generator
     from hifigan_tf.loop import train
@@ -52,7 +55,10 @@ def main(argv=None) -> int:
     folder = RunFolder(run_dir)
     folder.prepare(config)
     clips = check_clips(training_paths, config, mel_folder)
-    held_out = check_clips(validation_paths, config, mel_folder)
+    if validation_paths:
+        held_out = check_clips(validation_paths, config, mel_folder)
+    else:
+        clips, held_out = hold_out(clips, args.data)
     log.info("%d clips to train on, %d held out; run folder %s", len(clips), len(held_out), run_dir)
 
     trainer = Trainer(config, steps_per_epoch(clips, config), args.mixed_precision)
@@ -67,7 +73,16 @@ def main(argv=None) -> int:
     if int(trainer.step) >= config.training.max_steps:
         log.info("step %d of %d is done: raise --max-steps to go on", int(trainer.step), config.training.max_steps)
         return 0
-    code = train(trainer, folder, clips, held_out)
+    try:
+        code = train(trainer, folder, clips, held_out)
+    except tf.errors.OpError as error:
+        # A full disk fails the logs too, and closing them then hides what went wrong first.
+        if isinstance(error.__context__, (UserError, OSError)):
+            raise error.__context__ from None
+        raise UserError(
+            f"TensorFlow stopped at step {int(trainer.step)}: {cli.one_line(error)}; is the disk or the memory full? "
+            "The same command goes on from the last checkpoint"
+        ) from None
     log.info("run folder %s: best.keras has log-mel L1 %.4f", run_dir, float(trainer.best_mel_error))
     return code
 
@@ -85,14 +100,15 @@ def _config(args) -> tuple[Config, str]:
     return (config.replace(**overrides) if overrides else config), path.stem
 
 
-def _files(args) -> tuple[list[Path], list[Path]]:
-    """The audio files to train on and those held out."""
+def _files(args, config: Config) -> tuple[list[Path], list[Path]]:
+    """The audio files to train on and those held out; none when some of the first are to be held out."""
     from hifigan_tf.audio import find_audio
     from hifigan_tf.clip_lists import hold_out, read_file_list
 
     if not args.data:
         given = [option for option in ("validation_data", "training_file", "validation_file") if getattr(args, option)]
-        if (args.config and Path(args.config).resolve() != DEMO_CONFIG) or given or args.fine_tune_mels:
+        # A run of the demo's networks may go on with the demo's clips; any other config asks for a corpus.
+        if config.generator != Config.load(DEMO_CONFIG).generator or given or args.fine_tune_mels:
             raise UserError("--data is missing: give the folder of the audio files")
         return find_audio(DEMO_TRAIN), find_audio(DEMO_HELD_OUT)
     if args.validation_data and args.validation_file:
@@ -106,7 +122,12 @@ def _files(args) -> tuple[list[Path], list[Path]]:
     elif args.validation_file:
         validation = read_file_list(Path(args.validation_file), data)
     else:
-        training, validation = hold_out(training, data)
+        hold_out(training, data)  # raises where there are too few; which ones, the bad files decide
+        return training, []
+    heard = {path.resolve() for path in validation}
+    training = [path for path in training if path.resolve() not in heard]
+    if not training:
+        raise UserError(f"every file of --data {args.data} is held out: there is none left to train on")
     return training, validation
 
 

@@ -1,4 +1,4 @@
-"""The GAN step (paper, sections 2.3 and 2.4) and validation, as one ``tf.function`` each."""
+"""The GAN step (paper, sections 2.3 and 2.4) as one ``tf.function``, and what validation needs."""
 
 import keras
 import numpy as np
@@ -43,6 +43,11 @@ class Trainer:
     def learning_rate(self) -> float:
         """The rate of the next step."""
         return float(self.generator_optimizer.learning_rate)
+
+    def is_finite(self) -> bool:
+        """Whether every weight of every network is a number."""
+        weights = [weight.value for model in [self.generator, *self.discriminators] for weight in model.weights]
+        return all(bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in weights)
 
     def judge(self, audio):
         """What every sub-discriminator says of audio ``[batch, samples, 1]``: ``(logits, features)``, lists."""

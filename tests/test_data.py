@@ -570,14 +570,14 @@ def test_every_twentieth_file_is_held_out_and_at_least_one(count, held_out):
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_files_cannot_be_split(count):
-    with pytest.raises(UserError, match=f"some/folder holds {count} audio files"):
+    with pytest.raises(UserError, match=f"some/folder holds {count} usable audio files"):
         hold_out([Path("a.wav")] * count, Path("some/folder"))
 
 
 def test_the_command_ends_with_one_line_for_a_folder_without_audio(tmp_path, command):
     (tmp_path / "notes.txt").touch()
     process = command("train", "--data", tmp_path, "--run-dir", tmp_path / "run")
-    assert_one_error(process, tmp_path, "holds 0 audio files")
+    assert_one_error(process, tmp_path, "holds 0 usable audio files")
     assert not (tmp_path / "run").exists()
 
 

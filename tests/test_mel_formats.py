@@ -1,5 +1,6 @@
 """Our own mels pass unquestioned, foreign ones are named with the option that reads them, conversions are exact."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hifigan_tf.audio import find_audio, load_audio, normalize
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.mel import LOG_MIN, MelSpectrogram, mel_spectrogram
-from hifigan_tf.mel_formats import RECOGNIZE, MelFormat, load_mel, recognize
+from hifigan_tf.mel_formats import RECOGNIZE, MelFile, MelFormat, recognize
 from hifigan_tf.shipped import CONFIGS, DEMO_HELD_OUT, DEMO_TRAIN
 
 BANDS = 80
@@ -28,6 +29,11 @@ NORMALIZED = {
     "Tacotron 2": lambda mel: UNIT["unit"](mel) * 8 - 4,
     "mean and deviation": lambda mel: (mel - mel.mean()) / mel.std(),
 }
+
+
+def load_mel(path, num_mels, mel_format=RECOGNIZE):
+    """The whole file at once."""
+    return np.concatenate(list(MelFile(path, num_mels, mel_format).blocks()))
 
 
 def smooth(mel, frames=5):
@@ -241,3 +247,18 @@ def test_option_texts():
     for text in ("", "log2", "log,db", "transposed,transposed", "log10 transposed"):
         with pytest.raises(UserError, match="give one of log, log10, db, linear, or transposed, or both"):
             MelFormat.parse(text)
+
+
+def test_a_damaged_header_is_no_mel_and_no_traceback(saved, mels):
+    path = saved(mels[0])
+    contents = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        damaged = bytearray(contents)
+        damaged[rng.integers(0, 128)] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        with contextlib.suppress(UserError):
+            load_mel(path, BANDS, MelFormat("log"))
+    path.write_bytes(b"PK\3\4" + contents)
+    with pytest.raises(UserError, match=r"is no \.npy array of numbers"):
+        load_mel(path, BANDS)

@@ -65,7 +65,7 @@ def test_every_valid_config_makes_hop_size_samples_of_a_frame(config, batch, fra
 
 @pytest.mark.parametrize("name", ["v1", "v2", "v3"])
 def test_parameters_and_weights_are_those_of_the_paper(name):
-    """Table 1 gives 13.92, 0.92 and 1.46 million for the folded weights."""
+    """Table 1 gives 13.92, 0.92 and 1.46 million for the weights without the gains of weight norm."""
     config = Config.load(CONFIGS / f"{name}.json")
     generator = Generator.of(config.generator, config.audio)
     gains = sum(variable.shape[0] for variable in generator.weights if variable.name == "gain")

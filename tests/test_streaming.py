@@ -273,3 +273,11 @@ def test_real_speech_streams_exactly_at_every_chunk(shared, trained_v3):
     model = Build(generator, "float32", (1, 3, 4, 16, 50)).tflite()
     for chunk in (1, 3, 4, 16, 50):
         np.testing.assert_allclose(vocode(load_vocoder(model, chunk), mel), reference, atol=1e-4)
+
+
+def test_what_a_loaded_model_cannot_change_is_refused(tiny):
+    loaded = load_vocoder(Generator.of(tiny.generator, tiny.audio), chunk_frames=8)
+    with pytest.raises(UserError, match="loaded already"):
+        StreamingVocoder(loaded, chunk_frames=16)
+    with pytest.raises(UserError, match="chunk_frames is -9: it must be at least 1"):
+        load_vocoder(loaded.generator, chunk_frames=-9)

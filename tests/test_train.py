@@ -15,6 +15,7 @@ import soundfile
 import tensorflow as tf
 from conftest import assert_one_error, relative_error
 
+from hifigan_tf.clip_lists import hold_out
 from hifigan_tf.config import Config
 from hifigan_tf.data import check_clips, training_batches
 from hifigan_tf.errors import UserError
@@ -22,6 +23,7 @@ from hifigan_tf.generator import load_generator
 from hifigan_tf.loop import train
 from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
 from hifigan_tf.run_folder import RunFolder
+from hifigan_tf.shipped import DEMO_CONFIG
 from hifigan_tf.trainer import Trainer
 
 
@@ -132,7 +134,11 @@ def test_tensorboard_has_losses_sound_and_pictures(straight):
     tags = set(events.Tags()["tensors"])
     losses = {f"loss/{name}" for name in ("discriminator", "adversarial", "feature_matching", "mel", "generator")}
     assert losses | {"learning_rate", "steps_per_second", "validation/log_mel_l1"} <= tags
-    assert {"clip4/original", "clip4/generated"} <= {tag.removesuffix("_1") for tag in tags}
+    for kind, plugin in (("audio", "audio"), ("mel", "images")):
+        for name, count in (("original", 1), ("generated", 3)):
+            tag = f"{kind}/clip4/{name}"
+            assert events.SummaryMetadata(tag).plugin_data.plugin_name == plugin
+            assert len(events.Tensors(tag)) == count
     assert [event.step for event in events.Tensors("validation/log_mel_l1")] == [0, 10, 20]
     values = {name: tf.make_ndarray(events.Tensors(name)[-1].tensor_proto) for name in losses}
     total = values["loss/adversarial"] + 2 * values["loss/feature_matching"] + 45 * values["loss/mel"]
@@ -283,8 +289,14 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, config, tmp
         if index == 0:
             assert run.restore(trainer).name == "step-00000010"
             assert int(trainer.step) == 10
+            # The damaged one is out of the way of the same step, taken again.
+            trainer.step.assign(20)
+            run.save(trainer)
+            assert [path.name for path in run.saved()] == ["step-00000010", "step-00000020"]
+            assert run.restore(Trainer(config, epoch_steps=2)).name == "step-00000020"
+            shutil.rmtree(run.saved()[-1])
         else:
-            with pytest.raises(UserError, match="none of the 2 checkpoints"):
+            with pytest.raises(UserError, match="none of the 1 checkpoints"):
                 run.restore(trainer)
 
 
@@ -311,8 +323,9 @@ def test_initial_networks_come_over_bit_by_bit(straight, config):
         name = model.name if model.name in ("mpd", "msd") else "generator"
         for index, variable in enumerate(model.weights):
             np.testing.assert_array_equal(variable.numpy(), expected[f"{name}/{index}/.ATTRIBUTES/VARIABLE_VALUE"])
-    with pytest.raises(UserError, match="does not fit this config, or is damaged"):
-        RunFolder(straight[0]).restore_networks(Trainer(config.replace(upsample_initial_channel=32), epoch_steps=1))
+    for values, section in (({"mpd_periods": [3]}, "discriminators"), ({"fmax": 3000}, "audio")):
+        with pytest.raises(UserError, match=rf"holds networks of another config \({section}\)"):
+            RunFolder(straight[0]).restore_networks(Trainer(config.replace(**values), epoch_steps=1))
 
 
 def test_fine_tuning_on_given_mels(corpus, config, quick_file, tmp_path, command):
@@ -335,8 +348,13 @@ def test_the_last_good_checkpoint_is_named(config, corpus, tmp_path):
     folder.save(trainer)
     trainer.generator.conv_post.bias.assign([np.nan])
     clips = check_clips(sorted(corpus.glob("*.wav")), quick)
-    with pytest.raises(UserError, match=r"loss is nan at step 1: the last good checkpoint is .*step-00000000; lower"):
+    with pytest.raises(UserError, match=r"loss is nan at step 1: the last good checkpoint is .*step-00000000; go on"):
         train(trainer, folder, clips[:4], clips[4:])
+    # At the step's end, when its losses were still good.
+    trainer.step.assign(quick.training.max_steps)
+    with pytest.raises(UserError, match="the weights are no longer finite after step 600: the last good checkpoint"):
+        train(trainer, folder, clips[:4], clips[4:])
+    assert [path.name for path in folder.saved()] == ["step-00000000"]
     assert np.isfinite(load_generator(folder.last).conv_post.bias.numpy()).all()
 
 
@@ -364,7 +382,7 @@ def test_bad_arguments_are_one_line(straight, corpus, config, config_file, tmp_p
         (("--config", config_file), ("--data is missing",)),
         (("--config", tmp_path / "none.json", "--data", corpus), ("none.json does not exist",)),
         (("--config", config_file, "--data", tmp_path / "none"), ("--data", "is not a folder")),
-        (("--config", config_file, "--data", empty), ("holds 0 audio files",)),
+        (("--config", config_file, "--data", empty), ("holds 0 usable audio files",)),
         (("--config", config_file, "--data", corpus, "--training-file", lists), ("none of its 1 files",)),
         (("--config", config_file, "--data", corpus, "--batch-size", 0), ("'batch_size' is 0",)),
         (("--config", config_file, "--data", corpus, "--run-dir", below_a_file / "run"), ("cannot write to",)),
@@ -401,8 +419,56 @@ def test_a_full_disk_keeps_what_was_saved(quick_run, corpus, quick_file, tmp_pat
     load_generator(folder / "last.keras")
 
 
+def test_a_disk_too_full_even_for_logs_is_one_line(corpus, quick_file, tmp_path):
+    process = subprocess.run(
+        [sys.executable, "-m", "hifigan_tf.train", "--config", quick_file, "--data", corpus, "--run-dir", tmp_path,
+         "--max-steps", "2"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+    )  # fmt: skip
+    assert_one_error(process)
+    assert not RunFolder(tmp_path).saved()
+
+
+def test_what_is_held_out_is_not_trained_on(corpus, tmp_path):
+    from hifigan_tf.train import _files, parse
+
+    config = Config.load(DEMO_CONFIG)
+    names = tmp_path / "held_out.txt"
+    names.write_text("clip2|some words\nclip4\n")
+    inner = tmp_path / "data"
+    shutil.copytree(corpus, inner / "held_out")
+    shutil.copy(corpus / "clip0.wav", inner / "other.wav")
+    for options, heard in (
+        (("--data", corpus, "--validation-file", names), ["clip0", "clip1", "clip3"]),
+        (("--data", inner, "--validation-data", inner / "held_out"), ["other"]),
+    ):
+        training, validation = _files(parse([str(option) for option in options]), config)
+        assert [path.stem for path in training] == heard
+        assert not set(training) & set(validation)
+    with pytest.raises(UserError, match="every file of --data"):
+        _files(parse(["--data", str(corpus), "--validation-data", str(corpus)]), config)
+
+
+def test_a_run_of_another_config_does_not_go_on_with_the_demos_clips(straight, command):
+    assert_one_error(command("train", "--run-dir", straight[0]), "--data is missing")
+
+
+def test_a_bad_clip_is_never_the_only_one_held_out(corpus, config):
+    clips = check_clips(sorted(corpus.glob("*.wav")), config)
+    training, validation = hold_out(clips, corpus)
+    assert [clip.path.stem for clip in validation] == ["clip4"]
+    assert len(training) == 4
+    many = list(range(45))
+    training, validation = hold_out(many, corpus)
+    assert validation == [19, 39]
+    assert sorted(training + validation) == many
+
+
 def test_help_does_not_wait_for_tensorflow(command):
-    for module in ("train", "vocode", "extract_mel", "evaluate", "import_torch"):
+    for module in ("train", "vocode", "extract_mel", "evaluate", "import_torch", "demo"):
         process = subprocess.run(
             [sys.executable, "-X", "importtime", "-m", f"hifigan_tf.{module}", "--help"],
             capture_output=True,
