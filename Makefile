@@ -12,7 +12,7 @@ demo: $(INSTALLED)
 
 # Two workers, a file each at a time: most of a test's time is one thread compiling a graph.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -18,6 +18,15 @@ from hifigan_tf.shipped import CONFIGS
 DATA = Path(__file__).parent / "data"
 
 
+LONGEST_FIRST = ("test_train.py", "test_to_tflite.py", "test_streaming.py", "test_golden.py", "test_demo.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The long files begin first, so that no worker ends up alone with one."""
+    order = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real speech and real weights, which only the makers of this project have."""

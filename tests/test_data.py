@@ -585,5 +585,5 @@ def test_the_command_ends_with_one_line_for_a_folder_of_bad_audio(tmp_path, comm
     (tmp_path / "a.wav").touch()
     (tmp_path / "b.wav").write_text("text")
     process = command("train", "--data", tmp_path, "--run-dir", tmp_path / "run")
-    assert_one_error(process, "all 1 files were skipped, the first because", tmp_path / "a.wav", "is empty")
+    assert_one_error(process, "all 2 files were skipped, the first because", tmp_path / "a.wav", "is empty")
     assert "skipped: " in process.stderr
