@@ -419,6 +419,22 @@ def test_a_full_disk_keeps_what_was_saved(quick_run, corpus, quick_file, tmp_pat
     load_generator(folder / "last.keras")
 
 
+def test_a_folder_that_became_unwritable_is_named_and_keeps_what_it_has(trainer, config, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.prepare(config)
+    folder.save(trainer)
+    saved = folder.saved()[-1]
+    kept = tmp_path / "kept"
+    folder.checkpoints.rename(kept)
+    folder.checkpoints.write_text("a file where the folder was")  # stops even a user who may write anywhere
+    with pytest.raises(UserError, match=r"cannot be saved in .*run"):
+        folder.save(trainer)
+    folder.checkpoints.unlink()
+    kept.rename(folder.checkpoints)
+    assert folder.saved() == [saved]
+    assert folder.restore(Trainer(config, epoch_steps=2)) == saved
+
+
 def test_a_disk_too_full_even_for_logs_is_one_line(corpus, quick_file, tmp_path):
     process = subprocess.run(
         [sys.executable, "-m", "hifigan_tf.train", "--config", quick_file, "--data", corpus, "--run-dir", tmp_path,
