@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hifigan_tf.audio import find_audio, normalize, read_audio, resample
+from hifigan_tf.audio import check_length, find_audio, normalize, read_audio, resample
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.litert import ContractVocoder
 from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.metrics import METRICS, evaluate_pair, log_mel_l1
+from hifigan_tf.metrics import METRICS, evaluate_pair, log_mel_l1, mean_scores
 from hifigan_tf.streaming import load_vocoder, vocode
 
 SCORES = ("log_mel_l1", "pesq_wb", "stoi")
@@ -92,8 +92,7 @@ def load_clips(folder: Path, audio: AudioConfig, convert_rate: bool = False) -> 
                 "recordings of the model's rate"
             )
         clip = resample(clip, rate, audio.sampling_rate)
-        if len(clip) < audio.hop_size:
-            raise UserError(f"{path} is shorter than one frame: {len(clip)} of {audio.hop_size} samples")
+        check_length(path, len(clip), audio.hop_size)
         clips[path.stem] = normalize(clip)
     return clips
 
@@ -114,7 +113,7 @@ def compare(generator, exported: ContractVocoder, clips: dict[str, np.ndarray]) 
             output = np.nan_to_num(output)  # the metrics would stop at NaN; the difference below does not
             scores[name].append(evaluate_pair(clip, output, loss_front_end, SCORES))
         differences.append(log_mel_l1(*(mel_spectrogram(output, loss_front_end) for output in outputs.values())))
-    means = {name: {key: _mean([row[key] for row in rows]) for key in SCORES} for name, rows in scores.items()}
+    means = {name: mean_scores(rows, SCORES) for name, rows in scores.items()}
     return Report(len(clips), means["float"], means["exported"], float(np.mean(differences)))
 
 
@@ -149,8 +148,3 @@ def _shown(key: str, value: float | None, sign: str = "") -> str:
 
 def _minus(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
-
-
-def _mean(values: list) -> float | None:
-    present = [value for value in values if value is not None]
-    return float(np.mean(present)) if present else None

@@ -116,6 +116,12 @@ def check_samples(audio: np.ndarray, name: str) -> None:
         raise UserError(f"{name} is silent (peak {peak:.1e}): leave it out")
 
 
+def check_length(path: Path, samples: int, hop_size: int) -> None:
+    """Raises ``UserError`` when a recording of so many samples holds no whole frame."""
+    if samples < hop_size:
+        raise UserError(f"{path} is shorter than one frame: {samples} of {hop_size} samples")
+
+
 def _check_complete(path: Path, size: int) -> None:
     """Finds files cut short that libsndfile reads without complaint: WAV, and Ogg without its last page."""
     with path.open("rb") as file:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hifigan_tf.audio import load_audio
+from hifigan_tf.audio import check_length, load_audio
 from hifigan_tf.clip_lists import name_skips
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
@@ -79,11 +79,5 @@ def convert_all(files: dict[Path, Path], convert: Callable[[Path, Path], None]) 
 def load_speech(path: Path, audio: AudioConfig) -> np.ndarray:
     """The file as float32 ``[samples]`` at the config's rate. Raises ``UserError`` when it holds no whole frame."""
     samples = load_audio(path, audio.sampling_rate)
-    check_length(path, len(samples), audio)
+    check_length(path, len(samples), audio.hop_size)
     return samples
-
-
-def check_length(path: Path, samples: int, audio: AudioConfig) -> None:
-    """Raises ``UserError`` when a recording holds no whole frame."""
-    if samples < audio.hop_size:
-        raise UserError(f"{path} is shorter than one frame: {samples} of {audio.hop_size} samples")

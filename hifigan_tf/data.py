@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from hifigan_tf.audio import PEAK, empty_band, read_audio
+from hifigan_tf.audio import PEAK, check_length, empty_band, read_audio
 from hifigan_tf.clip_lists import name_skips
 from hifigan_tf.config import Config
 from hifigan_tf.decoding import Decoder, decodes_alike, path_of, tfio
@@ -73,8 +73,7 @@ def _check_clip(path: Path, config: Config, mel_folder: Path | None) -> Clip:
 
     audio, rate = read_audio(path)
     samples = len(audio) * config.audio.sampling_rate // rate
-    if samples < config.audio.hop_size:
-        raise UserError(f"{path} is shorter than one frame: {samples} of {config.audio.hop_size} samples")
+    check_length(path, samples, config.audio.hop_size)
     info = soundfile.info(path)
     decoder = f"{info.format} {info.subtype}"
     clip = Clip(path, rate, len(audio), decoder if decodes_alike(decoder, path, audio) else None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hifigan_tf import cli, train
 from hifigan_tf.config import Config
-from hifigan_tf.files import atomic_path
+from hifigan_tf.files import write_bytes
 from hifigan_tf.shipped import DEMO_CONFIG, DEMO_HELD_OUT
 
 DESCRIPTION = """Trains a small HiFi-GAN for a few minutes on a minute of synthetic speech that ships with the
@@ -33,7 +33,7 @@ def main(argv=None) -> int:
     from hifigan_tf.audio import PEAK, find_audio, load_audio, normalize, write_wav
     from hifigan_tf.generator import load_generator
     from hifigan_tf.mel import MelSpectrogram
-    from hifigan_tf.metrics import METRICS, PESQ_MISSING, evaluate_pair, pesq_installed
+    from hifigan_tf.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
     from hifigan_tf.plots import save_overview
     from hifigan_tf.run_folder import RunFolder
     from hifigan_tf.vocode import resynthesize
@@ -57,22 +57,16 @@ def main(argv=None) -> int:
     stem, (original, vocoded) = next(iter(pairs.items()))
     picture = output / "demo.png"
     save_overview(picture, {f"{stem}, original": original, f"{stem}, vocoded": vocoded}, loss_front_end, curves)
-    mean = {key: _mean([values[key] for values in clips.values()]) for key in METRICS}
+    mean = mean_scores(clips.values(), METRICS)
     report = {
         "mean": mean,
         "clips": clips,
         "training": {name: {"steps": steps, "values": values} for name, (steps, values) in curves.items()},
         "audio": dataclasses.asdict(generator.audio),
     }
-    with atomic_path(output / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_bytes(output / "metrics.json", (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
     _tell(output, picture, args.run_dir, mean, curves, stem)
     return 0
-
-
-def _mean(values: list[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return sum(present) / len(present) if present else None
 
 
 def _tell(output: Path, picture: Path, run_dir: Path, mean: dict, curves: dict, stem: str) -> None:

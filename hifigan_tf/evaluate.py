@@ -12,8 +12,8 @@ from hifigan_tf import cli
 from hifigan_tf.audio import PEAK, find_audio, load_audio, normalize
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import atomic_path, unique_stems
-from hifigan_tf.metrics import METRICS, PESQ_MISSING, evaluate_pair, pesq_installed
+from hifigan_tf.files import unique_stems, write_bytes
+from hifigan_tf.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
 from hifigan_tf.shipped import CONFIGS
 
 log = logging.getLogger(__name__)
@@ -100,9 +100,8 @@ def evaluate_files(
                 save_spectrograms(plots / f"{stem}.png", {"reference": reference, title: generated}, front_end)
     if not files:
         raise UserError(f"none of the {len(pairs)} pairs could be evaluated, the first because {skipped[min(skipped)]}")
-    present = {key: [scores[key] for scores in files.values() if scores[key] is not None] for key in metrics}
     return {
-        "mean": {key: float(np.mean(values)) if values else None for key, values in present.items()},
+        "mean": mean_scores(files.values(), metrics),
         "files": files,
         "missing": {key: [stem for stem, scores in files.items() if scores[key] is None] for key in metrics},
         "skipped": skipped,
@@ -224,8 +223,7 @@ def main(arguments=None) -> int:
             "reference_peak": None if args.keep_level else PEAK,
             "audio": dataclasses.asdict(config.audio),
         }
-        with atomic_path(args.json) as temporary:
-            temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        write_bytes(args.json, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
     return 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from hifigan_tf.cli import one_line
 from hifigan_tf.config import AudioConfig, GeneratorConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.layers import MRF, WeightNormConv1D, WeightNormConv1DTranspose, leaky_relu
@@ -101,8 +102,7 @@ def load_generator(path: str | Path) -> Generator:
     try:
         model = keras.models.load_model(path, compile=False)
     except (ValueError, TypeError, OSError, KeyError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"checkpoint {path} cannot be read (cut short, or no .keras file): {reason}") from None
+        raise UserError(f"checkpoint {path} cannot be read (cut short, or no .keras file): {one_line(error)}") from None
     if not isinstance(model, Generator):
         raise UserError(f"checkpoint {path} holds a {type(model).__name__}, not a Generator: give a generator's file")
     return model

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hifigan_tf.cli import one_line
 from hifigan_tf.contract import Contract, read
 from hifigan_tf.errors import UserError
 
@@ -29,7 +30,7 @@ def load_tflite(
     try:
         return ContractVocoder(contract, interpreter(model_content=model, num_threads=threads), chunk_frames)
     except (ValueError, RuntimeError) as error:
-        raise UserError(f"{name} cannot be loaded (cut short?): {str(error).strip().splitlines()[0]}") from None
+        raise UserError(f"{name} cannot be loaded (cut short?): {one_line(error)}") from None
 
 
 class ContractVocoder:

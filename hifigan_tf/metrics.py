@@ -78,6 +78,13 @@ def evaluate_pair(
     return {key: values[key] for key in METRICS if key in wanted}
 
 
+def mean_scores(rows: Iterable[dict[str, float | None]], metrics: Iterable[str]) -> dict[str, float | None]:
+    """The mean of each metric over the rows of ``evaluate_pair`` that have a value; None where none has."""
+    rows = list(rows)
+    present = {key: [row[key] for row in rows if row[key] is not None] for key in metrics}
+    return {key: float(np.mean(values)) if values else None for key, values in present.items()}
+
+
 def log_mel_l1(reference: np.ndarray, generated: np.ndarray) -> float:
     """Mean absolute difference of two log-mels ``[frames, num_mels]``, natural logarithm.
 

@@ -20,7 +20,7 @@ import tensorflow as tf
 from hifigan_tf.cli import one_line
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import atomic_path
+from hifigan_tf.files import atomic_path, write_bytes
 from hifigan_tf.generator import Generator
 from hifigan_tf.trainer import Trainer
 
@@ -63,8 +63,7 @@ class RunFolder:
                         "choose another --run-dir, or the run's own config.json"
                     )
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        with atomic_path(self.config) as temporary:
-            temporary.write_text(config.dumps(), encoding="utf-8")
+        write_bytes(self.config, config.dumps().encode())
         for left_behind in self.checkpoints.glob(f"{HIDDEN}*"):
             shutil.rmtree(left_behind)
         for left_behind in (part for file in (self.last, self.best) for part in self.path.glob(f".{file.stem}-*")):

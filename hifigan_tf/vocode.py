@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.audio import AUDIO_SUFFIXES, PEAK, measure, read_pieces, wav_writer
-from hifigan_tf.batch import BAD_INPUTS, check_length, convert_all, find_inputs
+from hifigan_tf.audio import AUDIO_SUFFIXES, PEAK, check_length, measure, read_pieces, wav_writer
+from hifigan_tf.batch import BAD_INPUTS, convert_all, find_inputs
 from hifigan_tf.mel_formats import RECOGNIZE, MelFile, MelFormat
 from hifigan_tf.streaming import StreamingVocoder, load_vocoder
 
@@ -89,7 +89,7 @@ def main(argv=None) -> None:
 
         rate = model.audio.sampling_rate
         samples, peak = measure(path, rate)
-        check_length(path, samples, model.audio)
+        check_length(path, samples, model.audio.hop_size)
         front_end = MelSpectrogram.of(model.audio)
         yield from resynthesize(model, front_end, read_pieces(path, rate), peak, args.keep_level)
 

@@ -4,14 +4,13 @@ import json
 import subprocess
 import sys
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.fft
 import soundfile
 
-from hifigan_tf import evaluate, metrics
+from hifigan_tf import evaluate, files, metrics
 from hifigan_tf.audio import normalize, resample, to_pcm16, write_wav
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
@@ -397,7 +396,8 @@ def test_a_failed_write_leaves_no_json(tmp_path, speech, monkeypatch):
     for folder in (reference, generated):
         write_wav(folder / "a.wav", speech, RATE)
     (tmp_path / "scores.json").write_text("old")
-    monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    # Where the data reach the disk, whatever wrote them.
+    monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(OSError, match="No space left"):
         run(reference, generated, "--metrics", "log_mel_l1", "--json", tmp_path / "scores.json")
     assert (tmp_path / "scores.json").read_text() == "old"

@@ -398,20 +398,19 @@ def test_bad_arguments_are_one_line(straight, corpus, config, config_file, tmp_p
     assert Config.load(folder / "config.json").training.learning_rate == 0.001
 
 
-def test_a_full_disk_keeps_what_was_saved(quick_run, corpus, quick_file, tmp_path):
-    """The limit on file sizes stands for the disk: the next checkpoint does not fit."""
+def largest_file(size):
+    """Limits a process to files of so many bytes, which stands for a full disk."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_full_disk_keeps_what_was_saved(quick_run, corpus, quick_file, tmp_path, command):
+    """The next checkpoint does not fit."""
     folder = tmp_path / "run"
     shutil.copytree(quick_run, folder)
     largest = max(path.stat().st_size for path in folder.rglob("*.data*"))
     before = state(folder)
-    process = subprocess.run(
-        [sys.executable, "-m", "hifigan_tf.train", "--config", quick_file, "--data", corpus, "--run-dir", folder,
-         "--max-steps", "4"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest // 2, largest // 2)),
-    )  # fmt: skip
+    options = ("--config", quick_file, "--data", corpus, "--run-dir", folder, "--max-steps", 4)
+    process = command("train", *options, preexec_fn=largest_file(largest // 2))
     assert_one_error(process, "the checkpoint of step 4 cannot be saved", "last good checkpoint is", "step-00000002")
     assert sorted(path.name for path in RunFolder(folder).checkpoints.iterdir()) == ["step-00000002"]
     after = state(folder)
@@ -435,15 +434,9 @@ def test_a_folder_that_became_unwritable_is_named_and_keeps_what_it_has(trainer,
     assert folder.restore(Trainer(config, epoch_steps=2)) == saved
 
 
-def test_a_disk_too_full_even_for_logs_is_one_line(corpus, quick_file, tmp_path):
-    process = subprocess.run(
-        [sys.executable, "-m", "hifigan_tf.train", "--config", quick_file, "--data", corpus, "--run-dir", tmp_path,
-         "--max-steps", "2"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
-    )  # fmt: skip
+def test_a_disk_too_full_even_for_logs_is_one_line(corpus, quick_file, tmp_path, command):
+    options = ("--config", quick_file, "--data", corpus, "--run-dir", tmp_path, "--max-steps", 2)
+    process = command("train", *options, preexec_fn=largest_file(20_000))
     assert_one_error(process)
     assert not RunFolder(tmp_path).saved()
 
