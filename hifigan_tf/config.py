@@ -196,7 +196,9 @@ class DiscriminatorConfig:
 class TrainingConfig:
     """Optimisation (paper, section 3), losses (2.4), and how often a run validates and saves, in steps.
 
-    The learning rate is multiplied by ``lr_decay`` after every epoch, a pass over the training clips.
+    The learning rate is multiplied by ``lr_decay`` after every epoch, a pass over the training clips. With
+    ``ema_decay`` above 0, which the paper does not have, an exponential moving average of the generator's
+    weights is kept beside it; 0.999 averages over some thousand steps.
     """
 
     batch_size: int
@@ -210,6 +212,7 @@ class TrainingConfig:
     lambda_adversarial: float = 1.0
     lambda_feature_matching: float = 2.0
     lambda_mel: float = 45.0
+    ema_decay: float = 0.0
     max_steps: int = 2_500_000
     validation_interval: int = 1000
     checkpoint_interval: int = 5000
@@ -225,7 +228,7 @@ class TrainingConfig:
             self.learning_rate,
             "it must be a positive number (the paper has 0.0002)",
         )
-        for key in ("adam_b1", "adam_b2"):
+        for key in ("adam_b1", "adam_b2", "ema_decay"):
             value = getattr(self, key)
             require(_is_number(value) and 0 <= value < 1, key, value, "it must be at least 0 and below 1")
         require(

@@ -93,11 +93,12 @@ class ScaleDiscriminator(SubDiscriminator):
 
 
 class MultiPeriodDiscriminator(keras.Model):
-    """One ``PeriodDiscriminator`` for each period; a list of ``Judgement`` in the same order."""
+    """One ``PeriodDiscriminator`` for each period; a list of ``Judgement`` in the same order, that of ``labels``."""
 
     def __init__(self, periods=(2, 3, 5, 7, 11), discriminator_channels=1024, **kwargs):
         super().__init__(**kwargs)
         self.periods = tuple(periods)
+        self.labels = [f"mpd_{period}" for period in periods]
         self.discriminators = [
             PeriodDiscriminator(period, discriminator_channels, dtype=self.dtype_policy) for period in periods
         ]
@@ -108,13 +109,14 @@ class MultiPeriodDiscriminator(keras.Model):
 
 
 class MultiScaleDiscriminator(keras.Model):
-    """One ``ScaleDiscriminator`` on the audio, others on it averaged 2, 4, … times; a list of ``Judgement``.
+    """One ``ScaleDiscriminator`` on the audio, others on it averaged 2, 4, … times; ``Judgement``s as ``labels``.
 
     The first is spectrally normalised, the others weight-normalised.
     """
 
     def __init__(self, scales=3, discriminator_channels=1024, **kwargs):
         super().__init__(**kwargs)
+        self.labels = [f"msd_{2**index}" for index in range(scales)]  # by how much the audio is averaged
         self.discriminators = [
             ScaleDiscriminator(norm, discriminator_channels, dtype=self.dtype_policy)
             for norm in [SpectralNormConv1D, *[WeightNormConv1D] * (scales - 1)][:scales]

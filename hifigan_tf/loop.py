@@ -13,12 +13,14 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hifigan_tf.data import Clip, training_batches, validation_clips
 from hifigan_tf.errors import UserError
+from hifigan_tf.metrics import PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
 from hifigan_tf.run_folder import RunFolder, save_generator
 from hifigan_tf.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
 SHOWN_CLIPS = 3  # validation clips whose sound and picture go to TensorBoard
+MEASURED = ("log_mel_l1", "pesq_wb")  # in validation
 
 
 class StopRequest:
@@ -62,6 +64,8 @@ def train(trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list
     validation = list(validation_clips(held_out[: config.validation_clips], trainer.config))
     batches = iter(training_batches(clips, trainer.config, first_step=step))
     terminal = sys.stderr.isatty()
+    if not pesq_installed():
+        log.info(PESQ_MISSING)
     with (
         stop_on_signals() as request,
         writer.as_default(),
@@ -72,19 +76,19 @@ def train(trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list
             validate(trainer, folder, validation)
             progress.set_description("compiling the step")
         while step < config.max_steps and not request.received:
-            losses = {name: float(value) for name, value in trainer.train_step(*next(batches)).items()}
+            scalars = {name: float(value) for name, value in trainer.train_step(*next(batches)).items()}
             step += 1
-            for name, value in losses.items():
-                if not math.isfinite(value):
-                    raise UserError(_diverged(f"the {name} loss is {value} at step {step}", folder))
+            for name, value in scalars.items():
+                if name.startswith("loss/") and not math.isfinite(value):
+                    raise UserError(_diverged(f"{name} is {value} at step {step}", folder))
             progress.set_description("training", refresh=False)
             progress.set_postfix_str(
-                " ".join(f"{short}={losses[name]:.3f}" for short, name in _SHORT.items()), refresh=False
+                " ".join(f"{short}={scalars[name]:.3f}" for short, name in _SHORT.items()), refresh=False
             )
             progress.update()
             if step % config.summary_interval == 0 or step == config.max_steps:
-                for name, value in losses.items():
-                    tf.summary.scalar(f"loss/{name}", value, step)
+                for name, value in scalars.items():
+                    tf.summary.scalar(name, value, step)
                 tf.summary.scalar("learning_rate", trainer.learning_rate, step)
                 tf.summary.scalar("steps_per_second", progress.format_dict["rate"] or 0.0, step)
             last = step == config.max_steps
@@ -98,7 +102,7 @@ def train(trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list
     return request.exit_code
 
 
-_SHORT = {"d": "discriminator", "adv": "adversarial", "fm": "feature_matching", "mel": "mel"}
+_SHORT = {"d": "loss/discriminator", "adv": "loss/adversarial", "fm": "loss/feature_matching", "mel": "loss/mel"}
 
 
 def _save(trainer: Trainer, folder: RunFolder) -> None:
@@ -119,25 +123,36 @@ def _diverged(what: str, folder: RunFolder) -> str:
 
 
 def validate(trainer: Trainer, folder: RunFolder, clips: list[tuple[str, np.ndarray, np.ndarray]]) -> float:
-    """Mean log-mel L1 over the clips; keeps ``best.keras``; sound and pictures to TensorBoard."""
-    step, audio_config, errors = int(trainer.step), trainer.config.audio, []
+    """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard."""
+    step, audio_config, front_end, scores = int(trainer.step), trainer.config.audio, trainer.loss_front_end, []
     for index, (stem, mel, audio) in enumerate(clips):
         generated = trainer.vocode(mel)
-        errors.append(trainer.mel_error(audio, generated))
+        scores.append(evaluate_pair(audio, generated, front_end, MEASURED))
         if index < SHOWN_CLIPS:
             sounds = {"generated": generated, "original": audio} if step == 0 else {"generated": generated}
             for name, sound in sounds.items():
                 tf.summary.audio(f"audio/{stem}/{name}", sound[None, :, None], audio_config.sampling_rate, step)
                 tf.summary.image(
-                    f"mel/{stem}/{name}", mel_picture(trainer.loss_front_end(sound[None])[0].numpy()), step
+                    f"mel/{stem}/{name}", mel_picture(front_end(sound[None])[0].numpy()), step
                 )
-    error = float(np.mean(errors))
-    tf.summary.scalar("validation/log_mel_l1", error, step)
+    error = _write_scores("validation", scores, step)["log_mel_l1"]
+    if trainer.average and step > 0:
+        averaged = [evaluate_pair(audio, trainer.vocode_average(mel), front_end, MEASURED) for _, mel, audio in clips]
+        _write_scores("validation_ema", averaged, step)
     if error < float(trainer.best_mel_error):
         trainer.best_mel_error.assign(error)
         save_generator(trainer.generator, folder.best)
     log.info("step %d: validation log-mel L1 %.4f (best %.4f)", step, error, float(trainer.best_mel_error))
     return error
+
+
+def _write_scores(group: str, scores: list[dict], step: int) -> dict:
+    """Means over the clips; PESQ has none where its package is missing, or before speech can be told."""
+    means = mean_scores(scores, MEASURED)
+    for metric, value in means.items():
+        if value is not None:
+            tf.summary.scalar(f"{group}/{metric}", value, step)
+    return means
 
 
 def mel_picture(mel: np.ndarray) -> np.ndarray:

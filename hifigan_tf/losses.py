@@ -27,6 +27,13 @@ def adversarial_loss(generated):
     return sum(keras.ops.mean(keras.ops.square(1.0 - _float32(g))) for g in generated)
 
 
+def accuracy(real, generated):
+    """The share of logits ``[batch, positions]`` on the right side of the middle, of one sub-discriminator."""
+    ops = keras.ops
+    right = [ops.greater(_float32(real), 0.5), ops.less(_float32(generated), 0.5)]
+    return ops.mean(ops.cast(ops.stack(right), "float32"))
+
+
 def feature_matching_loss(real, generated):
     """Mean absolute difference of feature maps (equation 4), every map weighing the same, the logit map too.
 

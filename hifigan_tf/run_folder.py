@@ -1,7 +1,8 @@
-"""A run folder: the config, rotating checkpoints, the generator as last.keras and best.keras, the logs.
+"""A run folder: the config, rotating checkpoints, the generator as .keras files, the logs.
 
     runs/<name>/config.json
                 last.keras  best.keras          the generator, for vocode and export
+                ema.keras                       its moving average, where the config asks for one
                 checkpoints/step-00001000/      everything that resuming needs, the newest few
                 logs/                           TensorBoard
 
@@ -49,6 +50,7 @@ class RunFolder:
         self.config = self.path / "config.json"
         self.last = self.path / "last.keras"
         self.best = self.path / "best.keras"
+        self.ema = self.path / "ema.keras"
         self.checkpoints = self.path / "checkpoints"
         self.logs = self.path / "logs"
 
@@ -66,7 +68,7 @@ class RunFolder:
         write_bytes(self.config, config.dumps().encode())
         for left_behind in self.checkpoints.glob(f"{HIDDEN}*"):
             shutil.rmtree(left_behind)
-        for left_behind in (part for file in (self.last, self.best) for part in self.path.glob(f".{file.stem}-*")):
+        for left_behind in (part for file in (self.last, self.best, self.ema) for part in self.path.glob(f".{file.stem}-*")):
             left_behind.unlink()
 
     def saved(self) -> list[Path]:
@@ -74,7 +76,7 @@ class RunFolder:
         return sorted(path for path in self.checkpoints.glob(f"{PREFIX}*") if path.is_dir())
 
     def save(self, trainer: Trainer) -> None:
-        """Writes ``last.keras`` and a checkpoint of this step, then removes the oldest beyond the number to keep.
+        """Writes ``last.keras``, ``ema.keras`` and a checkpoint of this step, then removes the oldest beyond the number to keep.
 
         Raises ``UserError`` when the disk is full or not writable; what was saved before stays.
         """
@@ -83,6 +85,8 @@ class RunFolder:
         hidden = self.checkpoints / f"{HIDDEN}{step:08d}-{os.getpid()}"
         try:
             save_generator(trainer.generator, self.last)
+            if trainer.average:
+                save_generator(trainer.average, self.ema)
             if not target.is_dir():
                 hidden.mkdir()
                 _checkpoint(trainer).write(str(hidden / "checkpoint"))
@@ -173,14 +177,20 @@ _UNREADABLE = (tf.errors.OpError, ValueError, AssertionError, IndexError, Runtim
 
 
 def _networks(trainer: Trainer) -> dict:
-    # Variables, not models: TensorFlow's search of a model's attributes passes over Keras' lists of layers.
     models = {"generator": trainer.generator, **{model.name: model for model in trainer.discriminators}}
-    return {name: [variable.value for variable in model.weights] for name, model in models.items()}
+    return {name: _variables(model) for name, model in models.items()}
+
+
+def _variables(model) -> list[tf.Variable]:
+    # Variables, not models: TensorFlow's search of a model's attributes passes over Keras' lists of layers.
+    return [variable.value for variable in model.weights]
 
 
 def _checkpoint(trainer: Trainer) -> tf.train.Checkpoint:
+    average = {"generator_average": _variables(trainer.average)} if trainer.average else {}
     return tf.train.Checkpoint(
         **_networks(trainer),
+        **average,
         generator_optimizer=[variable.value for variable in trainer.generator_optimizer.variables],
         discriminator_optimizer=[variable.value for variable in trainer.discriminator_optimizer.variables],
         step=trainer.step,

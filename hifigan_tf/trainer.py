@@ -7,7 +7,7 @@ import tensorflow as tf
 from hifigan_tf.config import Config, TrainingConfig
 from hifigan_tf.discriminators import make_discriminators
 from hifigan_tf.generator import Generator
-from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
+from hifigan_tf.losses import accuracy, adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
 from hifigan_tf.mel import MelSpectrogram
 from hifigan_tf.optimizer import AdamW
 
@@ -16,7 +16,7 @@ class Trainer:
     """The networks, their two optimisers and the step that trains them.
 
     ``mixed_precision`` is None, "bfloat16" or "float16" (with loss scaling). ``epoch_steps`` is the number of
-    steps after which the learning rate decays.
+    steps after which the learning rate decays. ``average`` is the moving average of the generator, or None.
     """
 
     def __init__(self, config: Config, epoch_steps: int, mixed_precision: str | None = None):
@@ -24,6 +24,8 @@ class Trainer:
         self.config = config
         policy = keras.DTypePolicy(f"mixed_{mixed_precision}" if mixed_precision else "float32")
         self.generator = Generator.of(config.generator, config.audio, dtype=policy)
+        averaged = config.training.ema_decay > 0
+        self.average = Generator.of(config.generator, config.audio) if averaged else None
         self.discriminators = make_discriminators(config.discriminators, dtype=policy)
         self.loss_front_end = MelSpectrogram.of(config.audio, for_loss=True)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
@@ -56,9 +58,10 @@ class Trainer:
 
     @tf.function(reduce_retracing=True, autograph=False)
     def train_step(self, mel, audio) -> dict:
-        """One step on mel ``[batch, frames, num_mels]`` and audio ``[batch, samples]``: the unweighted losses.
+        """One step on mel ``[batch, frames, num_mels]`` and audio ``[batch, samples]``, and its scalars.
 
-        The discriminators learn first, and the generator is judged by what they have become.
+        These are the unweighted losses ``loss/…``, ``gradient_norm/…`` of both sides, and ``accuracy/…`` of every
+        sub-discriminator. The discriminators learn first, and the generator is judged by what they have become.
         """
         training = self.config.training
         real = audio[..., None]
@@ -73,39 +76,53 @@ class Trainer:
             tape.watch([variable.value for variable in self.discriminator_variables])
             real_logits, _ = self.judge(real)
             generated_logits, _ = self.judge(tf.stop_gradient(generated))
-            loss = {"discriminator": discriminator_loss(real_logits, generated_logits)}
-            scaled = self.discriminator_optimizer.scale_loss(loss["discriminator"])
+            loss = {"loss/discriminator": discriminator_loss(real_logits, generated_logits)}
+            scaled = self.discriminator_optimizer.scale_loss(loss["loss/discriminator"])
         gradients = tape.gradient(scaled, [variable.value for variable in self.discriminator_variables])
         self.discriminator_optimizer.apply(gradients, self.discriminator_variables)
+        judged = {"gradient_norm/discriminator": tf.linalg.global_norm(gradients) * loss["loss/discriminator"] / scaled}
+        labels = [label for model in self.discriminators for label in model.labels]
+        for label, of_real, of_generated in zip(labels, real_logits, generated_logits, strict=True):
+            judged[f"accuracy/{label}"] = accuracy(of_real, of_generated)
 
         _, real_features = self.judge(real)
         with generator_tape:
             generated_logits, generated_features = self.judge(generated)
-            loss["adversarial"] = adversarial_loss(generated_logits)
-            loss["feature_matching"] = feature_matching_loss(real_features, generated_features)
-            loss["mel"] = mel_loss(self.loss_front_end(audio), self.loss_front_end(generated[..., 0]))
+            loss["loss/adversarial"] = adversarial_loss(generated_logits)
+            loss["loss/feature_matching"] = feature_matching_loss(real_features, generated_features)
+            loss["loss/mel"] = mel_loss(self.loss_front_end(audio), self.loss_front_end(generated[..., 0]))
             total = (
-                training.lambda_adversarial * loss["adversarial"]
-                + training.lambda_feature_matching * loss["feature_matching"]
-                + training.lambda_mel * loss["mel"]
+                training.lambda_adversarial * loss["loss/adversarial"]
+                + training.lambda_feature_matching * loss["loss/feature_matching"]
+                + training.lambda_mel * loss["loss/mel"]
             )
             scaled = self.generator_optimizer.scale_loss(total)
         gradients = generator_tape.gradient(scaled, [variable.value for variable in self.generator.trainable_variables])
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
+        judged["gradient_norm/generator"] = tf.linalg.global_norm(gradients) * total / scaled
         self.step.assign_add(1)
-        return {**loss, "generator": total}
+        if self.average:
+            self._update_average()
+        return {**loss, "loss/generator": total, **judged}
 
-    @tf.function(reduce_retracing=True, autograph=False)
-    def _vocode(self, mel):
-        return self.generator(mel, training=False)[..., 0]
+    def _update_average(self) -> None:
+        # A short memory at first: the average leaves the beginner's weights behind.
+        steps = tf.cast(self.step, tf.float32)
+        share = 1.0 - tf.minimum(self.config.training.ema_decay, steps / (steps + 9.0))
+        for average, variable in zip(self.average.variables, self.generator.variables, strict=True):
+            average.assign_sub(share * (average - variable))
 
     def vocode(self, mel: np.ndarray) -> np.ndarray:
         """A whole mel ``[frames, num_mels]`` as audio ``[frames * hop_size]``."""
-        return self._vocode(tf.constant(mel)[None])[0].numpy()
+        return self._vocode(tf.constant(mel)[None], average=False)[0].numpy()
 
-    def mel_error(self, audio: np.ndarray, generated: np.ndarray) -> float:
-        """Mean absolute difference of the loss front end's log-mels of two clips ``[samples]``."""
-        return float(mel_loss(self.loss_front_end(audio[None]), self.loss_front_end(generated[None])))
+    def vocode_average(self, mel: np.ndarray) -> np.ndarray:
+        """The same by the moving average."""
+        return self._vocode(tf.constant(mel)[None], average=True)[0].numpy()
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _vocode(self, mel, average):
+        return (self.average if average else self.generator)(mel, training=False)[..., 0]
 
 
 def make_optimizer(training: TrainingConfig, epoch_steps: int, loss_scaling: bool = False):

@@ -42,7 +42,7 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def config(tiny):
     """One discriminator of each kind, so that the step compiles quickly."""
-    return tiny.replace(mpd_periods=[2], msd_scales=1, validation_interval=10, checkpoint_interval=10)
+    return tiny.replace(mpd_periods=[2], msd_scales=1, validation_interval=10, checkpoint_interval=10, ema_decay=0.9)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,7 @@ def test_run_folder_holds_everything(straight, config, corpus):
         "config.json",
         "last.keras",
         "best.keras",
+        "ema.keras",
         "checkpoints",
         "logs",
     }
@@ -120,11 +121,13 @@ def test_run_folder_holds_everything(straight, config, corpus):
     assert "4 clips to train on, 1 held out" in output
     for step in (0, 10, 20):
         assert f"step {step}: validation log-mel L1" in output
-    last, saved = load_generator(folder / "last.keras"), state(folder)
+    saved = state(folder)
     assert saved["step/.ATTRIBUTES/VARIABLE_VALUE"] == 20
-    for index, variable in enumerate(last.weights):
-        np.testing.assert_array_equal(variable.numpy(), saved[f"generator/{index}/.ATTRIBUTES/VARIABLE_VALUE"])
-    assert last.audio == config.audio
+    for file, key in (("last.keras", "generator"), ("ema.keras", "generator_average")):
+        generator = load_generator(folder / file)
+        for index, variable in enumerate(generator.weights):
+            np.testing.assert_array_equal(variable.numpy(), saved[f"{key}/{index}/.ATTRIBUTES/VARIABLE_VALUE"])
+        assert generator.audio == config.audio
 
 
 def test_tensorboard_has_losses_sound_and_pictures(straight):
@@ -133,7 +136,8 @@ def test_tensorboard_has_losses_sound_and_pictures(straight):
     events = EventAccumulator(str(straight[0] / "logs"), size_guidance={"tensors": 0}).Reload()
     tags = set(events.Tags()["tensors"])
     losses = {f"loss/{name}" for name in ("discriminator", "adversarial", "feature_matching", "mel", "generator")}
-    assert losses | {"learning_rate", "steps_per_second", "validation/log_mel_l1"} <= tags
+    assert losses | {"learning_rate", "steps_per_second", "validation/log_mel_l1", "validation_ema/log_mel_l1"} <= tags
+    assert {"accuracy/mpd_2", "accuracy/msd_1", "gradient_norm/generator", "gradient_norm/discriminator"} <= tags
     for kind, plugin in (("audio", "audio"), ("mel", "images")):
         for name, count in (("original", 1), ("generated", 3)):
             tag = f"{kind}/clip4/{name}"
@@ -199,7 +203,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(corpus, quick_file, tmp_path, c
     folder = tmp_path / "run"
     options = ("--config", quick_file, "--data", corpus, "--run-dir", folder, "--learning-rate", 1e30)
     process = command("train", *options, "--max-steps", 50)
-    assert_one_error(process, "loss is inf at step 1: no checkpoint was written before", "lower --learning-rate")
+    assert_one_error(process, " is inf at step 1: no checkpoint was written before", "lower --learning-rate")
     assert not (folder / "last.keras").exists()
     assert np.isfinite(load_generator(folder / "best.keras").conv_pre.kernel.numpy()).all()
 
@@ -219,12 +223,12 @@ def test_one_step_moves_everything_once(trainer, corpus, config):
     variables = trainer.generator.trainable_variables + trainer.discriminator_variables
     before = [variable.numpy().copy() for variable in variables]
     step = int(trainer.step)
-    losses = trainer.train_step(*batch(corpus, config))
+    scalars = {name: float(value) for name, value in trainer.train_step(*batch(corpus, config)).items()}
     assert int(trainer.step) == step + 1
     assert int(trainer.generator_optimizer.iterations) == int(trainer.discriminator_optimizer.iterations) == step + 1
     assert all(not np.array_equal(old, new.numpy()) for old, new in zip(before, variables, strict=True))
-    assert float(losses["generator"]) == pytest.approx(
-        float(losses["adversarial"]) + 2 * float(losses["feature_matching"]) + 45 * float(losses["mel"]), rel=1e-5
+    assert scalars["loss/generator"] == pytest.approx(
+        scalars["loss/adversarial"] + 2 * scalars["loss/feature_matching"] + 45 * scalars["loss/mel"], rel=1e-5
     )
     # Spectral norm iterates once a forward call in training: twice on the old kernel, twice on the new.
     matrix_before, matrix_after = kernel.reshape(-1, layer.filters), layer.kernel.numpy().reshape(-1, layer.filters)
@@ -264,6 +268,18 @@ def test_a_steps_gradients_are_those_of_the_losses(config, corpus):
         loss = adversarial_loss(logits) + 2 * feature_matching_loss(real_features, features) + 45 * mel_loss(*mels)
     expected = tape.gradient(loss, [variable.value for variable in plain.generator.trainable_variables])
     assert relative_error(gradients(ours.generator_optimizer), flat(expected)) < 1e-4
+
+
+def test_the_moving_average_leaves_the_start_and_follows(config, corpus):
+    trainer = Trainer(config, epoch_steps=2)
+    expected = trainer.average.conv_pre.kernel.numpy()
+    for step in range(1, 4):
+        trainer.train_step(*batch(corpus, config))
+        decay = min(0.9, step / (step + 9))
+        expected = decay * expected + (1 - decay) * trainer.generator.conv_pre.kernel.numpy()
+    np.testing.assert_allclose(trainer.average.conv_pre.kernel.numpy(), expected, atol=1e-6)
+    mel = batch(corpus, config)[0].numpy()[0]
+    np.testing.assert_allclose(trainer.vocode_average(mel), trainer.average(mel[None])[0, :, 0], atol=1e-6)
 
 
 def test_learning_rate_decays_by_the_epoch(config, corpus):
