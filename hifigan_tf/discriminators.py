@@ -20,7 +20,11 @@ class Judgement(NamedTuple):
 
 
 class SubDiscriminator(keras.Model):
-    """A stack of normed convolutions with LeakyReLU and a last one that makes the logits."""
+    """A stack of normed convolutions with LeakyReLU and a last one that makes the logits.
+
+    Here and below, audio may hold several ``batches``, one after the other: the same as a call for each, at less
+    cost. In training every batch is a power iteration of the spectral norm.
+    """
 
     def __init__(self, convs, conv_post, **kwargs):
         super().__init__(**kwargs)
@@ -33,13 +37,13 @@ class SubDiscriminator(keras.Model):
             conv.build()
         self.built = True
 
-    def feature_maps(self, x, training):
+    def feature_maps(self, x, training, batches):
         """Every feature map of ``x`` ``[batch, length, 1]``, the logit map last."""
         features = []
         for conv in self.convs:
-            x = leaky_relu(conv(x, training=training))
+            x = leaky_relu(conv(x, training=training, batches=batches))
             features.append(x)
-        features.append(self.conv_post(x, training=training))
+        features.append(self.conv_post(x, training=training, batches=batches))
         return features
 
 
@@ -63,13 +67,14 @@ class PeriodDiscriminator(SubDiscriminator):
         super().__init__(convs, WeightNormConv1D(widths[-1], 1, 3, **policy), **kwargs)
         self.period = period
 
-    def call(self, audio, training=False):
+    def call(self, audio, training=False, batches=1):
         ops = keras.ops
         batch, samples = ops.shape(audio)[0], ops.shape(audio)[1]
         # Mirrored on the right to a whole number of rows.
         audio = ops.pad(audio, [[0, 0], [0, -samples % self.period], [0, 0]], mode="reflect")
         columns = ops.transpose(ops.reshape(audio, (batch, -1, self.period)), (0, 2, 1))
-        features = self.feature_maps(ops.reshape(columns, (-1, ops.shape(columns)[2], 1)), training)
+        columns = ops.reshape(columns, (-1, ops.shape(columns)[2], 1))
+        features = self.feature_maps(columns, training, batches)
         logits = ops.reshape(features[-1], (batch, self.period, -1))
         return Judgement(ops.reshape(ops.transpose(logits, (0, 2, 1)), (batch, -1)), features)
 
@@ -87,8 +92,8 @@ class ScaleDiscriminator(SubDiscriminator):
         convs = [norm(*layer[:4], groups=layer[4], **policy) for layer in layers]
         super().__init__(convs, norm(widths[-1], 1, 3, **policy), **kwargs)
 
-    def call(self, audio, training=False):
-        features = self.feature_maps(audio, training)
+    def call(self, audio, training=False, batches=1):
+        features = self.feature_maps(audio, training, batches)
         return Judgement(features[-1][..., 0], features)
 
 
@@ -104,8 +109,8 @@ class MultiPeriodDiscriminator(keras.Model):
         ]
         self.built = True
 
-    def call(self, audio, training=False):
-        return [discriminator(audio, training=training) for discriminator in self.discriminators]
+    def call(self, audio, training=False, batches=1):
+        return [discriminator(audio, training=training, batches=batches) for discriminator in self.discriminators]
 
 
 class MultiScaleDiscriminator(keras.Model):
@@ -123,12 +128,12 @@ class MultiScaleDiscriminator(keras.Model):
         ]
         self.built = True
 
-    def call(self, audio, training=False):
+    def call(self, audio, training=False, batches=1):
         judgements = []
         for index, discriminator in enumerate(self.discriminators):
             if index > 0:
                 audio = average_pool(audio)
-            judgements.append(discriminator(audio, training=training))
+            judgements.append(discriminator(audio, training=training, batches=batches))
         return judgements
 
 

@@ -5,49 +5,14 @@ import math
 import keras
 import numpy as np
 
+from hifigan_tf.convolution import WIDE, convolution
+
 LEAKY_SLOPE = 0.1
 
 
 def leaky_relu(x, slope: float = LEAKY_SLOPE):
     """LeakyReLU, with the slope of every layer but the generator's last."""
     return keras.ops.leaky_relu(x, negative_slope=slope)
-
-
-# Input channels below which a convolution leaves a CPU's vector units idle.
-MIN_GROUP_CHANNELS = 8
-
-
-def convolution(x, kernel, stride: int = 1, dilation: int = 1, groups: int = 1):
-    """1-D convolution without padding: ``[batch, length, channels]`` with ``[taps, channels / groups, filters]``.
-
-    A grouped convolution is so many plain ones side by side: Keras hands it to XLA on a CPU, which takes a
-    hundred times as long. Very narrow groups are joined, with zeros in the kernel where they do not meet.
-    """
-    ops = keras.ops
-    kernel, groups = _join_narrow_groups(kernel, groups)
-    if groups == 1:
-        return ops.conv(x, kernel, strides=stride, padding="valid", dilation_rate=dilation)
-    # As pictures of one row: what a 1-D convolution would do sixteen times around each of these is done once.
-    parts = zip(ops.split(x[:, None], groups, axis=-1), ops.split(kernel[None], groups, axis=-1), strict=True)
-    outputs = [
-        ops.conv(part, weights, strides=(1, stride), padding="valid", dilation_rate=(1, dilation))
-        for part, weights in parts
-    ]
-    return ops.concatenate(outputs, axis=-1)[:, 0]
-
-
-def _join_narrow_groups(kernel, groups: int):
-    """An equivalent block-diagonal kernel of fewer groups, and their number."""
-    channels, filters = kernel.shape[1:]
-    joined = next(
-        n for n in range(1, groups + 1) if groups % n == 0 and (n * channels >= MIN_GROUP_CHANNELS or n == groups)
-    )
-    if joined == 1:
-        return kernel, groups
-    block_of_row = np.arange(joined * channels) // channels
-    block_of_column = np.arange(filters) // (filters // groups) % joined
-    mask = (block_of_row[:, None] == block_of_column).astype(np.float32)
-    return keras.ops.tile(kernel, (1, joined, 1)) * keras.ops.cast(mask, kernel.dtype), groups // joined
 
 
 class NormedConv1D(keras.layers.Layer):
@@ -91,7 +56,7 @@ class NormedConv1D(keras.layers.Layer):
         """Adds what the reparametrisation needs beside ``kernel``."""
         raise NotImplementedError
 
-    def effective_kernel(self, training: bool = False):
+    def effective_kernel(self):
         """The kernel that convolves, float32."""
         raise NotImplementedError
 
@@ -99,11 +64,15 @@ class NormedConv1D(keras.layers.Layer):
         """Sets the effective kernel and the bias, both in this layer's shapes, whatever the reparametrisation."""
         raise NotImplementedError
 
-    def call(self, x, training=False):
-        kernel = keras.ops.cast(self.effective_kernel(training), self.compute_dtype)
+    def call(self, x, training=False, batches=1):
+        """``x`` holds so many batches, one after the other: for those whose kernel changes with every batch."""
+        return self.convolve(x, self.effective_kernel()) + self.bias
+
+    def convolve(self, x, kernel):
+        """``x`` by this kernel, without the bias."""
         padding = (self.kernel_size - 1) * self.dilation // 2
-        x = keras.ops.pad(x, [[0, 0], [padding, padding], [0, 0]])
-        return convolution(x, kernel, self.stride, self.dilation, self.groups) + self.bias
+        kernel = keras.ops.cast(kernel, self.compute_dtype)
+        return convolution(x, kernel, self.stride, self.dilation, self.groups, padding)
 
 
 class WeightNormConv1D(NormedConv1D):
@@ -119,8 +88,15 @@ class WeightNormConv1D(NormedConv1D):
     def _norm(self):
         return keras.ops.sqrt(keras.ops.sum(keras.ops.square(self.kernel), axis=(0, 1)))
 
-    def effective_kernel(self, training=False):
+    def effective_kernel(self):
         return self.kernel * (self.gain / self._norm())
+
+    def call(self, x, training=False, batches=1):
+        if self.groups > 1 or self.channels < WIDE:
+            return super().call(x)
+        # A wide kernel is far larger than what it makes of a segment: the gain is applied there.
+        scale = keras.ops.cast(self.gain / self._norm(), self.compute_dtype)
+        return self.convolve(x, self.kernel) * scale + self.bias
 
     def assign(self, weight, bias):
         self.kernel.assign(weight)
@@ -146,8 +122,8 @@ class WeightNormConv1DTranspose(WeightNormConv1D):
     def fan_in(self):
         return self.kernel_size * self.filters  # PyTorch's count for a transposed convolution
 
-    def call(self, x, training=False):
-        kernel = keras.ops.cast(self.effective_kernel(training), self.compute_dtype)
+    def call(self, x, training=False, batches=1):
+        kernel = keras.ops.cast(self.effective_kernel(), self.compute_dtype)
         return keras.ops.conv_transpose(x, kernel, strides=self.stride, padding="same") + self.bias
 
 
@@ -165,7 +141,15 @@ class SpectralNormConv1D(NormedConv1D):
         vectors = (("u", filters), ("v", taps * channels))
         for name, size in vectors:
             normal = keras.initializers.RandomNormal(0.0, 1.0)
-            vector = self.add_weight(shape=(size,), initializer=normal, name=name, trainable=False, autocast=False)
+            # Replicas have the same kernel, and so the same vectors: none needs to be told another's.
+            vector = self.add_weight(
+                shape=(size,),
+                initializer=normal,
+                name=name,
+                trainable=False,
+                autocast=False,
+                aggregation="only_first_replica",
+            )
             vector.assign(self._unit(vector))
             setattr(self, name, vector)
 
@@ -183,11 +167,22 @@ class SpectralNormConv1D(NormedConv1D):
         self.v.assign(v)
         self.u.assign(self._unit(keras.ops.matmul(v, matrix)))
 
-    def effective_kernel(self, training=False):
-        if training:
-            self.power_iteration()
+    def _largest_singular_value(self):
         u, v = keras.ops.stop_gradient(self.u), keras.ops.stop_gradient(self.v)
-        return self.kernel / keras.ops.sum(v * keras.ops.matmul(self._matrix(), u))
+        return keras.ops.sum(v * keras.ops.matmul(self._matrix(), u))
+
+    def effective_kernel(self):
+        return self.kernel / self._largest_singular_value()
+
+    def call(self, x, training=False, batches=1):
+        # Only the scale differs between batches: it is applied to what the stored kernel makes of all of them.
+        ops, scales = keras.ops, []
+        for _ in range(batches):
+            if training:
+                self.power_iteration()
+            scales.append(1.0 / self._largest_singular_value())
+        scales = ops.repeat(ops.cast(ops.stack(scales), self.compute_dtype), ops.shape(x)[0] // batches)
+        return self.convolve(x, self.kernel) * ops.reshape(scales, (-1, 1, 1)) + self.bias
 
     def assign(self, weight, bias):
         """As above, with ``u`` and ``v`` where the power iteration would end."""

@@ -12,9 +12,11 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hifigan_tf.data import Clip, training_batches, validation_clips
+from hifigan_tf.distribution import Workers, total
 from hifigan_tf.errors import UserError
 from hifigan_tf.metrics import PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
-from hifigan_tf.run_folder import RunFolder, save_generator
+from hifigan_tf.run_folder import NotSaved, RunFolder
+from hifigan_tf.summaries import Summaries
 from hifigan_tf.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -52,30 +54,51 @@ def stop_on_signals():
             signal.signal(number, handler)
 
 
-def train(trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list[Clip]) -> int:
+def train(
+    trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list[Clip], workers: Workers = Workers()
+) -> int:
     """Trains up to the config's ``max_steps`` and returns the exit code: 0, or 128 + the signal that stopped it.
 
-    The state is saved at the intervals of the config, at the end, and before stopping on a signal. Raises
-    ``UserError`` when a loss is not finite, naming the step and the last good checkpoint.
+    The chief saves the state at the intervals of the config, at the end, and before stopping on a signal, which
+    stops all workers whichever it reaches. Raises ``UserError`` when a loss is not finite, naming the step and
+    the last good checkpoint.
     """
     config = trainer.config.training
     step = int(trainer.step)
-    writer = tf.summary.create_file_writer(str(folder.logs))
-    validation = list(validation_clips(held_out[: config.validation_clips], trainer.config))
-    batches = iter(training_batches(clips, trainer.config, first_step=step))
+    summaries = Summaries(folder.logs if workers.is_chief else None)
+    validation = list(validation_clips(held_out[: config.validation_clips], trainer.config)) if workers.is_chief else []
+    batches = iter(
+        trainer.strategy.distribute_datasets_from_function(
+            lambda context: training_batches(
+                clips,
+                trainer.config,
+                first_step=step,
+                part=context.input_pipeline_id,
+                parts=context.num_input_pipelines,
+                replicas=trainer.strategy.num_replicas_in_sync,
+            )
+        )
+    )
     terminal = sys.stderr.isatty()
-    if not pesq_installed():
+    if workers.is_chief and not pesq_installed():
         log.info(PESQ_MISSING)
     with (
         stop_on_signals() as request,
-        writer.as_default(),
         logging_redirect_tqdm(),
-        tqdm(total=config.max_steps, initial=step, unit="step", mininterval=0.2 if terminal else 30) as progress,
+        tqdm(
+            total=config.max_steps,
+            initial=step,
+            unit="step",
+            mininterval=0.2 if terminal else 30,
+            disable=not workers.is_chief,
+        ) as progress,
     ):
+        if step == 0 and workers.is_chief:
+            validate(trainer, folder, summaries, validation)
         if step == 0:
-            validate(trainer, folder, validation)
             progress.set_description("compiling the step")
-        while step < config.max_steps and not request.received:
+        stopped = False
+        while step < config.max_steps and not stopped:
             scalars = {name: float(value) for name, value in trainer.train_step(*next(batches)).items()}
             step += 1
             for name, value in scalars.items():
@@ -86,30 +109,46 @@ def train(trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list
                 " ".join(f"{short}={scalars[name]:.3f}" for short, name in _SHORT.items()), refresh=False
             )
             progress.update()
-            if step % config.summary_interval == 0 or step == config.max_steps:
-                for name, value in scalars.items():
-                    tf.summary.scalar(name, value, step)
-                tf.summary.scalar("learning_rate", trainer.learning_rate, step)
-                tf.summary.scalar("steps_per_second", progress.format_dict["rate"] or 0.0, step)
+            stopped = total(request.received is not None) > 0
             last = step == config.max_steps
+            if not workers.is_chief:
+                continue
+            if step % config.summary_interval == 0 or last:
+                scalars["learning_rate"] = trainer.learning_rate
+                scalars["steps_per_second"] = progress.format_dict["rate"] or 0.0
+                summaries.scalars(scalars, step)
             if step % config.validation_interval == 0 or last:
-                validate(trainer, folder, validation)
+                _check_weights(trainer, folder)
+                validate(trainer, folder, summaries, validation)
             if step % config.checkpoint_interval == 0 and not last:
-                _save(trainer, folder)
-        _save(trainer, folder)
-    if request.received:
-        log.info("stopped by %s at step %d: saved; the same command goes on from here", request.received.name, step)
+                _check_weights(trainer, folder)
+                with _going_on_unsaved():
+                    folder.save(trainer)
+        if workers.is_chief:
+            _check_weights(trainer, folder)
+            folder.save(trainer)
+    if stopped:
+        who = request.received.name if request.received else "another worker"
+        log.info("stopped by %s at step %d: saved; the same command goes on from here", who, step)
     return request.exit_code
 
 
 _SHORT = {"d": "loss/discriminator", "adv": "loss/adversarial", "fm": "loss/feature_matching", "mel": "loss/mel"}
 
 
-def _save(trainer: Trainer, folder: RunFolder) -> None:
+@contextmanager
+def _going_on_unsaved():
+    """A full disk is for its owner to empty while the training goes on."""
+    try:
+        yield
+    except NotSaved as error:
+        log.warning("WARNING: %s. TRAINING GOES ON UNSAVED and tries again at the next checkpoint", error)
+
+
+def _check_weights(trainer: Trainer, folder: RunFolder) -> None:
     # The losses were those before the step's last update, so they do not tell whether that one went well.
     if not trainer.is_finite():
         raise UserError(_diverged(f"the weights are no longer finite after step {int(trainer.step)}", folder))
-    folder.save(trainer)
 
 
 def _diverged(what: str, folder: RunFolder) -> str:
@@ -122,42 +161,32 @@ def _diverged(what: str, folder: RunFolder) -> str:
     )
 
 
-def validate(trainer: Trainer, folder: RunFolder, clips: list[tuple[str, np.ndarray, np.ndarray]]) -> float:
+def validate(
+    trainer: Trainer, folder: RunFolder, summaries: Summaries, clips: list[tuple[str, np.ndarray, np.ndarray]]
+) -> float:
     """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard."""
-    step, audio_config, front_end, scores = int(trainer.step), trainer.config.audio, trainer.loss_front_end, []
+    step, front_end, scores = int(trainer.step), trainer.loss_front_end, []
     for index, (stem, mel, audio) in enumerate(clips):
         generated = trainer.vocode(mel)
         scores.append(evaluate_pair(audio, generated, front_end, MEASURED))
         if index < SHOWN_CLIPS:
-            sounds = {"generated": generated, "original": audio} if step == 0 else {"generated": generated}
-            for name, sound in sounds.items():
-                tf.summary.audio(f"audio/{stem}/{name}", sound[None, :, None], audio_config.sampling_rate, step)
-                tf.summary.image(
-                    f"mel/{stem}/{name}", mel_picture(front_end(sound[None])[0].numpy()), step
-                )
-    error = _write_scores("validation", scores, step)["log_mel_l1"]
+            for name, sound in (("generated", generated), ("original", audio)):
+                if name == "generated" or step == 0:
+                    picture = front_end(sound[None])[0].numpy()
+                    summaries.sound(f"{stem}/{name}", sound, front_end.sampling_rate, picture, step)
+    means = mean_scores(scores, MEASURED)
+    summaries.scalars(_curves("validation", means), step)
     if trainer.average and step > 0:
         averaged = [evaluate_pair(audio, trainer.vocode_average(mel), front_end, MEASURED) for _, mel, audio in clips]
-        _write_scores("validation_ema", averaged, step)
+        summaries.scalars(_curves("validation_ema", mean_scores(averaged, MEASURED)), step)
+    error = means["log_mel_l1"]
     if error < float(trainer.best_mel_error):
-        trainer.best_mel_error.assign(error)
-        save_generator(trainer.generator, folder.best)
+        with _going_on_unsaved():
+            folder.save_best(trainer, error)
     log.info("step %d: validation log-mel L1 %.4f (best %.4f)", step, error, float(trainer.best_mel_error))
     return error
 
 
-def _write_scores(group: str, scores: list[dict], step: int) -> dict:
-    """Means over the clips; PESQ has none where its package is missing, or before speech can be told."""
-    means = mean_scores(scores, MEASURED)
-    for metric, value in means.items():
-        if value is not None:
-            tf.summary.scalar(f"{group}/{metric}", value, step)
-    return means
-
-
-def mel_picture(mel: np.ndarray) -> np.ndarray:
-    """A log-mel ``[frames, num_mels]`` as an RGB picture ``[1, num_mels, frames, 3]``, low bands below."""
-    import matplotlib
-
-    levels = np.clip((mel.T[::-1] + 11.5) / 13.5, 0.0, 1.0)  # silence to loud speech
-    return matplotlib.colormaps["magma"](levels)[None, ..., :3].astype(np.float32)
+def _curves(group: str, means: dict[str, float | None]) -> dict[str, float]:
+    """PESQ has no value where its package is missing, or before it can find speech."""
+    return {f"{group}/{metric}": value for metric, value in means.items() if value is not None}

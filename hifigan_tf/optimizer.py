@@ -18,7 +18,7 @@ class AdamW(keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         learning_rate = tf.cast(learning_rate, tf.float32)
-        step = tf.cast(self.iterations.value + 1, tf.float32)
+        step = keras.ops.cast(self.iterations, "float32") + 1.0
         beta_1_power, beta_2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
         index = self._get_variable_index(variable)
         variable.assign_sub(variable * (learning_rate * self.decay))

@@ -42,6 +42,10 @@ DAMAGED = "damaged-"
 NETWORK_SECTIONS = ("audio", "generator", "discriminators")
 
 
+class NotSaved(UserError):
+    """The disk is full or not writable; what was saved before is still there."""
+
+
 class RunFolder:
     """The files of one run, at ``path``."""
 
@@ -68,17 +72,18 @@ class RunFolder:
         write_bytes(self.config, config.dumps().encode())
         for left_behind in self.checkpoints.glob(f"{HIDDEN}*"):
             shutil.rmtree(left_behind)
-        for left_behind in (part for file in (self.last, self.best, self.ema) for part in self.path.glob(f".{file.stem}-*")):
-            left_behind.unlink()
+        for file in (self.last, self.best, self.ema):
+            for left_behind in self.path.glob(f".{file.stem}-*"):
+                left_behind.unlink()
 
     def saved(self) -> list[Path]:
         """The checkpoints that are whole, oldest first."""
         return sorted(path for path in self.checkpoints.glob(f"{PREFIX}*") if path.is_dir())
 
     def save(self, trainer: Trainer) -> None:
-        """Writes ``last.keras``, ``ema.keras`` and a checkpoint of this step, then removes the oldest beyond the number to keep.
+        """Writes the generator, its average and a checkpoint of this step, then removes the oldest to be kept no more.
 
-        Raises ``UserError`` when the disk is full or not writable; what was saved before stays.
+        Raises ``NotSaved`` when it cannot; what was saved before stays.
         """
         step = int(trainer.step)
         target = self.checkpoints / f"{PREFIX}{step:08d}"
@@ -94,21 +99,29 @@ class RunFolder:
                 hidden.rename(target)
                 _sync(self.checkpoints, contents=False)
         except (OSError, tf.errors.OpError) as error:
-            good = self.saved()
-            kept = f"the last good checkpoint is {good[-1]}" if good else "there is no earlier checkpoint"
-            raise UserError(
-                f"the checkpoint of step {step} cannot be saved in {self.path} ({one_line(error)}): {kept}; "
-                "free some space and run the same command again"
-            ) from None
+            raise self._not_saved(f"the checkpoint of step {step}", error) from None
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
         for old in self.saved()[: -trainer.config.training.checkpoints_to_keep]:
             shutil.rmtree(old.rename(self.checkpoints / f"{HIDDEN}{old.name}"))
 
-    def restore(self, trainer: Trainer) -> Path | None:
+    def save_best(self, trainer: Trainer, mel_error: float) -> None:
+        """Writes ``best.keras``, of this validation error. Raises ``NotSaved`` when it cannot."""
+        try:
+            save_generator(trainer.generator, self.best)
+        except OSError as error:
+            raise self._not_saved(f"the best generator, of step {int(trainer.step)},", error) from None
+        trainer.best_mel_error.assign(mel_error)
+
+    def _not_saved(self, what: str, error: Exception) -> NotSaved:
+        good = self.saved()
+        kept = f"the last good checkpoint is {good[-1]}" if good else "there is no earlier checkpoint"
+        return NotSaved(f"{what} cannot be saved in {self.path} ({one_line(error)}): {kept}; free some space")
+
+    def restore(self, trainer: Trainer, put_damaged_aside: bool = True) -> Path | None:
         """Loads the newest checkpoint that can be read into the trainer; None where there is none yet.
 
-        Newer ones that cannot be read are renamed, out of the way of those to come. Raises ``UserError`` when
+        Newer ones that cannot be read are put aside, out of the way of those to come. Raises ``UserError`` when
         there are some and none can be read.
         """
         saved, damaged = self.saved(), []
@@ -119,7 +132,7 @@ class RunFolder:
                 log.warning("warning: checkpoint %s cannot be read, trying the one before: %s", path, one_line(error))
                 damaged.append(path)
                 continue
-            for other in damaged:
+            for other in damaged if put_damaged_aside else []:
                 shutil.rmtree(self.checkpoints / f"{DAMAGED}{other.name}", ignore_errors=True)
                 other.rename(self.checkpoints / f"{DAMAGED}{other.name}")
             return path

@@ -16,12 +16,24 @@ class Trainer:
     """The networks, their two optimisers and the step that trains them.
 
     ``mixed_precision`` is None, "bfloat16" or "float16" (with loss scaling). ``epoch_steps`` is the number of
-    steps after which the learning rate decays. ``average`` is the moving average of the generator, or None.
+    steps after which the learning rate decays. ``accumulate_steps`` is the number of batches whose gradients make
+    an update. ``xla`` compiles the step with XLA. ``average`` is the moving average of the generator, or None.
+
+    It is made, and its step runs, within the current ``tf.distribute`` strategy, whose replicas share the batch.
     """
 
-    def __init__(self, config: Config, epoch_steps: int, mixed_precision: str | None = None):
+    def __init__(
+        self,
+        config: Config,
+        epoch_steps: int,
+        mixed_precision: str | None = None,
+        accumulate_steps: int = 1,
+        xla: bool = False,
+    ):
         keras.utils.set_random_seed(config.training.seed)
         self.config = config
+        self.strategy = tf.distribute.get_strategy()
+        self.train_step = tf.function(self._train_step, reduce_retracing=True, autograph=False, jit_compile=xla)
         policy = keras.DTypePolicy(f"mixed_{mixed_precision}" if mixed_precision else "float32")
         self.generator = Generator.of(config.generator, config.audio, dtype=policy)
         averaged = config.training.ema_decay > 0
@@ -30,9 +42,10 @@ class Trainer:
         self.loss_front_end = MelSpectrogram.of(config.audio, for_loss=True)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.best_mel_error = tf.Variable(np.inf, dtype=tf.float32, trainable=False, name="best_mel_error")
-        loss_scaling = mixed_precision == "float16"
-        self.generator_optimizer = make_optimizer(config.training, epoch_steps, loss_scaling)
-        self.discriminator_optimizer = make_optimizer(config.training, epoch_steps, loss_scaling)
+        self.generator_optimizer, self.discriminator_optimizer = (
+            make_optimizer(config.training, epoch_steps, accumulate_steps, loss_scaling=mixed_precision == "float16")
+            for _ in range(2)
+        )
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator_variables)
 
@@ -51,19 +64,28 @@ class Trainer:
         weights = [weight.value for model in [self.generator, *self.discriminators] for weight in model.weights]
         return all(bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in weights)
 
-    def judge(self, audio):
+    def judge(self, audio, batches=1):
         """What every sub-discriminator says of audio ``[batch, samples, 1]``: ``(logits, features)``, lists."""
-        judgements = [one for model in self.discriminators for one in model(audio, training=True)]
+        judgements = [one for model in self.discriminators for one in model(audio, training=True, batches=batches)]
         return [one.logits for one in judgements], [one.features for one in judgements]
 
-    @tf.function(reduce_retracing=True, autograph=False)
-    def train_step(self, mel, audio) -> dict:
+    def _train_step(self, mel, audio) -> dict:
         """One step on mel ``[batch, frames, num_mels]`` and audio ``[batch, samples]``, and its scalars.
 
         These are the unweighted losses ``loss/…``, ``gradient_norm/…`` of both sides, and ``accuracy/…`` of every
-        sub-discriminator. The discriminators learn first, and the generator is judged by what they have become.
+        sub-discriminator, means over the replicas. The discriminators learn first, and the generator is judged by
+        what they have become.
         """
-        training = self.config.training
+        scalars = self.strategy.run(self._replica_step, (mel, audio))
+        self.step.assign_add(1)
+        if self.average:
+            self._update_average()
+        mean = tf.distribute.ReduceOp.MEAN
+        return {name: self.strategy.reduce(mean, value, axis=None) for name, value in scalars.items()}
+
+    def _replica_step(self, mel, audio) -> dict:
+        """The step on one replica's share of the batch; the optimisers add up the gradients of all."""
+        training, replicas = self.config.training, self.strategy.num_replicas_in_sync
         real = audio[..., None]
         # Every tape watches only what it is asked about, so no gradient is computed to be thrown away.
         generator_tape = tf.GradientTape(watch_accessed_variables=False)
@@ -71,13 +93,12 @@ class Trainer:
             generator_tape.watch([variable.value for variable in self.generator.trainable_variables])
             generated = self.generator(mel, training=True)
 
-        # The real and the generated batch one after the other: spectral norm iterates once for each.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in self.discriminator_variables])
-            real_logits, _ = self.judge(real)
-            generated_logits, _ = self.judge(tf.stop_gradient(generated))
+            logits, _ = self.judge(tf.concat([real, tf.stop_gradient(generated)], axis=0), batches=2)
+            real_logits, generated_logits = zip(*[tf.split(one, 2) for one in logits], strict=True)
             loss = {"loss/discriminator": discriminator_loss(real_logits, generated_logits)}
-            scaled = self.discriminator_optimizer.scale_loss(loss["loss/discriminator"])
+            scaled = self.discriminator_optimizer.scale_loss(loss["loss/discriminator"] / replicas)
         gradients = tape.gradient(scaled, [variable.value for variable in self.discriminator_variables])
         self.discriminator_optimizer.apply(gradients, self.discriminator_variables)
         judged = {"gradient_norm/discriminator": tf.linalg.global_norm(gradients) * loss["loss/discriminator"] / scaled}
@@ -96,13 +117,10 @@ class Trainer:
                 + training.lambda_feature_matching * loss["loss/feature_matching"]
                 + training.lambda_mel * loss["loss/mel"]
             )
-            scaled = self.generator_optimizer.scale_loss(total)
+            scaled = self.generator_optimizer.scale_loss(total / replicas)
         gradients = generator_tape.gradient(scaled, [variable.value for variable in self.generator.trainable_variables])
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         judged["gradient_norm/generator"] = tf.linalg.global_norm(gradients) * total / scaled
-        self.step.assign_add(1)
-        if self.average:
-            self._update_average()
         return {**loss, "loss/generator": total, **judged}
 
     def _update_average(self) -> None:
@@ -125,10 +143,13 @@ class Trainer:
         return (self.average if average else self.generator)(mel, training=False)[..., 0]
 
 
-def make_optimizer(training: TrainingConfig, epoch_steps: int, loss_scaling: bool = False):
-    """The original's AdamW, its rate decaying after every epoch."""
+def make_optimizer(training: TrainingConfig, epoch_steps: int, accumulate_steps: int = 1, loss_scaling: bool = False):
+    """The original's AdamW, its rate decaying after every epoch, with an update every ``accumulate_steps`` steps."""
     schedule = keras.optimizers.schedules.ExponentialDecay(
-        training.learning_rate, decay_steps=epoch_steps, decay_rate=training.lr_decay, staircase=True
+        training.learning_rate,
+        decay_steps=max(1, epoch_steps // accumulate_steps),
+        decay_rate=training.lr_decay,
+        staircase=True,
     )
     optimizer = AdamW(
         learning_rate=schedule,
@@ -136,5 +157,6 @@ def make_optimizer(training: TrainingConfig, epoch_steps: int, loss_scaling: boo
         beta_2=training.adam_b2,
         epsilon=1e-8,
         decay=training.weight_decay,
+        gradient_accumulation_steps=accumulate_steps if accumulate_steps > 1 else None,
     )
     return keras.optimizers.LossScaleOptimizer(optimizer) if loss_scaling else optimizer

@@ -20,7 +20,7 @@ from hifigan_tf.discriminators import (
 )
 from hifigan_tf.errors import UserError
 from hifigan_tf.generator import Generator, load_generator
-from hifigan_tf.layers import SpectralNormConv1D, WeightNormConv1D, WeightNormConv1DTranspose, convolution
+from hifigan_tf.layers import SpectralNormConv1D, WeightNormConv1D, WeightNormConv1DTranspose
 from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.shipped import CONFIGS
@@ -185,21 +185,6 @@ def test_transposed_convolution_is_the_definition(kernel_size, stride):
     margin = (kernel_size - stride) // 2
     expected = full[margin : margin + 5 * stride] + layer.bias.numpy()
     np.testing.assert_allclose(layer(x).numpy()[0], expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("channels", [8, 16, 32, 96])
-@pytest.mark.parametrize(("stride", "dilation", "groups"), [(1, 1, 4), (2, 1, 2), (4, 1, 8), (1, 3, 4)])
-def test_grouped_convolution_is_a_plain_one_with_a_block_diagonal_kernel(channels, stride, dilation, groups):
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((2, 50, channels)).astype(np.float32)
-    kernel = rng.standard_normal((5, channels // groups, 2 * channels)).astype(np.float32)
-    full = np.zeros((5, channels, 2 * channels), np.float32)
-    inputs, filters = channels // groups, 2 * channels // groups
-    for group in range(groups):
-        columns = slice(group * filters, (group + 1) * filters)
-        full[:, group * inputs : (group + 1) * inputs, columns] = kernel[:, :, columns]
-    grouped = convolution(x, kernel, stride, dilation, groups)
-    np.testing.assert_allclose(grouped, convolution(x, full, stride, dilation), atol=1e-4)
 
 
 def test_spectral_norm_converges_to_one_and_moves_only_in_training():
