@@ -11,7 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from hifigan_tf.data import Clip, training_batches, validation_clips
+from hifigan_tf.data import Clip, TimedBatches, training_batches, validation_clips
 from hifigan_tf.errors import UserError
 from hifigan_tf.run_folder import RunFolder, save_generator
 from hifigan_tf.trainer import Trainer
@@ -60,7 +60,7 @@ def train(trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list
     step = int(trainer.step)
     writer = tf.summary.create_file_writer(str(folder.logs))
     validation = list(validation_clips(held_out[: config.validation_clips], trainer.config))
-    batches = iter(training_batches(clips, trainer.config, first_step=step))
+    batches = TimedBatches(training_batches(clips, trainer.config, first_step=step), clips)
     terminal = sys.stderr.isatty()
     with (
         stop_on_signals() as request,
@@ -87,6 +87,7 @@ def train(trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list
                     tf.summary.scalar(f"loss/{name}", value, step)
                 tf.summary.scalar("learning_rate", trainer.learning_rate, step)
                 tf.summary.scalar("steps_per_second", progress.format_dict["rate"] or 0.0, step)
+                tf.summary.scalar("waiting_for_data", batches.waiting_share(), step)
             last = step == config.max_steps
             if step % config.validation_interval == 0 or last:
                 validate(trainer, folder, validation)

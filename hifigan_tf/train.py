@@ -13,11 +13,14 @@ log = logging.getLogger(__name__)
 DESCRIPTION = """Trains HiFi-GAN. Without arguments: the small demo model on the corpus that ships with the package.
 The same command again goes on where it stopped. Ctrl-C saves first."""
 
+DATA_HELP = """folder of WAV, FLAC, OGG or MP3 files, or what preprocess made of one, which may be a gs:// path;
+default: the demo corpus"""
+
 
 def parse(argv=None):
     parser = cli.parser("train", DESCRIPTION)
     parser.add_argument("--config", help="JSON in the original's schema; default: the run folder's, else the demo's")
-    parser.add_argument("--data", metavar="DIR", help="folder of WAV, FLAC, OGG or MP3 files; default: the demo corpus")
+    parser.add_argument("--data", metavar="DIR", help=DATA_HELP)
     parser.add_argument("--validation-data", metavar="DIR", help="held-out audio; default: every 20th file of --data")
     parser.add_argument("--training-file", metavar="F", help="list of files in --data, one a line, as the original's")
     parser.add_argument("--validation-file", metavar="F", help="list of held-out files in --data")
@@ -100,8 +103,8 @@ def _config(args) -> tuple[Config, str]:
     return (config.replace(**overrides) if overrides else config), path.stem
 
 
-def _files(args, config: Config) -> tuple[list[Path], list[Path]]:
-    """The audio files to train on and those held out; none when some of the first are to be held out."""
+def _files(args, config: Config) -> tuple[list, list]:
+    """The files or packed clips to train on and those held out; none when some of the first are to be held out."""
     from hifigan_tf.audio import find_audio
     from hifigan_tf.clip_lists import hold_out, read_file_list
 
@@ -113,22 +116,39 @@ def _files(args, config: Config) -> tuple[list[Path], list[Path]]:
         return find_audio(DEMO_TRAIN), find_audio(DEMO_HELD_OUT)
     if args.validation_data and args.validation_file:
         raise UserError("--validation-data and --validation-file both given: choose one")
-    data = cli.existing_folder(args.data, "--data")
-    training = read_file_list(Path(args.training_file), data) if args.training_file else find_audio(data)
+    corpus = _corpus(args.data, "--data", config)
+    training = list(corpus.values())
+    if args.training_file:
+        training = read_file_list(Path(args.training_file), corpus, args.data)
     if args.validation_data:
-        validation = find_audio(cli.existing_folder(args.validation_data, "--validation-data"))
+        validation = list(_corpus(args.validation_data, "--validation-data", config).values())
         if not validation:
             raise UserError(f"--validation-data {args.validation_data} holds no audio file (WAV, FLAC, OGG, MP3)")
     elif args.validation_file:
-        validation = read_file_list(Path(args.validation_file), data)
+        validation = read_file_list(Path(args.validation_file), corpus, args.data)
     else:
-        hold_out(training, data)  # raises where there are too few; which ones, the bad files decide
+        hold_out(training, args.data)  # raises where there are too few; which ones, the bad files decide
         return training, []
-    heard = {path.resolve() for path in validation}
-    training = [path for path in training if path.resolve() not in heard]
+    heard = {_identity(clip) for clip in validation}
+    training = [clip for clip in training if _identity(clip) not in heard]
     if not training:
         raise UserError(f"every file of --data {args.data} is held out: there is none left to train on")
     return training, validation
+
+
+def _corpus(data: str, option: str, config: Config) -> dict:
+    """``{name: file}`` of a folder, or ``{name: packed clip}``."""
+    from hifigan_tf.clip_lists import find_files, is_packed
+
+    if not is_packed(data):
+        return find_files(cli.existing_folder(data, option))
+    from hifigan_tf.packed import read_clips
+
+    return {clip.name: clip for clip in read_clips(data, config.audio.sampling_rate)}
+
+
+def _identity(clip):
+    return clip.resolve() if isinstance(clip, Path) else clip
 
 
 def _initial_checkpoint(text: str | None) -> Path | None:

@@ -15,8 +15,8 @@ LAYERS = [
     ["metrics", "plots", "batch"],
     ["layers", "generator", "mel_stream", "contract", "windows", "litert", "streaming"],  # inference ends here
     ["losses", "discriminators", "optimizer"],
-    ["decoding", "data", "trainer", "run_folder", "loop"],
-    ["vocode", "extract_mel", "evaluate", "torch_file", "import_torch", "train"],  # command lines
+    ["decoding", "packed", "data", "trainer", "run_folder", "loop"],
+    ["vocode", "extract_mel", "evaluate", "torch_file", "import_torch", "train", "preprocess"],  # command lines
     ["demo"],
 ]
 ORDER = [name for line in LAYERS for name in line]
