@@ -40,9 +40,9 @@ def parse(argv=None):
     ):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     mode.add_argument("--saved-model", action="store_true", help="write a TensorFlow SavedModel folder instead")
-    parser.add_argument("--chunk-frames", type=positive, metavar="N", default=4, help="frames of the small chunk")
+    parser.add_argument("--chunk-frames", type=cli.positive, metavar="N", default=4, help="frames of the small chunk")
     parser.add_argument("--stateless", action="store_true", help="windows of static length without states")
-    parser.add_argument("--frames", type=positive, metavar="N", help="length of the windows of --stateless")
+    parser.add_argument("--frames", type=cli.positive, metavar="N", help="length of the windows of --stateless")
     parser.add_argument("--output", metavar="F", type=Path, help="default: <checkpoint>_<mode>.tflite beside it")
     parser.add_argument("--evaluation-data", metavar="DIR", help="recordings of speech; default: the demo corpus")
     parser.add_argument("--max-pesq-drop", type=float, metavar="X", help="default: 0.15 for --int8, 0.02 or less else")
@@ -57,14 +57,6 @@ def parse(argv=None):
     if args.stateless != (args.frames is not None):
         raise UserError("--stateless and --frames N belong together: give both or neither")
     return args
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 up, for argparse."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
 
 
 def newest_run(runs: Path = RUNS) -> Path:

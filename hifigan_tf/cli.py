@@ -114,6 +114,14 @@ def checkpoint(text: str, suffixes: tuple[str, ...] = (".keras",)) -> Path:
     return path
 
 
+def positive(text: str) -> int:
+    """A whole number from 1 up, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
 def writable_folder(text: str | Path) -> Path:
     """Makes the folder, with its parents, and proves that a file can be written there.
 

@@ -1,15 +1,33 @@
-"""Which audio files to train on and which to hold out."""
+"""Where the clips of a corpus are, which to train on and which to hold out."""
 
 import logging
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from hifigan_tf.audio import find_audio
 from hifigan_tf.errors import UserError
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 NAMED_SKIPS = 20  # of more skipped files only the number is told
 HOLD_OUT_EVERY = 20
+MANIFEST = "manifest.json"  # of a packed corpus
+SHARDS = "shard-*.tfrecord"
+
+
+def is_packed(data: str) -> bool:
+    """Whether this is what ``python -m hifigan_tf.preprocess`` writes, and not a folder of audio files.
+
+    On an object store only packed corpora are read.
+    """
+    folder = Path(data)
+    return "://" in data or (folder / MANIFEST).is_file() or any(folder.glob(SHARDS))
+
+
+def find_files(folder: Path) -> dict[str, Path]:
+    """Every audio file under the folder by its name in there, sorted by path."""
+    return {path.relative_to(folder).as_posix(): path for path in find_audio(folder)}
 
 
 def name_skips(problems: list[str]) -> None:
@@ -22,11 +40,11 @@ def name_skips(problems: list[str]) -> None:
         log.warning("%d file%s skipped%s", len(problems), "s" if len(problems) > 1 else "", unnamed)
 
 
-def read_file_list(file_list: Path, folder: Path) -> list[Path]:
-    """The audio files that one of the original's lists names: ``LJ001-0001|text``, without a suffix or with.
+def read_file_list(file_list: Path, clips: dict[str, T], folder: str | Path) -> list[T]:
+    """Those of the ``{name: clip}`` in ``folder`` that one of the original's lists names, in its order.
 
-    Raises ``UserError`` when the list cannot be read or names no file that exists; names missing ones in a
-    warning.
+    A line is ``LJ001-0001|text``, without a suffix or with. Raises ``UserError`` when the list cannot be read or
+    names no clip that exists; names missing ones in a warning.
     """
     try:
         lines = file_list.read_text(encoding="utf-8-sig").splitlines()
@@ -36,10 +54,9 @@ def read_file_list(file_list: Path, folder: Path) -> list[Path]:
     if not names:
         raise UserError(f"file list {file_list} is empty: it needs lines such as LJ001-0001|text")
     by_name = {}
-    for path in find_audio(folder):
-        relative = path.relative_to(folder)
-        for name in (str(relative), str(relative.with_suffix(""))):
-            by_name.setdefault(name, path)
+    for name, clip in clips.items():
+        for known in (name, str(PurePosixPath(name).with_suffix(""))):
+            by_name.setdefault(known, clip)
     missing = [name for name in names if name not in by_name]
     if len(missing) == len(names):
         raise UserError(f"file list {file_list}: none of its {len(names)} files is in {folder} (first: {names[0]})")

@@ -1,13 +1,14 @@
-"""tf.data pipelines: from audio files, or teacher-forced mels beside them, to batches of segments.
+"""tf.data pipelines: from audio files or packed corpora, and teacher-forced mels for them, to batches of segments.
 
 What comes out at step n is a pure function of the clips, the config and n. So a run that resumes at step n
 sees what it would have seen, and nothing about the pipeline needs saving.
 """
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +22,12 @@ from hifigan_tf.decoding import Decoder, decodes_alike, path_of, tfio
 from hifigan_tf.errors import UserError
 from hifigan_tf.mel import LOG_MIN, MelSpectrogram
 from hifigan_tf.mel_formats import load_given_mel
+from hifigan_tf.packed import PackedAudio, PackedClip, damage_named
 
 log = logging.getLogger(__name__)
 
 CACHE_BYTES = 512 * 1024 * 1024  # decoded corpora up to this size (100 minutes at 22,050 Hz) stay in memory
+WAITING_SHARE = 0.05  # of the time spent waiting for data, above which there is a warning
 
 
 class Clip(NamedTuple):
@@ -37,30 +40,38 @@ class Clip(NamedTuple):
     mel: Path | None = None  # its teacher-forced mel
 
 
-def check_clips(paths: Iterable[Path], config: Config, mel_folder: Path | None = None) -> list[Clip]:
-    """Reads every file once, with a progress bar, and keeps the good ones, in the order given.
+def check_clips(
+    sources: Iterable[Path] | Iterable[PackedClip], config: Config, mel_folder: Path | None = None
+) -> list[Clip] | list[PackedClip]:
+    """Keeps the good clips, in the order given. Files are read once, with a progress bar; packed clips were before.
 
     Bad ones (corrupt, empty, truncated, NaN, silent, shorter than a frame, without a fitting mel when
     ``mel_folder`` is given) are named and counted in warnings. Raises ``UserError`` when none is left.
     """
-    paths = list(paths)
-    if not paths:
+    sources = list(sources)
+    if not sources:
         raise UserError("no audio to read: a folder or list without a WAV, FLAC, OGG or MP3 file was given")
-    tfio()
+    packed = isinstance(sources[0], PackedClip)
+    if not packed:
+        tfio()
 
-    def check(path):
+    def check(source):
         try:
-            return _check_clip(path, config, mel_folder)
+            clip = source if packed else _check_file(source)
+            samples = clip.samples * config.audio.sampling_rate // clip.rate
+            check_length(clip.path, samples, config.audio.hop_size)
+            return clip if mel_folder is None else clip._replace(mel=_check_mel(clip.path, samples, config, mel_folder))
         except UserError as error:
             return str(error)
 
     with ThreadPoolExecutor() as pool:
-        results = list(tqdm(pool.map(check, paths), total=len(paths), desc="checking clips", unit="clip", leave=False))
-    clips = [result for result in results if isinstance(result, Clip)]
+        checks = pool.map(check, sources)
+        results = list(tqdm(checks, total=len(sources), desc="checking clips", unit="clip", leave=False))
+    clips = [result for result in results if not isinstance(result, str)]
     problems = [result for result in results if isinstance(result, str)]
     name_skips(problems)
     if not clips:
-        raise UserError(f"no usable audio: all {len(paths)} files were skipped, the first because {problems[0]}")
+        raise UserError(f"no usable audio: all {len(sources)} files were skipped, the first because {problems[0]}")
     low = [clip for clip in clips if clip.rate < config.audio.sampling_rate]
     if low:
         words = empty_band(str(low[0].path), low[0].rate, config.audio.sampling_rate)
@@ -68,24 +79,24 @@ def check_clips(paths: Iterable[Path], config: Config, mel_folder: Path | None =
     return clips
 
 
-def _check_clip(path: Path, config: Config, mel_folder: Path | None) -> Clip:
+def _check_file(path: Path) -> Clip:
     import soundfile
 
     audio, rate = read_audio(path)
-    samples = len(audio) * config.audio.sampling_rate // rate
-    check_length(path, samples, config.audio.hop_size)
     info = soundfile.info(path)
     decoder = f"{info.format} {info.subtype}"
-    clip = Clip(path, rate, len(audio), decoder if decodes_alike(decoder, path, audio) else None)
-    if mel_folder is None:
-        return clip
+    return Clip(path, rate, len(audio), decoder if decodes_alike(decoder, path, audio) else None)
+
+
+def _check_mel(path: PurePath, samples: int, config: Config, mel_folder: Path) -> Path:
+    """The teacher-forced mel of a clip of so many samples at the config's rate."""
     mel_path = mel_folder / f"{path.stem}.npy"
     frames = len(load_given_mel(mel_path, config.audio.num_mels, check_scale=True))
     expected = samples / config.audio.hop_size
     # Front ends differ by a frame or two at the ends; more means another hop or another recording.
     if abs(frames - expected) > 3:
         raise UserError(f"{mel_path} has {frames} frames, but {path} needs {expected:.0f}: is hop_size right?")
-    return clip._replace(mel=mel_path)
+    return mel_path
 
 
 class Clips:
@@ -95,28 +106,31 @@ class Clips:
     pairing and stays, as in the original.
     """
 
-    def __init__(self, clips: list[Clip], config: Config):
+    def __init__(self, clips: list[Clip] | list[PackedClip], config: Config):
         self.config = config
-        paths, rates, kinds = zip(*((clip.path, clip.rate, clip.decoder) for clip in clips), strict=True)
-        self.decode = Decoder(paths, rates, kinds, config.audio.sampling_rate)
+        self.open = PackedAudio(clips).open if isinstance(clips[0], PackedClip) else _file_opener(clips, config)
         self.mel_paths = tf.constant([str(clip.mel) for clip in clips]) if clips[0].mel else None
         self.cache = None
         if sum(clip.samples / clip.rate for clip in clips) * config.audio.sampling_rate * 4 <= CACHE_BYTES:
-            indices = tf.data.Dataset.range(len(clips)).map(self._decoded, num_parallel_calls=tf.data.AUTOTUNE)
-            audio = list(tqdm(indices, total=len(clips), desc="decoding", unit="clip", leave=False))
+            indices = tf.data.Dataset.range(len(clips)).map(self.whole, num_parallel_calls=tf.data.AUTOTUNE)
+            with damage_named(clips):
+                audio = list(tqdm(indices, total=len(clips), desc="decoding", unit="clip", leave=False))
             splits = np.cumsum([0, *(len(samples) for samples in audio)])
             self.cache = tf.concat(audio, axis=0), tf.constant(splits, tf.int64)
 
-    def _decoded(self, index):
-        audio = self.decode(index)
-        return audio if self.mel_paths is not None else audio * (PEAK / tf.reduce_max(tf.abs(audio)))
-
     def audio(self, index):
-        """``[samples]`` at the config's rate."""
-        if self.cache is None:
-            return self._decoded(index)
-        samples, splits = self.cache
-        return samples[splits[index] : splits[index + 1]]
+        """``(samples, cut)``: the clip's length at the config's rate; ``cut(start, stop)`` gives that part of it."""
+        if self.cache is not None:
+            cached, splits = self.cache
+            audio = cached[splits[index] : splits[index + 1]]
+            return tf.size(audio), lambda start, stop: audio[start:stop]
+        samples, peak, cut = self.open(index)
+        return samples, cut if self.mel_paths is not None else lambda start, stop: cut(start, stop) * (PEAK / peak)
+
+    def whole(self, index):
+        """``[samples]`` of the clip."""
+        samples, cut = self.audio(index)
+        return cut(0, samples)
 
     def mel(self, index):
         """The clip's teacher-forced mel ``[frames, num_mels]``."""
@@ -130,16 +144,37 @@ class Clips:
         return tf.ensure_shape(mel, [None, num_mels])
 
 
+def _file_opener(clips: list[Clip], config: Config):
+    """What ``PackedAudio.open`` is, for audio files: the part that is cut out is decoded with all the rest."""
+    paths, rates, kinds = zip(*((clip.path, clip.rate, clip.decoder) for clip in clips), strict=True)
+    decode = Decoder(paths, rates, kinds, config.audio.sampling_rate)
+
+    def open_file(index):
+        audio = decode(index)
+        return tf.size(audio), tf.reduce_max(tf.abs(audio)), lambda start, stop: audio[start:stop]
+
+    return open_file
+
+
 def steps_per_epoch(clips: list[Clip], config: Config) -> int:
     """Steps that a pass over the clips takes; the learning rate decays once in so many."""
     return max(1, len(clips) // config.training.batch_size)
 
 
-def training_batches(clips: list[Clip], config: Config, first_step: int = 0) -> tf.data.Dataset:
+def training_batches(
+    clips: list[Clip] | list[PackedClip],
+    config: Config,
+    first_step: int = 0,
+    part: int = 0,
+    parts: int = 1,
+    replicas: int = 1,
+) -> tf.data.Dataset:
     """Endless ``(mel [batch, frames, num_mels], audio [batch, segment_size])`` from ``first_step`` on.
 
     One random segment of every clip an epoch, in a new order each; clips shorter than a segment are padded
-    with silence. The mel is that of the segment, as in the original, or cut from the teacher-forced one.
+    with silence. The mel is that of the segment, as in the original, or cut from the teacher-forced one. Of
+    ``parts`` workers, which must divide the batch, number ``part`` gets its slice of every batch and reads no more;
+    it comes in the shares of its replicas, of ``replicas`` in all.
     """
     source, hop = Clips(clips, config), config.audio.hop_size
     seed, batch_size, segment = config.training.seed, config.training.batch_size, config.training.segment_size
@@ -155,26 +190,63 @@ def training_batches(clips: list[Clip], config: Config, first_step: int = 0) -> 
         return tf.random.stateless_uniform([], [seed, number + 2**62], 0, tf.maximum(positions, 1), tf.int32)
 
     def from_audio(number, index):
-        audio = source.audio(index)
-        start = random_start(number, tf.size(audio) - segment + 1)
-        return _fit(audio[start : start + segment], segment, 0.0)
+        samples, cut = source.audio(index)
+        start = random_start(number, samples - segment + 1)
+        return _fit(cut(start, start + segment), segment, 0.0)
 
     def from_mel(number, index):
-        audio, mel = source.audio(index), source.mel(index)
+        (samples, cut), mel = source.audio(index), source.mel(index)
         # Where mel and audio differ in length, what the two have in common.
-        frames, common = segment // hop, tf.minimum(tf.shape(mel)[0], -(-tf.size(audio) // hop))
-        mel, audio = mel[:common], audio[: common * hop]
+        frames, common = segment // hop, tf.minimum(tf.shape(mel)[0], -(-samples // hop))
         start = random_start(number, common - frames + 1)
-        mel = _fit(mel[start : start + frames], frames, LOG_MIN)
-        return mel, _fit(audio[start * hop : start * hop + segment], segment, 0.0)
+        stop = tf.minimum(start + frames, common)
+        return _fit(mel[start:stop], frames, LOG_MIN), _fit(cut(start * hop, stop * hop), segment, 0.0)
 
     given = source.mel_paths is not None
     examples = tf.data.Dataset.range(first_epoch, 2**62).flat_map(epoch).skip(offset).enumerate(first_step * batch_size)
+    if parts > 1:
+        examples = examples.batch(batch_size // parts).shard(parts, part).unbatch()
     examples = examples.map(from_mel if given else from_audio, num_parallel_calls=tf.data.AUTOTUNE)
-    batches = examples.batch(batch_size, drop_remainder=True)
+    batches = examples.batch(batch_size // max(parts, replicas), drop_remainder=True)
     if not given:
         batches = batches.map(lambda audio: (front_end(audio), audio), num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+class TimedBatches:
+    """Iterates over the batches of these clips, and tells the share of the time that went into waiting for them."""
+
+    def __init__(self, batches: tf.data.Dataset, clips: list[Clip] | list[PackedClip]):
+        self.batches, self.clips = iter(batches), clips
+        self.since, self.waited, self.warned = None, 0.0, False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        begin = time.perf_counter()
+        with damage_named(self.clips):
+            batch = next(self.batches)
+        end = time.perf_counter()
+        if self.since is None:  # the first batch, which waits for the pipeline to fill, tells nothing of its pace
+            self.since = end
+        else:
+            self.waited += end - begin
+        return batch
+
+    def waiting_share(self) -> float:
+        """From 0 to 1, since the last call or else the first batch. Warns the first time that it is above 5 %."""
+        now = time.perf_counter()
+        share = self.waited / (now - self.since)
+        self.since, self.waited = now, 0.0
+        if share > WAITING_SHARE and not self.warned:
+            self.warned = True
+            log.warning(
+                "warning: %.0f %% of the time went into waiting for data: pack the corpus with "
+                "python -m hifigan_tf.preprocess, or bring it nearer; TensorBoard has the curve waiting_for_data",
+                100 * share,
+            )
+        return share
 
 
 def _fit(x, length: int, value: float):
@@ -188,7 +260,8 @@ def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, n
     """``(stem, mel [frames, num_mels], audio [frames * hop_size])`` of whole clips, one by one."""
     source, front_end, hop = Clips(clips, config), MelSpectrogram.of(config.audio), config.audio.hop_size
     for index, clip in enumerate(clips):
-        audio = source.audio(index)
+        with damage_named(clips):
+            audio = source.whole(index)
         if source.mel_paths is None:
             frames = max(-(-int(tf.size(audio)) // hop), -(-front_end.min_samples // hop))
             audio = _fit(audio, frames * hop, 0.0)

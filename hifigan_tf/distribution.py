@@ -22,10 +22,13 @@ class Workers:
         return self.index == 0
 
 
+ALONE = Workers()
+
+
 def workers_of(strategy: str) -> Workers:
     """Those of ``TF_CONFIG`` for "multiworker", else this process alone. Raises ``UserError`` when it is malformed."""
     if strategy != "multiworker":
-        return Workers()
+        return ALONE
     text = os.environ.get("TF_CONFIG")
     if not text:
         raise UserError(f"TF_CONFIG is not set: --strategy multiworker needs it, for example {EXAMPLE}")

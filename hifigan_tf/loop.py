@@ -7,12 +7,11 @@ import sys
 from contextlib import contextmanager
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from hifigan_tf.data import Clip, training_batches, validation_clips
-from hifigan_tf.distribution import Workers, total
+from hifigan_tf.data import Clip, TimedBatches, training_batches, validation_clips
+from hifigan_tf.distribution import ALONE, Workers, total
 from hifigan_tf.errors import UserError
 from hifigan_tf.metrics import PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
 from hifigan_tf.run_folder import NotSaved, RunFolder
@@ -55,7 +54,7 @@ def stop_on_signals():
 
 
 def train(
-    trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list[Clip], workers: Workers = Workers()
+    trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list[Clip], workers: Workers = ALONE
 ) -> int:
     """Trains up to the config's ``max_steps`` and returns the exit code: 0, or 128 + the signal that stopped it.
 
@@ -64,10 +63,10 @@ def train(
     the last good checkpoint.
     """
     config = trainer.config.training
-    step = int(trainer.step)
+    step = int(trainer.step.numpy())
     summaries = Summaries(folder.logs if workers.is_chief else None)
     validation = list(validation_clips(held_out[: config.validation_clips], trainer.config)) if workers.is_chief else []
-    batches = iter(
+    batches = TimedBatches(
         trainer.strategy.distribute_datasets_from_function(
             lambda context: training_batches(
                 clips,
@@ -77,7 +76,8 @@ def train(
                 parts=context.num_input_pipelines,
                 replicas=trainer.strategy.num_replicas_in_sync,
             )
-        )
+        ),
+        clips,
     )
     terminal = sys.stderr.isatty()
     if workers.is_chief and not pesq_installed():
@@ -116,6 +116,7 @@ def train(
             if step % config.summary_interval == 0 or last:
                 scalars["learning_rate"] = trainer.learning_rate
                 scalars["steps_per_second"] = progress.format_dict["rate"] or 0.0
+                scalars["waiting_for_data"] = batches.waiting_share()
                 summaries.scalars(scalars, step)
             if step % config.validation_interval == 0 or last:
                 _check_weights(trainer, folder)
@@ -127,6 +128,7 @@ def train(
         if workers.is_chief:
             _check_weights(trainer, folder)
             folder.save(trainer)
+    total(0)  # a worker that leaves while the chief still saves would be taken for lost
     if stopped:
         who = request.received.name if request.received else "another worker"
         log.info("stopped by %s at step %d: saved; the same command goes on from here", who, step)
@@ -148,7 +150,7 @@ def _going_on_unsaved():
 def _check_weights(trainer: Trainer, folder: RunFolder) -> None:
     # The losses were those before the step's last update, so they do not tell whether that one went well.
     if not trainer.is_finite():
-        raise UserError(_diverged(f"the weights are no longer finite after step {int(trainer.step)}", folder))
+        raise UserError(_diverged(f"the weights are no longer finite after step {int(trainer.step.numpy())}", folder))
 
 
 def _diverged(what: str, folder: RunFolder) -> str:
@@ -165,7 +167,7 @@ def validate(
     trainer: Trainer, folder: RunFolder, summaries: Summaries, clips: list[tuple[str, np.ndarray, np.ndarray]]
 ) -> float:
     """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard."""
-    step, front_end, scores = int(trainer.step), trainer.loss_front_end, []
+    step, front_end, scores = int(trainer.step.numpy()), trainer.loss_front_end, []
     for index, (stem, mel, audio) in enumerate(clips):
         generated = trainer.vocode(mel)
         scores.append(evaluate_pair(audio, generated, front_end, MEASURED))
@@ -180,10 +182,10 @@ def validate(
         averaged = [evaluate_pair(audio, trainer.vocode_average(mel), front_end, MEASURED) for _, mel, audio in clips]
         summaries.scalars(_curves("validation_ema", mean_scores(averaged, MEASURED)), step)
     error = means["log_mel_l1"]
-    if error < float(trainer.best_mel_error):
+    if error < float(trainer.best_mel_error.numpy()):
         with _going_on_unsaved():
             folder.save_best(trainer, error)
-    log.info("step %d: validation log-mel L1 %.4f (best %.4f)", step, error, float(trainer.best_mel_error))
+    log.info("step %d: validation log-mel L1 %.4f (best %.4f)", step, error, float(trainer.best_mel_error.numpy()))
     return error
 
 

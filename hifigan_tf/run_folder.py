@@ -85,7 +85,7 @@ class RunFolder:
 
         Raises ``NotSaved`` when it cannot; what was saved before stays.
         """
-        step = int(trainer.step)
+        step = int(trainer.step.numpy())
         target = self.checkpoints / f"{PREFIX}{step:08d}"
         hidden = self.checkpoints / f"{HIDDEN}{step:08d}-{os.getpid()}"
         try:
@@ -110,7 +110,7 @@ class RunFolder:
         try:
             save_generator(trainer.generator, self.best)
         except OSError as error:
-            raise self._not_saved(f"the best generator, of step {int(trainer.step)},", error) from None
+            raise self._not_saved(f"the best generator, of step {int(trainer.step.numpy())},", error) from None
         trainer.best_mel_error.assign(mel_error)
 
     def _not_saved(self, what: str, error: Exception) -> NotSaved:
@@ -206,8 +206,8 @@ def _checkpoint(trainer: Trainer) -> tf.train.Checkpoint:
         **average,
         generator_optimizer=[variable.value for variable in trainer.generator_optimizer.variables],
         discriminator_optimizer=[variable.value for variable in trainer.discriminator_optimizer.variables],
-        step=trainer.step,
-        best_mel_error=trainer.best_mel_error,
+        step=trainer.step.value,
+        best_mel_error=trainer.best_mel_error.value,
     )
 
 

@@ -1,10 +1,12 @@
 """``python -m hifigan_tf.train``: trains HiFi-GAN, or goes on where the same command stopped."""
 
 import logging
+import zlib
 from pathlib import Path
 
 from hifigan_tf import cli
 from hifigan_tf.config import Config
+from hifigan_tf.distribution import STRATEGIES, check_batch, make_strategy, total, workers_of
 from hifigan_tf.errors import UserError
 from hifigan_tf.shipped import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
 
@@ -13,11 +15,14 @@ log = logging.getLogger(__name__)
 DESCRIPTION = """Trains HiFi-GAN. Without arguments: the small demo model on the corpus that ships with the package.
 The same command again goes on where it stopped. Ctrl-C saves first."""
 
+DATA_HELP = """folder of WAV, FLAC, OGG or MP3 files, or what preprocess made of one, which may be a gs:// path;
+default: the demo corpus"""
+
 
 def parse(argv=None):
     parser = cli.parser("train", DESCRIPTION)
     parser.add_argument("--config", help="JSON in the original's schema; default: the run folder's, else the demo's")
-    parser.add_argument("--data", metavar="DIR", help="folder of WAV, FLAC, OGG or MP3 files; default: the demo corpus")
+    parser.add_argument("--data", metavar="DIR", help=DATA_HELP)
     parser.add_argument("--validation-data", metavar="DIR", help="held-out audio; default: every 20th file of --data")
     parser.add_argument("--training-file", metavar="F", help="list of files in --data, one a line, as the original's")
     parser.add_argument("--validation-file", metavar="F", help="list of held-out files in --data")
@@ -29,6 +34,20 @@ def parse(argv=None):
     parser.add_argument("--initial-checkpoint", metavar="CKPT", help="run folder (all networks) or .keras (generator)")
     parser.add_argument("--fine-tune-mels", metavar="DIR", help="teacher-forced mels, <stem>.npy for each clip")
     parser.add_argument("--mixed-precision", choices=["bfloat16", "float16"], help="compute in half precision")
+    parser.add_argument(
+        "--accumulate-steps",
+        type=cli.positive,
+        default=1,
+        metavar="N",
+        help="update the weights with the mean gradients of so many steps: batches that the memory does not hold",
+    )
+    parser.add_argument("--xla", action="store_true", help="compile the step with XLA: for GPUs, measure it there")
+    parser.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default="one",
+        help="mirrored: the batch split over the GPUs of this machine; multiworker: over those of TF_CONFIG",
+    )
     parser.add_argument("--deterministic", action="store_true", help="bit-equal runs, at some cost of speed")
     return parser.parse_args(argv)
 
@@ -40,11 +59,31 @@ def main(argv=None) -> int:
     training_paths, validation_paths = _files(args, config)
     mel_folder = cli.existing_folder(args.fine_tune_mels, "--fine-tune-mels") if args.fine_tune_mels else None
     initial = _initial_checkpoint(args.initial_checkpoint)
+    workers = workers_of(args.strategy)
     cli.writable_folder(run_dir)
 
     _set_up_tensorflow(args)
+    strategy = make_strategy(args.strategy)
+    check_batch(config.training.batch_size, strategy.num_replicas_in_sync)
     import tensorflow as tf
 
+    try:
+        with strategy.scope():
+            return _train(args, config, workers, run_dir, (training_paths, validation_paths), mel_folder, initial)
+    except tf.errors.OpError as error:
+        if workers.count > 1:
+            raise UserError(
+                f"worker {workers.index} of {workers.count} lost the others ({cli.one_line(error)}): start all workers "
+                "again with the same command, or with another number of them; they go on from the last checkpoint"
+            ) from None
+        raise UserError(
+            f"TensorFlow stopped ({cli.one_line(error)}): is the memory full? The same command goes on from the last "
+            "checkpoint"
+        ) from None
+
+
+def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
+    """The run itself, within the scope of the strategy."""
     from hifigan_tf.clip_lists import hold_out
     from hifigan_tf.data import check_clips, steps_per_epoch
     from hifigan_tf.generator import load_generator
@@ -53,7 +92,9 @@ def main(argv=None) -> int:
     from hifigan_tf.trainer import Trainer
 
     folder = RunFolder(run_dir)
-    folder.prepare(config)
+    if workers.is_chief:
+        folder.prepare(config)
+    training_paths, validation_paths = paths
     clips = check_clips(training_paths, config, mel_folder)
     if validation_paths:
         held_out = check_clips(validation_paths, config, mel_folder)
@@ -61,8 +102,10 @@ def main(argv=None) -> int:
         clips, held_out = hold_out(clips, args.data)
     log.info("%d clips to train on, %d held out; run folder %s", len(clips), len(held_out), run_dir)
 
-    trainer = Trainer(config, steps_per_epoch(clips, config), args.mixed_precision)
-    restored = folder.restore(trainer)
+    trainer = Trainer(
+        config, steps_per_epoch(clips, config), args.mixed_precision, args.accumulate_steps, jit_compile=args.xla
+    )
+    restored = folder.restore(trainer, put_damaged_aside=workers.is_chief)
     if restored:
         log.info("resumed from %s", restored)
     elif initial and initial.is_dir():
@@ -70,20 +113,20 @@ def main(argv=None) -> int:
     elif initial:
         _copy_generator(load_generator(initial), trainer.generator, initial)
         log.info("generator from %s", initial)
-    if int(trainer.step) >= config.training.max_steps:
-        log.info("step %d of %d is done: raise --max-steps to go on", int(trainer.step), config.training.max_steps)
+    step, last = int(trainer.step.numpy()), config.training.max_steps
+    if step >= last:
+        log.info("step %d of %d is done: raise --max-steps to go on", step, last)
         return 0
-    try:
-        code = train(trainer, folder, clips, held_out)
-    except tf.errors.OpError as error:
-        # A full disk fails the logs too, and closing them then hides what went wrong first.
-        if isinstance(error.__context__, (UserError, OSError)):
-            raise error.__context__ from None
+    same = step + zlib.crc32("\n".join(clip.path.name for clip in clips).encode())
+    if total(same) != same * trainer.strategy.num_replicas_in_sync:
         raise UserError(
-            f"TensorFlow stopped at step {int(trainer.step)}: {cli.one_line(error)}; is the disk or the memory full? "
-            "The same command goes on from the last checkpoint"
-        ) from None
-    log.info("run folder %s: best.keras has log-mel L1 %.4f", run_dir, float(trainer.best_mel_error))
+            f"worker {workers.index} found {len(clips)} clips and step {step}, others something else: "
+            "--data and --run-dir must be the same for all workers, on storage that they share"
+        )
+    code = train(trainer, folder, clips, held_out, workers)
+    if workers.is_chief:
+        best = float(trainer.best_mel_error.numpy())
+        log.info("run folder %s: best.keras has log-mel L1 %.4f", run_dir, best)
     return code
 
 
@@ -100,8 +143,8 @@ def _config(args) -> tuple[Config, str]:
     return (config.replace(**overrides) if overrides else config), path.stem
 
 
-def _files(args, config: Config) -> tuple[list[Path], list[Path]]:
-    """The audio files to train on and those held out; none when some of the first are to be held out."""
+def _files(args, config: Config) -> tuple[list, list]:
+    """The files or packed clips to train on and those held out; none when some of the first are to be held out."""
     from hifigan_tf.audio import find_audio
     from hifigan_tf.clip_lists import hold_out, read_file_list
 
@@ -113,22 +156,39 @@ def _files(args, config: Config) -> tuple[list[Path], list[Path]]:
         return find_audio(DEMO_TRAIN), find_audio(DEMO_HELD_OUT)
     if args.validation_data and args.validation_file:
         raise UserError("--validation-data and --validation-file both given: choose one")
-    data = cli.existing_folder(args.data, "--data")
-    training = read_file_list(Path(args.training_file), data) if args.training_file else find_audio(data)
+    corpus = _corpus(args.data, "--data", config)
+    training = list(corpus.values())
+    if args.training_file:
+        training = read_file_list(Path(args.training_file), corpus, args.data)
     if args.validation_data:
-        validation = find_audio(cli.existing_folder(args.validation_data, "--validation-data"))
+        validation = list(_corpus(args.validation_data, "--validation-data", config).values())
         if not validation:
             raise UserError(f"--validation-data {args.validation_data} holds no audio file (WAV, FLAC, OGG, MP3)")
     elif args.validation_file:
-        validation = read_file_list(Path(args.validation_file), data)
+        validation = read_file_list(Path(args.validation_file), corpus, args.data)
     else:
-        hold_out(training, data)  # raises where there are too few; which ones, the bad files decide
+        hold_out(training, args.data)  # raises where there are too few; which ones, the bad files decide
         return training, []
-    heard = {path.resolve() for path in validation}
-    training = [path for path in training if path.resolve() not in heard]
+    heard = {_identity(clip) for clip in validation}
+    training = [clip for clip in training if _identity(clip) not in heard]
     if not training:
         raise UserError(f"every file of --data {args.data} is held out: there is none left to train on")
     return training, validation
+
+
+def _corpus(data: str, option: str, config: Config) -> dict:
+    """``{name: file}`` of a folder, or ``{name: packed clip}``."""
+    from hifigan_tf.clip_lists import find_files, is_packed
+
+    if not is_packed(data):
+        return find_files(cli.existing_folder(data, option))
+    from hifigan_tf.packed import read_clips
+
+    return {clip.name: clip for clip in read_clips(data, config.audio.sampling_rate)}
+
+
+def _identity(clip):
+    return clip.resolve() if isinstance(clip, Path) else clip
 
 
 def _initial_checkpoint(text: str | None) -> Path | None:

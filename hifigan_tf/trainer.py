@@ -17,7 +17,7 @@ class Trainer:
 
     ``mixed_precision`` is None, "bfloat16" or "float16" (with loss scaling). ``epoch_steps`` is the number of
     steps after which the learning rate decays. ``accumulate_steps`` is the number of batches whose gradients make
-    an update. ``xla`` compiles the step with XLA. ``average`` is the moving average of the generator, or None.
+    an update. ``jit_compile`` compiles the step with XLA. ``average`` is the moving average of the generator, or None.
 
     It is made, and its step runs, within the current ``tf.distribute`` strategy, whose replicas share the batch.
     """
@@ -28,20 +28,20 @@ class Trainer:
         epoch_steps: int,
         mixed_precision: str | None = None,
         accumulate_steps: int = 1,
-        xla: bool = False,
+        jit_compile: bool = False,
     ):
         keras.utils.set_random_seed(config.training.seed)
         self.config = config
         self.strategy = tf.distribute.get_strategy()
-        self.train_step = tf.function(self._train_step, reduce_retracing=True, autograph=False, jit_compile=xla)
+        self.train_step = tf.function(self._train_step, reduce_retracing=True, autograph=False, jit_compile=jit_compile)
         policy = keras.DTypePolicy(f"mixed_{mixed_precision}" if mixed_precision else "float32")
         self.generator = Generator.of(config.generator, config.audio, dtype=policy)
         averaged = config.training.ema_decay > 0
         self.average = Generator.of(config.generator, config.audio) if averaged else None
         self.discriminators = make_discriminators(config.discriminators, dtype=policy)
         self.loss_front_end = MelSpectrogram.of(config.audio, for_loss=True)
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        self.best_mel_error = tf.Variable(np.inf, dtype=tf.float32, trainable=False, name="best_mel_error")
+        self.step = keras.Variable(0, dtype="int64", trainable=False, name="step")
+        self.best_mel_error = keras.Variable(np.inf, dtype="float32", trainable=False, name="best_mel_error")
         self.generator_optimizer, self.discriminator_optimizer = (
             make_optimizer(config.training, epoch_steps, accumulate_steps, loss_scaling=mixed_precision == "float16")
             for _ in range(2)
@@ -125,7 +125,7 @@ class Trainer:
 
     def _update_average(self) -> None:
         # A short memory at first: the average leaves the beginner's weights behind.
-        steps = tf.cast(self.step, tf.float32)
+        steps = tf.cast(self.step.value, tf.float32)
         share = 1.0 - tf.minimum(self.config.training.ema_decay, steps / (steps + 9.0))
         for average, variable in zip(self.average.variables, self.generator.variables, strict=True):
             average.assign_sub(share * (average - variable))

@@ -10,14 +10,23 @@ PACKAGE = Path(__file__).parents[1] / "hifigan_tf"
 # From the ground up; a module may import those of lower lines, and those before it on its own.
 LAYERS = [
     ["errors", "shipped"],
-    ["files", "config", "cli", "mp3"],
+    ["files", "config", "cli", "mp3", "distribution"],
     ["audio", "clip_lists", "mel", "mel_formats"],
     ["metrics", "plots", "batch"],
     ["convolution", "layers", "generator"],
     ["mel_stream", "contract", "windows", "litert", "streaming"],  # inference ends here
     ["losses", "discriminators", "optimizer"],
-    ["decoding", "data", "trainer", "run_folder", "loop"],
-    ["vocode", "extract_mel", "evaluate", "torch_file", "import_torch", "train"],  # command lines
+    ["decoding", "packed", "data", "trainer", "run_folder", "summaries", "loop"],
+    [
+        "vocode",
+        "extract_mel",
+        "evaluate",
+        "torch_file",
+        "import_torch",
+        "train",
+        "local_workers",
+        "preprocess",
+    ],  # command lines
     ["demo"],
 ]
 ORDER = [name for line in LAYERS for name in line]

@@ -419,8 +419,8 @@ def largest_file(size):
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def test_a_full_disk_keeps_what_was_saved(quick_run, corpus, quick_file, tmp_path, command):
-    """The next checkpoint does not fit."""
+def test_a_disk_that_is_full_at_the_end_keeps_what_was_saved(quick_run, corpus, quick_file, tmp_path, command):
+    """The last checkpoint does not fit."""
     folder = tmp_path / "run"
     shutil.copytree(quick_run, folder)
     largest = max(path.stat().st_size for path in folder.rglob("*.data*"))
@@ -432,6 +432,31 @@ def test_a_full_disk_keeps_what_was_saved(quick_run, corpus, quick_file, tmp_pat
     after = state(folder)
     assert all(np.array_equal(before[name], after[name]) for name in before)
     load_generator(folder / "last.keras")
+
+
+def test_a_full_disk_pauses_checkpoints_and_training_goes_on(corpus, config, tmp_path):
+    small, folder = config.replace(msd_scales=0, checkpoint_interval=2), tmp_path / "run"
+    path = tmp_path / "small.json"
+    path.write_text(small.dumps())
+    options = ("--config", path, "--data", corpus, "--run-dir", folder, "--max-steps", 100000)
+    process = start(*options, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)))
+    output = ""
+    while "TRAINING GOES ON UNSAVED" not in output or "curves will miss points" not in output:
+        line = process.stdout.readline()
+        assert line, output
+        output += line
+    assert not RunFolder(folder).saved()
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (-1, -1))
+    while not RunFolder(folder).saved():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    output += process.communicate(timeout=100)[0]
+    assert process.returncode == 128 + signal.SIGTERM, output
+    assert RunFolder(folder).restore(Trainer(small, epoch_steps=2)) == RunFolder(folder).saved()[-1]
+    # The curves go on too, in a new file.
+    steps, _ = RunFolder(folder).scalars(["loss/mel"])["loss/mel"]
+    assert steps
 
 
 def test_a_folder_that_became_unwritable_is_named_and_keeps_what_it_has(trainer, config, tmp_path):

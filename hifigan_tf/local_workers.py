@@ -1,0 +1,77 @@
+"""``python -m hifigan_tf.local_workers N …``: several training processes on this machine, to try a distributed run."""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+from hifigan_tf import cli
+
+DESCRIPTION = """Starts N workers of python -m hifigan_tf.train --strategy multiworker on this machine, each with its
+TF_CONFIG, and the options that follow. Every line of theirs begins with the worker's number. A distributed run is
+tried out in this way; on one machine it is no faster than a single process."""
+
+
+def parse(argv=None):
+    parser = cli.parser("local_workers", DESCRIPTION)
+    parser.add_argument("count", type=cli.positive, metavar="N", help="workers to start")
+    parser.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="options of hifigan_tf.train")
+    return parser.parse_args(argv)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody uses now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("localhost", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def start(index: int, addresses: list[str], options: list[str]) -> subprocess.Popen:
+    """One worker, in a group of its own: a Ctrl-C reaches it through this process alone."""
+    config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    return subprocess.Popen(
+        [sys.executable, "-m", "hifigan_tf.train", "--strategy", "multiworker", *options],
+        env={**os.environ, "TF_CONFIG": json.dumps(config)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def main(argv=None) -> int:
+    args = parse(argv)
+    addresses = [f"localhost:{port}" for port in free_ports(args.count)]
+    workers = [start(index, addresses, args.options) for index in range(args.count)]
+
+    def forward(number, frame):
+        for worker in workers:
+            worker.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, forward)
+
+    def show(index):
+        for line in workers[index].stdout:
+            print(f"[{index}] {line}", end="", flush=True)
+
+    readers = [threading.Thread(target=show, args=(index,)) for index in range(args.count)]
+    for reader in readers:
+        reader.start()
+    codes = [worker.wait() for worker in workers]
+    for reader in readers:
+        reader.join()
+    return next((code if code > 0 else 128 - code for code in codes if code), 0)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,205 @@
+"""``python -m hifigan_tf.preprocess``: packs a corpus into shards, for training on it without its files."""
+
+import hashlib
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hifigan_tf import cli
+from hifigan_tf.audio import check_length, check_samples, read_pieces
+from hifigan_tf.clip_lists import MANIFEST, find_files, name_skips
+from hifigan_tf.config import AudioConfig, Config
+from hifigan_tf.errors import UserError
+from hifigan_tf.shipped import CONFIGS
+
+log = logging.getLogger(__name__)
+
+DESCRIPTION = f"""Packs a corpus, for train --data: every WAV, FLAC, OGG and MP3 file is read, checked, mixed to mono,
+brought to the config's sampling rate and stored as 16-bit PCM in shards of TFRecords, beside a {MANIFEST} that
+tells what is where, and what was skipped and why. Training then begins without reading the corpus first, and reads
+no more than the segments it needs.
+
+16-bit mono recordings of the config's rate come out as they went in, so training on them is the same to the bit.
+
+Interrupted, the same command goes on with the shard it was at. The {MANIFEST} appears when all is done."""
+
+UNFINISHED = f"unfinished-{MANIFEST}"  # the manifest of the shards that are done
+BROKEN_SHARE = 0.5  # a corpus of which more than this cannot be read is not the one that was meant
+
+
+class Recording(NamedTuple):
+    """A file that was read and found good, at the target rate."""
+
+    rate: int  # Hz, of the file
+    pcm: np.ndarray  # int16 [samples]
+    scale: float
+
+
+def parse(argv=None):
+    parser = cli.parser("preprocess", DESCRIPTION)
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of WAV, FLAC, OGG or MP3 files")
+    parser.add_argument("--output-dir", required=True, metavar="DIR", help="folder or gs:// path for the packed corpus")
+    parser.add_argument("--config", default=CONFIGS / "v1.json", metavar="FILE", help="config with audio settings")
+    parser.add_argument("--shard-size", type=int, default=256, metavar="MB", help="a shard ends with the clip after it")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="files read at a time")
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    args = parse(argv)
+    for option in ("shard_size", "workers"):
+        if getattr(args, option) < 1:
+            raise UserError(f"--{option.replace('_', '-')} is {getattr(args, option)}: it must be at least 1")
+    audio = Config.load(args.config).audio
+    files = find_files(cli.existing_folder(args.data, "--data"))
+    if not files:
+        raise UserError(f"--data {args.data} holds no audio file (WAV, FLAC, OGG, MP3): check the path")
+    if "://" not in args.output_dir:
+        cli.writable_folder(args.output_dir)
+
+    from hifigan_tf.packed import storage_errors
+
+    with storage_errors(args.output_dir):
+        manifest = pack(files, args.output_dir, audio, args.shard_size * 10**6, args.workers)
+    report(manifest, args.output_dir)
+
+
+def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: int, workers: int) -> dict:
+    """Packs ``{name: file}`` into the folder and returns the manifest.
+
+    Goes on where an interrupted call for the same files stopped. Raises ``UserError`` when the folder holds
+    another packed corpus, or more than half of the files cannot be used.
+    """
+    import tensorflow as tf
+    from tqdm import tqdm
+
+    from hifigan_tf.packed import ShardWriter, join, read_manifest, write_json
+
+    fingerprint = _fingerprint(files, audio, shard_bytes)
+    finished = read_manifest(folder)
+    if finished and finished["fingerprint"] == fingerprint:
+        return finished
+    if finished:
+        raise UserError(f"{folder} holds another packed corpus: remove it, or choose another --output-dir")
+    manifest = _begin(folder, fingerprint, audio.sampling_rate)
+    left, shard = dict(islice(files.items(), manifest["files"], None)), None
+    progress = tqdm(total=len(files), initial=manifest["files"], desc="packing", unit="file", leave=False)
+    with ThreadPoolExecutor(workers) as pool, progress:
+        for name, recording in zip(left, read_ahead(pool, left.values(), audio, 2 * workers), strict=True):
+            manifest["files"] += 1
+            progress.update()
+            if isinstance(recording, UserError):
+                manifest["skipped"][name] = str(recording)
+            else:
+                shard = shard or ShardWriter(folder, f"shard-{len(manifest['shards']):05d}.tfrecord")
+                shard.add(name, recording.pcm, recording.scale)
+                rate = str(recording.rate)  # JSON has no other keys
+                manifest["source_rates"][rate] = manifest["source_rates"].get(rate, 0) + 1
+            if shard and (shard.entry["bytes"] >= shard_bytes or manifest["files"] == len(files)):
+                shard.close()
+                manifest["shards"].append(shard.entry)
+                write_json(join(folder, UNFINISHED), manifest)
+                shard = None
+    skipped = list(manifest["skipped"].values())
+    if len(skipped) > BROKEN_SHARE * len(files):
+        name_skips(skipped)
+        raise UserError(f"{len(skipped)} of {len(files)} files cannot be used, the first because {skipped[0]}")
+    write_json(join(folder, MANIFEST), manifest)
+    tf.io.gfile.remove(join(folder, UNFINISHED))
+    return manifest
+
+
+def _fingerprint(files: dict[str, Path], audio: AudioConfig, shard_bytes: int) -> str:
+    """Of all that decides what comes out."""
+    stats = [(name, path.stat()) for name, path in files.items()]
+    identity = [audio.sampling_rate, audio.hop_size, shard_bytes, [(n, s.st_size, s.st_mtime_ns) for n, s in stats]]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+
+def _begin(folder: str, fingerprint: str, sampling_rate: int) -> dict:
+    """The manifest that an interrupted call has left, or one of no files yet in place of another's shards."""
+    import tensorflow as tf
+
+    from hifigan_tf.packed import FORMAT, join, read_manifest, remove_shards, write_json
+
+    tf.io.gfile.makedirs(folder)
+    begun = read_manifest(folder, UNFINISHED)
+    if begun and begun["fingerprint"] == fingerprint:
+        return begun
+    if begun:
+        remove_shards(folder)
+    manifest = {
+        "format": FORMAT,
+        "fingerprint": fingerprint,
+        "sampling_rate": sampling_rate,
+        "files": 0,
+        "source_rates": {},
+        "skipped": {},
+        "shards": [],
+    }
+    write_json(join(folder, UNFINISHED), manifest)
+    return manifest
+
+
+def read_ahead(
+    pool: ThreadPoolExecutor, paths: Iterable[Path], audio: AudioConfig, ahead: int
+) -> Iterator[Recording | UserError]:
+    """What ``read`` gives for each file, in order, with so many read ahead: unlike with ``map``, not all of them."""
+    waiting = deque()
+    for path in paths:
+        waiting.append(pool.submit(read, path, audio))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def read(path: Path, audio: AudioConfig) -> Recording | UserError:
+    """A file at the config's rate, or what is wrong with it."""
+    import soundfile
+
+    from hifigan_tf.packed import to_pcm
+
+    try:
+        samples = np.concatenate(list(read_pieces(path, audio.sampling_rate)))
+        check_samples(samples, str(path))
+        check_length(path, len(samples), audio.hop_size)
+    except UserError as error:
+        return error
+    return Recording(soundfile.info(path).samplerate, *to_pcm(samples))
+
+
+def report(manifest: dict, folder: str) -> None:
+    """Tells what was packed and what was not."""
+    sampling_rate, shards = manifest["sampling_rate"], manifest["shards"]
+    clips = [clip for shard in shards for clip in shard["clips"]]
+    name_skips(list(manifest["skipped"].values()))
+    for rate, count in sorted((int(rate), count) for rate, count in manifest["source_rates"].items()):
+        if rate < sampling_rate:
+            log.warning(
+                "warning: %d clips are recorded at %d Hz, below %d Hz: their band above %d Hz stays empty",
+                *(count, rate, sampling_rate, rate // 2),
+            )
+    log.info(
+        "%d of %d files, %.2f hours at %d Hz, %d of them resampled, packed into %d shards of %.1f MB in all: %s",
+        len(clips),
+        manifest["files"],
+        sum(clip["samples"] for clip in clips) / sampling_rate / 3600,
+        sampling_rate,
+        len(clips) - manifest["source_rates"].get(str(sampling_rate), 0),
+        len(shards),
+        sum(shard["bytes"] for shard in shards) / 1e6,
+        folder,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)
