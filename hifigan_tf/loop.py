@@ -119,7 +119,6 @@ def train(
                 scalars["waiting_for_data"] = batches.waiting_share()
                 summaries.scalars(scalars, step)
             if step % config.validation_interval == 0 or last:
-                _check_weights(trainer, folder)
                 validate(trainer, folder, summaries, validation)
             if step % config.checkpoint_interval == 0 and not last:
                 _check_weights(trainer, folder)
@@ -167,6 +166,7 @@ def validate(
     trainer: Trainer, folder: RunFolder, summaries: Summaries, clips: list[tuple[str, np.ndarray, np.ndarray]]
 ) -> float:
     """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard."""
+    _check_weights(trainer, folder)
     step, front_end, scores = int(trainer.step.numpy()), trainer.loss_front_end, []
     for index, (stem, mel, audio) in enumerate(clips):
         generated = trainer.vocode(mel)
