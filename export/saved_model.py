@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from hifigan_tf.contract import MEMBER, Contract
+from hifigan_tf.contract import MEMBER, VocoderContract
 from hifigan_tf.errors import UserError
 
 
@@ -26,7 +26,7 @@ class SavedModelInterpreter:
         return run
 
 
-def publish(folder: Path, contract: Contract, target: Path) -> None:
+def publish(folder: Path, contract: VocoderContract, target: Path) -> None:
     """Moves a finished SavedModel to ``target``, the contract in its ``assets.extra``, in one step.
 
     Raises ``UserError`` when ``target`` is there and no SavedModel.

@@ -13,7 +13,8 @@ LAYERS = [
     ["files", "config", "cli", "mp3"],
     ["audio", "clip_lists", "mel", "mel_formats"],
     ["metrics", "plots", "batch"],
-    ["layers", "generator", "mel_stream", "contract", "windows", "litert", "streaming"],  # inference ends here
+    ["layers", "generator", "mel_stream", "contract", "windows"],
+    ["litert", "streaming", "mel_frontend"],  # inference ends here
     ["losses", "discriminators", "optimizer"],
     ["decoding", "data", "trainer", "run_folder", "loop"],
     ["vocode", "extract_mel", "evaluate", "torch_file", "import_torch", "train"],  # command lines
