@@ -11,18 +11,39 @@ public final class AudioSettings {
     /** Half the sampling rate where the contract says null. */
     public final double fmax;
 
-    AudioSettings(int samplingRate, int numMels, int nFft, int hopSize, int winSize, double fmin, double fmax) {
-        this.samplingRate = samplingRate;
-        this.numMels = numMels;
-        this.nFft = nFft;
-        this.hopSize = hopSize;
-        this.winSize = winSize;
-        this.fmin = fmin;
-        this.fmax = fmax;
+    AudioSettings(Fields fields) {
+        samplingRate = fields.integer("sampling_rate", 1);
+        numMels = fields.integer("num_mels", 1);
+        nFft = fields.integer("n_fft", 1);
+        hopSize = fields.integer("hop_size", 1);
+        winSize = fields.integer("win_size", 1);
+        fmin = fields.number("fmin");
+        fmax = fields.isNull("fmax") ? samplingRate / 2.0 : fields.number("fmax");
     }
 
     /** Samples as seconds. */
     public double seconds(long samples) {
         return (double) samples / samplingRate;
+    }
+
+    /** What sets these settings apart from others, in words; null when they are the same. */
+    String difference(AudioSettings other) {
+        String[] names = {"sampling_rate", "num_mels", "n_fft", "hop_size", "win_size", "fmin", "fmax"};
+        double[] own = numbers();
+        double[] others = other.numbers();
+        for (int i = 0; i < names.length; i++) {
+            if (own[i] != others[i]) {
+                return names[i] + " " + plain(own[i]) + ", not " + plain(others[i]);
+            }
+        }
+        return null;
+    }
+
+    private double[] numbers() {
+        return new double[] {samplingRate, numMels, nFft, hopSize, winSize, fmin, fmax};
+    }
+
+    private static String plain(double number) {
+        return number == Math.rint(number) ? String.valueOf((long) number) : String.valueOf(number);
     }
 }

@@ -1,14 +1,15 @@
 package dev.hifigan.vocoder;
 
+import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** How fast a job was. What it waited for, such as a loudspeaker that takes audio as it plays, is not counted. */
+/** How fast a job is. What it waits for, such as a loudspeaker that takes audio as it plays, is not counted. */
 public final class Figures {
-    /** Seconds until the first samples were handed to the sink, all computing before them included; NaN before that. */
+    /** Seconds until the first samples were ready for the sink, everything before them included; NaN before that. */
     public final double firstAudioSeconds;
     /** Seconds of audio made. */
     public final double audioSeconds;
-    /** Seconds that reading, decoding and the mel front end took. */
+    /** Seconds that the mel took: reading, decoding and analysing. */
     public final double melSeconds;
     /** Seconds that the vocoder took. */
     public final double vocoderSeconds;
@@ -20,13 +21,19 @@ public final class Figures {
         this.vocoderSeconds = vocoderSeconds;
     }
 
-    /** Computing time of the vocoder over the length of its audio: below 1 is faster than it plays. */
+    /** Time of the vocoder over the length of its audio: below 1 is faster than it plays. NaN before any audio. */
     public double realTimeFactor() {
         return vocoderSeconds / audioSeconds;
     }
 
-    /** For a JSON file ({@link Json#write}): names as above, in snake case, with their unit. */
+    /** For a JSON file ({@link Json#write}). */
     public Map<String, Object> toMap() {
-        throw new UnsupportedOperationException("skeleton");
+        Map<String, Object> map = new LinkedHashMap<String, Object>();
+        map.put("first_audio_seconds", firstAudioSeconds);
+        map.put("audio_seconds", audioSeconds);
+        map.put("mel_seconds", melSeconds);
+        map.put("vocoder_seconds", vocoderSeconds);
+        map.put("real_time_factor", realTimeFactor());
+        return map;
     }
 }

@@ -1,0 +1,84 @@
+package dev.hifigan.vocoder;
+
+import java.util.List;
+import java.util.Map;
+
+/** The fields of a JSON object by their types; {@link IllegalArgumentException} for one that is missing or wrong. */
+final class Fields {
+    private final Map<?, ?> values;
+
+    Fields(Object object) {
+        if (!(object instanceof Map)) {
+            throw new IllegalArgumentException("it is no object");
+        }
+        values = (Map<?, ?>) object;
+    }
+
+    boolean has(String key) {
+        return values.containsKey(key);
+    }
+
+    boolean isNull(String key) {
+        return get(key, Object.class, true) == null;
+    }
+
+    Fields object(String key) {
+        return new Fields(get(key, Map.class, false));
+    }
+
+    String text(String key) {
+        return get(key, String.class, false);
+    }
+
+    boolean flag(String key) {
+        return get(key, Boolean.class, false);
+    }
+
+    double number(String key) {
+        return get(key, Double.class, false);
+    }
+
+    int integer(String key, int least) {
+        return whole(key, get(key, Double.class, false), least);
+    }
+
+    /** A list of whole numbers of at least {@code least}. */
+    int[] integers(String key, int least) {
+        List<?> list = get(key, List.class, false);
+        int[] integers = new int[list.size()];
+        for (int i = 0; i < integers.length; i++) {
+            integers[i] = whole(key, list.get(i), least);
+        }
+        return integers;
+    }
+
+    /** The names of all fields, in their order. */
+    String[] names() {
+        return values.keySet().toArray(new String[0]);
+    }
+
+    private <T> T get(String key, Class<T> type, boolean nullable) {
+        Object value = values.get(key);
+        if (!values.containsKey(key)) {
+            throw new IllegalArgumentException("it has no " + key);
+        }
+        if (value == null ? !nullable : !type.isInstance(value)) {
+            throw wrong(key, value);
+        }
+        return type.cast(value);
+    }
+
+    private static int whole(String key, Object value, int least) {
+        if (value instanceof Double) {
+            double number = (Double) value;
+            if (number == Math.rint(number) && number >= least && number <= Integer.MAX_VALUE) {
+                return (int) number;
+            }
+        }
+        throw wrong(key, value);
+    }
+
+    private static IllegalArgumentException wrong(String key, Object value) {
+        return new IllegalArgumentException("its " + key + " is " + value);
+    }
+}
