@@ -66,14 +66,14 @@ def up_to_date(folder: Path, made_from: str) -> bool:
         raise UserError(f"{folder} holds something else than assets of the app: empty it, or choose another") from None
 
 
-def main(argv=None) -> int:
+def main(argv=None) -> None:
     args = parse(argv)
     checkpoint = cli.checkpoint(args.checkpoint)
     clip = find_audio(DEMO_HELD_OUT)[0]
     made_from = digest(checkpoint, clip)
     if up_to_date(args.output_dir, made_from):
         log.info("nothing to do: %s is up to date with %s", args.output_dir, checkpoint)
-        return 0
+        return
     cli.writable_folder(args.output_dir.parent)
 
     import numpy as np
@@ -93,9 +93,8 @@ def main(argv=None) -> int:
             options = ["--checkpoint", str(checkpoint), mode, "--output", str(model)]
             if args.evaluation_data:
                 options += ["--evaluation-data", args.evaluation_data]
-            code = to_tflite.main(options)
-            if code:
-                return code
+            if code := to_tflite.main(options):
+                raise SystemExit(code)  # not a return, which would leave the block well
             kind = MelContract if mode == "--mel-frontend" else VocoderContract
             contract = read(model.read_bytes(), str(model), kind)
             model.with_suffix(".json").write_text(contract.dumps(), encoding="utf-8")
@@ -109,7 +108,6 @@ def main(argv=None) -> int:
         )
         size = sum((folder / name).stat().st_size for name in files)
     log.info("%d files, %.1f MB, in %s", len(files), size / 1e6, args.output_dir)
-    return 0
 
 
 if __name__ == "__main__":
