@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 
 CHECKPOINT ?= runs/demo
 
-.PHONY: demo test lint clean android-assets
+.PHONY: demo test lint clean android-assets android-test
 
 demo: $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
@@ -26,6 +26,10 @@ android-assets: $(INSTALLED) $(if $(filter runs/demo,$(CHECKPOINT)),runs/demo/be
 
 runs/demo/best.keras: | $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
+
+# The core of the app, on this computer's JVM and LiteRT, against Python.
+android-test: $(INSTALLED)
+	android_demo/host/test.sh $(BIN)/python
 
 $(INSTALLED): requirements.txt pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
