@@ -22,6 +22,9 @@ KEYSTORE = BUILD / "debug.keystore"  # kept, so that an APK installs over the on
 STORED = {".tflite", ".so", ".arsc", ".wav", ".png"}  # mapped as they lie in the APK, or compressed already
 PAGE = 16384  # of the newest phones; a multiple of all others
 KEY_PASSWORD = "android"  # what every debug key has
+UNREACHABLE = re.compile(
+    r".*(Could not transfer|Failure to transfer|Failed to fetch|Could not resolve '|Unable to connect).*"
+)
 
 
 def main() -> None:
@@ -49,19 +52,23 @@ def read_properties() -> dict[str, str]:
 
 def fetch(properties: dict[str, str]) -> None:
     """Debian's tools to ``build/tools`` and the jars to ``build/jars``, where they are not there yet."""
-    group, artifact, version = properties["demo.runtime"].split(":")
-    wanted = "\n".join(
-        [(TOOLS / "fetch_tools.sh").read_text(), (TOOLS / "pom.xml").read_text(), group, artifact, version]
-    )
+    debian, pom = TOOLS / "fetch_tools.sh", TOOLS / "pom.xml"
+    wanted = debian.read_text() + pom.read_text() + properties["demo.runtime"]
     stamp = BUILD / "fetched"
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    run(TOOLS / "fetch_tools.sh", BUILD / "tools")
+    print("Debian's Android tools and jars from Maven Central: once, two minutes", flush=True)
     shutil.rmtree(BUILD / "jars", ignore_errors=True)
-    runtime = [f"-Druntime.groupId={group}", f"-Druntime.artifactId={artifact}", f"-Druntime.version={version}"]
+    run(debian, BUILD / "tools")
     copy = ["dependency:copy-dependencies", "-Dmdep.stripVersion=true", f"-DoutputDirectory={BUILD / 'jars'}"]
-    run("mvn", "--batch-mode", "--quiet", "--file", TOOLS / "pom.xml", *runtime, *copy)
+    run("mvn", "--batch-mode", "--quiet", "--file", pom, *runtime(properties), *copy)
     stamp.write_text(wanted)
+
+
+def runtime(properties: dict[str, str]) -> list[str]:
+    """What ``pom.xml`` is told about the runtime."""
+    names = ("groupId", "artifactId", "version")
+    return [f"-Druntime.{name}={part}" for name, part in zip(names, properties["demo.runtime"].split(":"), strict=True)]
 
 
 def link_resources(properties: dict[str, str]) -> Path:
@@ -172,9 +179,12 @@ def run(*command, environment: dict[str, str] | None = None) -> str:
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     except FileNotFoundError:
-        sys.exit(f"{command[0]} is missing: install it (a JDK of 11 or later, and Maven)")
+        sys.exit(f"error: {command[0]} is missing: it takes a JDK of 11 or later, and Maven")
+    said = done.stdout + done.stderr
+    if done.returncode and (unreachable := UNREACHABLE.search(said)):
+        sys.exit(f"error: Debian's packages or Maven Central are out of reach: {unreachable[0]}")
     if done.returncode:
-        sys.exit(f"{done.stdout}{done.stderr}\n{Path(command[0]).name} failed: {' '.join(command)[:400]}")
+        sys.exit(f"{said}\nerror: {Path(command[0]).name} failed: {' '.join(command)[:400]}")
     return done.stdout
 
 

@@ -9,6 +9,8 @@ import dev.hifigan.vocoder.AudioInput;
 import dev.hifigan.vocoder.AudioSource;
 import dev.hifigan.vocoder.Pcm;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /** Plays one track to its end, a piece at a time. Whatever goes wrong becomes a message. */
 final class PlayThread extends Thread {
@@ -22,6 +24,8 @@ final class PlayThread extends Thread {
 
     private static final double BUFFER = 0.25; // seconds
     private static final double PIECE = 0.05; // seconds; so often the position is told
+    private static final long PAUSE = 20; // milliseconds
+    private static final int BYTES = 2; // a sample
 
     final Track track;
     private final AudioInput input;
@@ -111,7 +115,7 @@ final class PlayThread extends Thread {
                             .setSampleRate(rate)
                             .setChannelMask(AudioFormat.CHANNEL_OUT_MONO)
                             .build())
-                    .setBufferSizeInBytes(Math.max(least, 2 * (int) (BUFFER * rate)))
+                    .setBufferSizeInBytes(Math.max(least, BYTES * (int) (BUFFER * rate)))
                     .build();
         } catch (IllegalArgumentException | UnsupportedOperationException e) { // a rate that the phone cannot play
             throw new AppException(e, R.string.error_playback, rate + " Hz");
@@ -124,23 +128,28 @@ final class PlayThread extends Thread {
         }
     }
 
-    /** Writes everything, but for what is left when playback is ended. */
+    /** Writes everything. */
     private void write(short[] samples, int rate) throws IOException, InterruptedException {
-        int piece = (int) (PIECE * rate);
-        for (int from = 0; from < samples.length; ) {
-            AudioTrack speaker = awaitSpeaker();
-            int count = speaker.write(samples, from, Math.min(piece, samples.length - from));
+        ByteBuffer bytes = ByteBuffer.allocate(BYTES * samples.length).order(ByteOrder.nativeOrder());
+        bytes.asShortBuffer().put(samples);
+        int piece = BYTES * (int) (PIECE * rate);
+        int count = piece;
+        for (int from = 0; from < bytes.capacity(); from += count) {
+            AudioTrack speaker = awaitSpeaker(count == 0);
+            count = speaker.write(bytes.array(), from, Math.min(piece, bytes.capacity() - from));
             if (count < 0) {
                 throw new AppException(R.string.error_playback, "AudioTrack " + count);
             }
-            from += count; // fewer than asked for, where it has just been paused
             tellPosition((speaker.getPlaybackHeadPosition() & 0xffffffffL) / (double) rate);
         }
     }
 
-    /** Waits while it is held. */
-    private AudioTrack awaitSpeaker() throws InterruptedException {
+    /** Waits while it is held; and a little where it has just taken nothing, as it may while it changes. */
+    private AudioTrack awaitSpeaker(boolean tookNothing) throws InterruptedException {
         synchronized (lock) {
+            if (tookNothing) {
+                lock.wait(PAUSE);
+            }
             while (held && !ended) {
                 lock.wait();
             }
