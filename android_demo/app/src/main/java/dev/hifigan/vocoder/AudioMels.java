@@ -9,6 +9,8 @@ import java.io.IOException;
  */
 public final class AudioMels implements MelSource {
     private static final float[][] NO_FRAMES = {};
+    private static final int LEAST_RATE = 1000; // Hz
+    private static final int MOST_RATE = 768000;
 
     private final AudioInput input;
     private final MelAnalyzer analyzer;
@@ -41,7 +43,7 @@ public final class AudioMels implements MelSource {
         }
         if (source == null) {
             source = input.open();
-            resampler = new Resampler(source.samplingRate(), samplingRate);
+            resampler = resampler(source.samplingRate());
         }
         float[] piece = source.read();
         float[] audio = piece == null ? resampler.flush() : resampler.push(piece);
@@ -67,6 +69,14 @@ public final class AudioMels implements MelSource {
             source.close();
             source = null;
         }
+    }
+
+    private Resampler resampler(int rate) throws InputException {
+        if (rate < LEAST_RATE || rate > MOST_RATE) {
+            throw new InputException(input.name() + " has a sampling rate of " + rate + " Hz: it must be from "
+                    + LEAST_RATE + " to " + MOST_RATE);
+        }
+        return new Resampler(rate, samplingRate);
     }
 
     private float[][] measure(float[] audio, boolean last) throws IOException {

@@ -12,11 +12,11 @@ public final class AudioSettings {
     public final double fmax;
 
     AudioSettings(Fields fields) {
-        samplingRate = fields.integer("sampling_rate", 1);
-        numMels = fields.integer("num_mels", 1);
-        nFft = fields.integer("n_fft", 1);
-        hopSize = fields.integer("hop_size", 1);
-        winSize = fields.integer("win_size", 1);
+        samplingRate = fields.integer("sampling_rate", 1, 1 << 20);
+        numMels = fields.integer("num_mels", 1, Contract.LARGE);
+        nFft = fields.integer("n_fft", 1, Contract.LARGE);
+        hopSize = fields.integer("hop_size", 1, Contract.LARGE);
+        winSize = fields.integer("win_size", 1, Contract.LARGE);
         fmin = fields.number("fmin");
         fmax = fields.isNull("fmax") ? samplingRate / 2.0 : fields.number("fmax");
     }

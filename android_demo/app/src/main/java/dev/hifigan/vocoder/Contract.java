@@ -20,7 +20,10 @@ public final class Contract {
 
     private static final String MEMBER = "contract.json";
     private static final int FORMAT = 1;
-    private static final int MAX_STATE = 1 << 24;
+    /** No size of a good model comes near, and a product of two fits into memory. */
+    static final int LARGE = 1 << 14;
+
+    private static final int VERY_LARGE = 1 << 24; // for numbers of samples, and of values in a state
     private static final int MAGIC = 0x54464c33; // "TFL3", from the fifth byte
 
     /** {@link #VOCODER} or {@link #MEL_FRONTEND}. */
@@ -62,19 +65,19 @@ public final class Contract {
         boolean vocoder = kind.equals(VOCODER);
         mode = vocoder ? fields.text("mode") : null;
         stateful = vocoder && fields.flag("stateful");
-        chunkFrames = stateful ? fields.integers("chunk_frames", 1) : new int[0];
-        delaySamples = stateful ? fields.integer("delay_samples", 0) : 0;
-        edgeFrames = stateful ? fields.integer("edge_frames", 0) : 0;
+        chunkFrames = stateful ? fields.integers("chunk_frames", 1, LARGE) : new int[0];
+        delaySamples = stateful ? fields.integer("delay_samples", 0, VERY_LARGE) : 0;
+        edgeFrames = stateful ? fields.integer("edge_frames", 0, LARGE) : 0;
         states = stateful ? sizes(fields.object("states")) : Collections.<String, Integer>emptyMap();
         stream = stateful ? streams(fields.object("stream"), chunkFrames) : Collections.<Integer, String>emptyMap();
         edge = stateful ? fields.text("edge") : null;
         initialState = stateful ? fields.text("initial_state") : null;
         boolean melFrontend = kind.equals(MEL_FRONTEND);
         analyze = melFrontend ? fields.text("analyze") : null;
-        blockFrames = melFrontend ? fields.integer("block_frames", 1) : 0;
-        blockSamples = melFrontend ? fields.integer("block_samples", 1) : 0;
-        mirroredSamples = melFrontend ? fields.integer("mirrored_samples", 0) : 0;
-        minSamples = melFrontend ? fields.integer("min_samples", mirroredSamples + 1) : 0;
+        blockFrames = melFrontend ? fields.integer("block_frames", 1, LARGE) : 0;
+        blockSamples = melFrontend ? fields.integer("block_samples", 1, VERY_LARGE) : 0;
+        mirroredSamples = melFrontend ? fields.integer("mirrored_samples", 0, LARGE) : 0;
+        minSamples = melFrontend ? fields.integer("min_samples", mirroredSamples + 1, VERY_LARGE) : 0;
         if (melFrontend && blockSamples != (blockFrames - 1) * audio.hopSize + audio.nFft) {
             throw new IllegalArgumentException("its block_samples is " + blockSamples);
         }
@@ -112,7 +115,7 @@ public final class Contract {
     private static Contract parse(String json, String name) throws ModelException {
         Object values = Json.parse(json);
         Fields fields = new Fields(values);
-        int format = fields.integer("format", 0);
+        int format = fields.integer("format", 0, LARGE);
         if (format != FORMAT) {
             throw new ModelException(name + " has a contract of format " + format + ", this app reads " + FORMAT
                     + ": export it again, or update the app");
@@ -128,10 +131,10 @@ public final class Contract {
         Map<String, Integer> sizes = new LinkedHashMap<String, Integer>();
         for (String name : shapes.names()) {
             long size = 1;
-            for (int length : shapes.integers(name, 1)) {
-                size = Math.min(size * length, Integer.MAX_VALUE);
+            for (int length : shapes.integers(name, 1, VERY_LARGE)) {
+                size = Math.min(size * length, VERY_LARGE + 1);
             }
-            if (size > MAX_STATE) {
+            if (size > VERY_LARGE) {
                 throw new IllegalArgumentException("its " + name + " is too large");
             }
             sizes.put(name, (int) size);

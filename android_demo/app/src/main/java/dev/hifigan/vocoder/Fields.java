@@ -38,16 +38,17 @@ final class Fields {
         return get(key, Double.class, false);
     }
 
-    int integer(String key, int least) {
-        return whole(key, get(key, Double.class, false), least);
+    /** A whole number within limits. */
+    int integer(String key, int least, int most) {
+        return whole(key, get(key, Double.class, false), least, most);
     }
 
-    /** A list of whole numbers of at least {@code least}. */
-    int[] integers(String key, int least) {
+    /** A list of whole numbers within limits. */
+    int[] integers(String key, int least, int most) {
         List<?> list = get(key, List.class, false);
         int[] integers = new int[list.size()];
         for (int i = 0; i < integers.length; i++) {
-            integers[i] = whole(key, list.get(i), least);
+            integers[i] = whole(key, list.get(i), least, most);
         }
         return integers;
     }
@@ -68,10 +69,10 @@ final class Fields {
         return type.cast(value);
     }
 
-    private static int whole(String key, Object value, int least) {
+    private static int whole(String key, Object value, int least, int most) {
         if (value instanceof Double) {
             double number = (Double) value;
-            if (number == Math.rint(number) && number >= least && number <= Integer.MAX_VALUE) {
+            if (number == Math.rint(number) && number >= least && number <= most) {
                 return (int) number;
             }
         }

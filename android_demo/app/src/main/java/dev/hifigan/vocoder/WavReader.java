@@ -22,6 +22,7 @@ public final class WavReader implements AudioSource {
     private static final int EXTENSIBLE = 0xfffe;
     private static final long UNKNOWN = 0x7ffff000L; // writers to a pipe leave 0, or a number of this size
     private static final int PIECE = 1 << 14; // samples
+    private static final int MAX_CHANNELS = 64;
 
     private final InputStream stream;
     private final String name;
@@ -133,7 +134,7 @@ public final class WavReader implements AudioSource {
         if (!integers && !floats) {
             throw undecodable("encoding " + encoding + " of " + bits + " bits is neither PCM nor float");
         }
-        if (channels == 0 || samplingRate <= 0) {
+        if (channels < 1 || channels > MAX_CHANNELS || samplingRate <= 0) {
             throw undecodable(channels + " channels at " + samplingRate + " Hz");
         }
     }

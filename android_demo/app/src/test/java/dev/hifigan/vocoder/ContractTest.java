@@ -157,6 +157,7 @@ public class ContractTest {
         assertDoesNotFit("'stateful': true", "'stateful': null", "its stateful is null");
         assertDoesNotFit("[1, 1, 6, 80]", "[65536, 65536, 65536]", "its state_00 is too large");
         assertDoesNotFit("'hop_size': 256", "'hop_size': 0", "its hop_size is 0.0");
+        assertDoesNotFit("'num_mels': 80", "'num_mels': 1e9", "its num_mels is 1.0E9");
         assertDoesNotFit("'delay_samples': 2582", "'delay_samples': -1", "its delay_samples is -1.0");
         assertDoesNotFit("'format': 1}", "'format': 1", "cut short, at character");
         assertRefused(packed("[]"), "a.tflite carries a contract that does not fit (it is no object): export it again");

@@ -129,6 +129,8 @@ public class WavReaderTest {
         wav.bits = 16;
         wav.channels = 0;
         assertRefused(wav.toBytes(), "a.wav cannot be decoded (0 channels at 22050 Hz): is it really a WAV file?");
+        wav.channels = 65535;
+        assertRefused(wav.toBytes(), "a.wav cannot be decoded (65535 channels at 22050 Hz): is it really a WAV file?");
     }
 
     @Test

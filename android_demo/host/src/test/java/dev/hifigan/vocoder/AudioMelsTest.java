@@ -103,6 +103,11 @@ public class AudioMelsTest {
     }
 
     @Test
+    public void anImpossibleRateIsRefused() throws IOException {
+        assertRefused(tone(2000000), "memory.wav has a sampling rate of 2000000 Hz: it must be from 1000 to 768000");
+    }
+
+    @Test
     public void aRecordingCutShortIsRefusedBeforeAnythingIsHeard() throws IOException {
         WavBytes wav = new WavBytes();
         wav.data = WavBytes.shorts(new int[30000]);
