@@ -48,4 +48,4 @@ awk -F, 'NR > 1 { lines += $8 + $9; covered += $9; classes++
                   if ($9 / ($8 + $9) < least || !least) { least = $9 / ($8 + $9); of = $3 } }
          END { printf "coverage   %d classes, %.1f %% of lines; the least %.1f %%, %s\n",
                classes, 100 * covered / lines, 100 * least, of }' "$build/host/site/jacoco/jacoco.csv"
-grep -E 'Tests run: [0-9]+, Failures: 0, Errors: 0' "$log" | tail -n 1 | sed 's/.*Tests run: /tests      /'
+grep -E 'Tests run: [0-9]+, Failures: 0, Errors: 0' "$log" | tail -n 1 | sed -E 's/.*Tests run: ([0-9]+).*/tests      \1, all passed/'

@@ -18,11 +18,11 @@ public final class Contract {
     public static final String VOCODER = "vocoder";
     public static final String MEL_FRONTEND = "mel_frontend";
 
-    private static final String MEMBER = "contract.json";
-    private static final int FORMAT = 1;
     /** No size of a good model comes near, and a product of two fits into memory. */
     static final int LARGE = 1 << 14;
 
+    private static final String MEMBER = "contract.json";
+    private static final int FORMAT = 1;
     private static final int VERY_LARGE = 1 << 24; // for numbers of samples, and of values in a state
     private static final int MAGIC = 0x54464c33; // "TFL3", from the fifth byte
 
@@ -57,9 +57,8 @@ public final class Contract {
     public final int mirroredSamples;
     public final int minSamples;
 
-    private Contract(Map<String, Object> values) {
-        this.values = Collections.unmodifiableMap(values);
-        Fields fields = new Fields(values);
+    private Contract(Fields fields) {
+        values = fields.values();
         kind = fields.has("kind") ? fields.text("kind") : VOCODER;
         audio = new AudioSettings(fields.object("audio"));
         boolean vocoder = kind.equals(VOCODER);
@@ -107,29 +106,24 @@ public final class Contract {
         } catch (IOException e) {
             throw new ModelException(name + " is damaged (" + e.getMessage() + "): export or copy it again", e);
         } catch (IllegalArgumentException e) {
-            String reason = e.getMessage();
-            throw new ModelException(name + " carries a contract that does not fit (" + reason + "): export it again", e);
+            throw new ModelException(
+                    name + " carries a contract that does not fit (" + e.getMessage() + "): export it again", e);
         }
     }
 
     private static Contract parse(String json, String name) throws ModelException {
-        Object values = Json.parse(json);
-        Fields fields = new Fields(values);
+        Fields fields = new Fields(Json.parse(json));
         int format = fields.integer("format", 0, LARGE);
         if (format != FORMAT) {
             throw new ModelException(name + " has a contract of format " + format + ", this app reads " + FORMAT
                     + ": export it again, or update the app");
         }
-        Map<String, Object> copy = new LinkedHashMap<String, Object>();
-        for (Map.Entry<?, ?> entry : ((Map<?, ?>) values).entrySet()) {
-            copy.put((String) entry.getKey(), entry.getValue());
-        }
-        return new Contract(copy);
+        return new Contract(fields);
     }
 
     private static Map<String, Integer> sizes(Fields shapes) {
         Map<String, Integer> sizes = new LinkedHashMap<String, Integer>();
-        for (String name : shapes.names()) {
+        for (String name : shapes.values().keySet()) {
             long size = 1;
             for (int length : shapes.integers(name, 1, VERY_LARGE)) {
                 size = Math.min(size * length, VERY_LARGE + 1);
@@ -139,7 +133,7 @@ public final class Contract {
             }
             sizes.put(name, (int) size);
         }
-        return sizes;
+        return Collections.unmodifiableMap(sizes);
     }
 
     private static Map<Integer, String> streams(Fields signatures, int[] chunkFrames) {
@@ -151,6 +145,6 @@ public final class Contract {
         if (streams.isEmpty()) {
             throw new IllegalArgumentException("its chunk_frames are none");
         }
-        return streams;
+        return Collections.unmodifiableMap(streams);
     }
 }

@@ -3,7 +3,8 @@ package dev.hifigan.vocoder;
 /**
  * A waveform of any length as a limited number of extremes, for a picture; in constant memory.
  *
- * <p>Every bin stands for as many samples. When all bins are full, neighbours become one, and each stands for twice as many.
+ * <p>Every bin stands for as many samples. When all bins are full, neighbours become one, and each stands for twice as
+ * many.
  */
 public final class Envelope implements AudioSink {
     private final float[][] bins;

@@ -1,5 +1,7 @@
 package dev.hifigan.vocoder;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -12,6 +14,15 @@ final class Fields {
             throw new IllegalArgumentException("it is no object");
         }
         values = (Map<?, ?>) object;
+    }
+
+    /** All of them, read only, in their order. */
+    Map<String, Object> values() {
+        Map<String, Object> copy = new LinkedHashMap<String, Object>();
+        for (Map.Entry<?, ?> entry : values.entrySet()) {
+            copy.put((String) entry.getKey(), entry.getValue());
+        }
+        return Collections.unmodifiableMap(copy);
     }
 
     boolean has(String key) {
@@ -51,11 +62,6 @@ final class Fields {
             integers[i] = whole(key, list.get(i), least, most);
         }
         return integers;
-    }
-
-    /** The names of all fields, in their order. */
-    String[] names() {
-        return values.keySet().toArray(new String[0]);
     }
 
     private <T> T get(String key, Class<T> type, boolean nullable) {

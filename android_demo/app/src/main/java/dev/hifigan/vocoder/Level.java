@@ -1,6 +1,6 @@
 package dev.hifigan.vocoder;
 
-/** The length and the peak of a recording, measured a piece at a time, and the gain that brings it to the models' peak. */
+/** Length and peak of a recording, measured a piece at a time, and the gain that brings it to the peak of training. */
 final class Level {
     /** The peak of the recordings that models are trained with. */
     static final double PEAK = 0.95;

@@ -68,8 +68,9 @@ final class MelScale {
         float[][] bends = new float[mel.length - 2][mel[0].length];
         for (int frame = 0; frame < bends.length; frame++) {
             for (int band = 0; band < mel[0].length; band++) {
-                bends[frame][band] =
-                        Math.abs((mel[frame + 2][band] - mel[frame + 1][band]) - (mel[frame + 1][band] - mel[frame][band]));
+                float before = mel[frame + 1][band] - mel[frame][band];
+                float after = mel[frame + 2][band] - mel[frame + 1][band];
+                bends[frame][band] = Math.abs(after - before);
             }
         }
         float[] sorted = flat(bends);

@@ -10,8 +10,8 @@ import java.util.Arrays;
 /**
  * A mel in a NumPy {@code .npy} file, {@code [frames, numMels]} in natural logarithms, checked, a block at a time.
  *
- * <p>Its first three minutes are read at once, to tell the scale of its values ({@link MelScale}); more than that is read
- * as it is needed. A batch axis of one is dropped. An array in Fortran's order is read whole.
+ * <p>Its first three minutes are read at once, to tell the scale of its values ({@link MelScale}); more than that is
+ * read as it is needed. A batch axis of one is dropped. An array in Fortran's order is read whole.
  */
 public final class NpyReader implements MelSource {
     private static final int BLOCK = 256; // frames

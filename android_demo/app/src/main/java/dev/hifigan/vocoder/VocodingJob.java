@@ -41,13 +41,10 @@ public final class VocodingJob {
     public Figures run() throws IOException {
         started = System.nanoTime();
         vocoder.reset();
-        for (float[][] frames = next(); frames != null && !cancelled; frames = next()) {
+        float[][] frames;
+        while (!cancelled && (frames = next()) != null) {
             listener.onProgress(source.progress(), figures());
-            int chunk = vocoder.chunkFrames();
-            for (int from = 0; from < frames.length && !cancelled; from += chunk) {
-                write(push(Arrays.copyOfRange(frames, from, Math.min(from + chunk, frames.length))));
-                listener.onProgress(source.progress(), figures());
-            }
+            run(frames);
         }
         if (!cancelled) {
             write(flush());
@@ -63,6 +60,14 @@ public final class VocodingJob {
 
     public boolean isCancelled() {
         return cancelled;
+    }
+
+    private void run(float[][] frames) throws IOException {
+        int chunk = vocoder.chunkFrames();
+        for (int from = 0; from < frames.length && !cancelled; from += chunk) {
+            write(push(Arrays.copyOfRange(frames, from, Math.min(from + chunk, frames.length))));
+            listener.onProgress(source.progress(), figures());
+        }
     }
 
     private float[][] next() throws IOException {

@@ -9,8 +9,8 @@ import java.nio.ByteOrder;
 /**
  * A WAV file, a piece at a time, as mono: PCM of 8, 16, 24 or 32 bits, or float of 32 or 64.
  *
- * <p>Chunks other than the format and the data are skipped; a file that ends before its data does is refused. Files that
- * were written to a pipe do not tell their length: they are read to their end.
+ * <p>Chunks other than the format and the data are skipped; a file that ends before its data does is refused. Files
+ * that were written to a pipe do not tell their length: they are read to their end.
  */
 public final class WavReader implements AudioSource {
     private static final int RIFF = 0x52494646;

@@ -35,7 +35,7 @@ public class MelScaleTest {
     public void normalised() {
         assertEquals("values from 0.0 to 1.0 look normalised", MelScale.foreign(noise(100, 0, 1)));
         assertEquals("values from -4.0 to 4.0 look normalised", MelScale.foreign(noise(100, -4, 4)));
-        assertEquals("loud on the whole", "values from -7.0 to 4.0 look normalised", MelScale.foreign(noise(100, -7, 4)));
+        assertEquals("values from -7.0 to 4.0 look normalised", MelScale.foreign(noise(100, -7, 4)));
     }
 
     @Test

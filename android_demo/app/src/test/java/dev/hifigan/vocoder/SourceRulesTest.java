@@ -35,8 +35,8 @@ public class SourceRulesTest {
     }
 
     /**
-     * Newer class libraries override these in ByteBuffer and its kin with another return type: compiled against those, a
-     * call that does not name Buffer fails on Android 8.
+     * Newer class libraries override these in ByteBuffer and its kin with another return type: compiled against those,
+     * a call that does not name Buffer fails on Android 8.
      */
     @Test
     public void methodsOfBufferAreCalledOnBuffer() throws IOException {
@@ -70,7 +70,9 @@ public class SourceRulesTest {
     /** A file without comments and strings. */
     private static String code(Path file) throws IOException {
         String text = new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
-        return text.replaceAll("(?s)/\\*.*?\\*/", "").replaceAll("//[^\n]*", "").replaceAll("\"(\\\\.|[^\"\\\\])*\"", "\"\"");
+        return text.replaceAll("(?s)/\\*.*?\\*/", "")
+                .replaceAll("//[^\n]*", "")
+                .replaceAll("\"(\\\\.|[^\"\\\\])*\"", "\"\"");
     }
 
     private static List<Path> javaFiles(Path folder) throws IOException {

@@ -44,8 +44,9 @@ public final class Interpreter implements AutoCloseable {
 
     public Interpreter(ByteBuffer bytes, Options options) {
         if (bytes == null || !bytes.isDirect() || bytes.order() != ByteOrder.nativeOrder()) {
-            throw new IllegalArgumentException("Model ByteBuffer should be either a MappedByteBuffer of the model file, "
-                    + "or a direct ByteBuffer using ByteOrder.nativeOrder() which contains bytes of model content.");
+            throw new IllegalArgumentException("Model ByteBuffer should be either a MappedByteBuffer of the model "
+                    + "file, or a direct ByteBuffer using ByteOrder.nativeOrder() which contains bytes of model "
+                    + "content.");
         }
         this.bytes = bytes;
         boolean ready = false;
@@ -122,8 +123,8 @@ public final class Interpreter implements AutoCloseable {
     private static Pointer createEnvironment() {
         PointerByReference environment = new PointerByReference();
         Memory options = EnvironmentOptions.quietOnCpu();
-        Status.check(
-                LiteRt.LIBRARY.LiteRtCreateEnvironment(EnvironmentOptions.COUNT, options, environment), "an environment");
+        int count = EnvironmentOptions.COUNT;
+        Status.check(LiteRt.LIBRARY.LiteRtCreateEnvironment(count, options, environment), "an environment");
         return environment.getValue();
     }
 

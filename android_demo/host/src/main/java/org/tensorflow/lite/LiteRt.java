@@ -49,7 +49,8 @@ interface LiteRt extends Library {
 
     int LiteRtSetOptionsHardwareAccelerators(Pointer options, int accelerators);
 
-    int LiteRtCreateOpaqueOptions(String identifier, Pointer payload, Destructor destructor, PointerByReference options);
+    int LiteRtCreateOpaqueOptions(
+            String identifier, Pointer payload, Destructor destructor, PointerByReference options);
 
     int LiteRtAddOpaqueOptions(Pointer options, Pointer opaque);
 

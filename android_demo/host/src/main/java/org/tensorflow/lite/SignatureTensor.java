@@ -22,16 +22,17 @@ final class SignatureTensor implements Tensor {
     SignatureTensor(String name, Pointer environment, Pointer tensor, Pointer requirements) {
         this.name = name;
         Memory type = new Memory(TYPE_BYTES);
-        Status.check(LiteRt.LIBRARY.LiteRtGetRankedTensorType(tensor, type), "the type of " + name);
+        LiteRt library = LiteRt.LIBRARY;
+        Status.check(library.LiteRtGetRankedTensorType(tensor, type), "the type of " + name);
         dataType = DataType.of(type.getInt(0));
         shape = type.getIntArray(DIMENSIONS, type.getByte(RANK) & 0x7f);
         PointerByReference created = new PointerByReference();
         Status.check(
-                LiteRt.LIBRARY.LiteRtCreateManagedTensorBufferFromRequirements(environment, type, requirements, created),
+                library.LiteRtCreateManagedTensorBufferFromRequirements(environment, type, requirements, created),
                 "a buffer for " + name);
         buffer = created.getValue();
         LiteRt.SizeReference size = new LiteRt.SizeReference();
-        Status.check(LiteRt.LIBRARY.LiteRtGetTensorBufferPackedSize(buffer, size), "the size of " + name);
+        Status.check(library.LiteRtGetTensorBufferPackedSize(buffer, size), "the size of " + name);
         if (size.value() != numBytes()) {
             throw new IllegalStateException(name + " has " + size.value() + " bytes, not " + numBytes());
         }
@@ -74,8 +75,8 @@ final class SignatureTensor implements Tensor {
     void read(Object object) {
         ByteBuffer source = checked(object);
         if (source.capacity() != numBytes()) {
-            throw new IllegalArgumentException("Cannot copy to a TensorFlowLite tensor (" + name + ") with " + numBytes()
-                    + " bytes from a Java Buffer with " + source.capacity() + " bytes.");
+            throw new IllegalArgumentException("Cannot copy to a TensorFlowLite tensor (" + name + ") with "
+                    + numBytes() + " bytes from a Java Buffer with " + source.capacity() + " bytes.");
         }
         ByteBuffer all = source.duplicate();
         ((Buffer) all).clear();

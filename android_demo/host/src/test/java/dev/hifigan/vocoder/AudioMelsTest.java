@@ -129,7 +129,8 @@ public class AudioMelsTest {
     @Test
     public void aVocoderOfAnotherRateIsRefused() throws IOException {
         Contract tiny = Contract.read(Reference.model("tiny_vocoder"), "tiny_vocoder.tflite");
-        String message = assertThrows(ModelException.class, () -> new AudioMels(tone(8000), analyzer, tiny)).getMessage();
+        MemoryAudio tone = tone(8000);
+        String message = assertThrows(ModelException.class, () -> new AudioMels(tone, analyzer, tiny)).getMessage();
         assertTrue(message, message.startsWith("mel_frontend.tflite makes mels of sampling_rate 22050, not 8000"));
     }
 

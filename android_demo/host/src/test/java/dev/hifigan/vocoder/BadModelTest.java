@@ -48,7 +48,7 @@ public class BadModelTest {
 
     @Test
     public void aModelThatDoesNotKeepItsContract() throws IOException {
-        assertContractRefused("\"edge\": \"edge\"", "\"edge\": \"rim\"", "(rim: Input error: Signature rim not found.)");
+        assertContractRefused("\"edge\": \"edge\"", "\"edge\": \"rim\"", "Signature rim not found.)");
         assertContractRefused("\"num_mels\": 16", "\"num_mels\": 20", "mel has 1024 bytes, not 1280)");
         assertContractRefused("\"hop_size\": 64", "\"hop_size\": 32", "audio has 4096 bytes, not 2048)");
         assertContractRefused("\"state_00\"", "\"state_99\"", "input state_99 of edge not found.)");
@@ -62,28 +62,28 @@ public class BadModelTest {
 
     @Test
     public void aMelFrontEndInPlaceOfAVocoderAndTheOtherWayRound() throws IOException {
-        assertEquals("a.tflite is a mel_frontend: a vocoder is needed here", refusal(Reference.modelBytes("mel_frontend")));
-        ByteBuffer vocoder = Reference.model("tiny_vocoder");
+        assertEquals("a.tflite is a mel_frontend: a vocoder is needed here",
+                refusal(Reference.modelBytes("mel_frontend")));
         assertEquals("a.tflite is a vocoder: a mel_frontend is needed here",
-                assertThrows(ModelException.class, () -> new MelAnalyzer(vocoder, "a.tflite", 1)).getMessage());
+                melRefusal(Reference.modelBytes("tiny_vocoder")));
     }
 
     @Test
     public void aMelFrontEndThatDoesNotKeepItsContract() throws IOException {
-        String contract = contract(Reference.modelBytes("tiny_mel_frontend")).replace("\"num_mels\": 16", "\"num_mels\": 20");
-        byte[] model = joined(Reference.modelBytes("tiny_mel_frontend"), archive(contract));
+        byte[] model = Reference.modelBytes("tiny_mel_frontend");
+        String contract = contract(model).replace("\"num_mels\": 16", "\"num_mels\": 20");
         assertEquals("a.tflite does not keep its contract (analyze: mel has 1024 bytes, not 1280): export it again",
-                assertThrows(ModelException.class, () -> new MelAnalyzer(ByteBuffer.wrap(model), "a.tflite", 1))
-                        .getMessage());
+                melRefusal(joined(model, archive(contract))));
     }
 
     @Test
     public void chunksAndThreadsThatThereAreNot() throws IOException {
         ByteBuffer model = Reference.model("vocoder_int8");
-        assertEquals("a.tflite has no chunk of 5 frames: it has [4, 16]",
-                assertThrows(ModelException.class, () -> new StreamingVocoder(model, "a.tflite", 1, 5)).getMessage());
-        assertEquals("0 threads: it takes at least 1",
-                assertThrows(IllegalArgumentException.class, () -> new StreamingVocoder(model, "a.tflite", 0)).getMessage());
+        Exception chunk = assertThrows(ModelException.class, () -> new StreamingVocoder(model, "a.tflite", 1, 5));
+        assertEquals("a.tflite has no chunk of 5 frames: it has [4, 16]", chunk.getMessage());
+        Exception threads =
+                assertThrows(IllegalArgumentException.class, () -> new StreamingVocoder(model, "a.tflite", 0));
+        assertEquals("0 threads: it takes at least 1", threads.getMessage());
     }
 
     private static void assertContractRefused(String good, String bad, String reason) throws IOException {
@@ -95,11 +95,17 @@ public class BadModelTest {
     }
 
     private static String refusal(byte[] model) {
-        String message = assertThrows(ModelException.class, () -> new StreamingVocoder(ByteBuffer.wrap(model), "a.tflite", 1))
-                .getMessage();
+        ByteBuffer bytes = ByteBuffer.wrap(model);
+        String message =
+                assertThrows(ModelException.class, () -> new StreamingVocoder(bytes, "a.tflite", 1)).getMessage();
         assertFalse(message, message.contains("\n"));
         assertTrue(message, message.startsWith("a.tflite "));
         return message;
+    }
+
+    private static String melRefusal(byte[] model) {
+        ByteBuffer bytes = ByteBuffer.wrap(model);
+        return assertThrows(ModelException.class, () -> new MelAnalyzer(bytes, "a.tflite", 1)).getMessage();
     }
 
     private static String contract(byte[] model) throws IOException {

@@ -33,7 +33,7 @@ public class GradleFilesTest {
 
     @Test
     public void anUnfinishedOneWouldNot() {
-        assertThrows(CompilationFailedException.class, () -> parse("build.gradle", "android { defaultConfig { minSdk 26 }"));
+        assertThrows(CompilationFailedException.class, () -> parse("build.gradle", "android { compileSdk 34"));
     }
 
     private static void parse(String name, String script) {

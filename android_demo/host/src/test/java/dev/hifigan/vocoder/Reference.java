@@ -146,7 +146,8 @@ final class Reference {
     static void figure(String format, Object... values) {
         String line = String.format(Locale.ROOT, format, values) + "\n";
         try {
-            Files.write(FIGURES, line.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            byte[] bytes = line.getBytes(StandardCharsets.UTF_8);
+            Files.write(FIGURES, bytes, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -124,14 +124,16 @@ public class StreamingVocoderTest {
 
     @Test
     public void nanIsRefusedAndLeavesTheStreamUnharmed() throws IOException {
-        assertRefusedUnharmed(mel -> mel[1][3] = Float.NaN, "the pushed frames hold NaN (first at frame 1, band 3): none was taken");
+        assertRefusedUnharmed(mel -> mel[1][3] = Float.NaN,
+                "the pushed frames hold NaN (first at frame 1, band 3): none was taken");
         assertRefusedUnharmed(mel -> mel[0][0] = Float.NEGATIVE_INFINITY,
                 "the pushed frames hold -Infinity (first at frame 0, band 0): none was taken");
     }
 
     @Test
     public void otherBandsAreRefusedAndLeaveTheStreamUnharmed() throws IOException {
-        assertRefusedUnharmed(mel -> mel[1] = new float[79], "a frame of 79 bands was pushed: vocoder_int8.tflite takes 80");
+        assertRefusedUnharmed(mel -> mel[1] = new float[79],
+                "a frame of 79 bands was pushed: vocoder_int8.tflite takes 80");
     }
 
     @Test
@@ -167,7 +169,8 @@ public class StreamingVocoderTest {
                 start = System.nanoTime();
                 double audio = vocoder.contract().audio.seconds(vocode(vocoder, mel, 4).length);
                 double speed = audio / ((System.nanoTime() - start) / 1e9);
-                Reference.figure("speed      %-8s loaded in %4.0f ms, %5.1f x real time, one thread", mode, load, speed);
+                Reference.figure("speed      %-8s loaded in %4.0f ms, %5.1f x real time, one thread",
+                        mode, load, speed);
                 assertTrue(audio > 0);
             }
         }
@@ -213,7 +216,8 @@ public class StreamingVocoderTest {
                 }
             }
         }
-        Reference.figure("parity     %-8s chunks of %2d: largest difference %.1e over %d samples", mode, chunk, largest, samples);
+        Reference.figure("parity     %-8s chunks of %2d: largest difference %.1e over %d samples",
+                mode, chunk, largest, samples);
         assertTrue(mode + ": " + largest, largest <= tolerance);
     }
 

@@ -43,7 +43,8 @@ public class VocodingJobTest {
     public void aRecordingKeepsItsLength() throws IOException {
         Figures figures = new VocodingJob(recording(), vocoder, sink, quiet()).run();
         assertEquals(Reference.samples(clip).length, sink.audio.size());
-        Reference.figure("job        int8     first audio of a recording after %.0f ms, its level included; %.1f x real time",
+        Reference.figure(
+                "job        int8     first audio of a recording after %.0f ms, its level included; %.1f x real time",
                 1000 * figures.firstAudioSeconds, 1 / figures.realTimeFactor());
     }
 
