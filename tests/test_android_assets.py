@@ -1,6 +1,7 @@
 """The app's assets, made by the real command: whole, fitting each other, and fit for the phone's runtime."""
 
 import json
+import platform
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import soundfile
 import tensorflow as tf
 from conftest import assert_one_error, model_of, operations
 
+from android_demo.tools import verify_arm64
 from export import android_assets
 from hifigan_tf import contract
 from hifigan_tf.audio import find_audio, resample
@@ -95,6 +97,39 @@ def test_tensorflows_runtime_agrees(mode, assets):
         litert = vocode(load_tflite(path, chunk), mel)
         tensorflow = vocode(load_tflite(path, chunk, interpreter=tf.lite.Interpreter), mel)
         assert 10 * np.log10(np.mean(litert**2) / np.mean((litert - tensorflow) ** 2)) >= MIN_SNR[mode]
+
+
+def test_the_arm64_check_compares_everything_and_tells_an_emulation_from_none(assets, speech, monkeypatch, capsys):
+    pytest.importorskip("pesq")
+    monkeypatch.setattr(verify_arm64, "emulated", lambda *_: [sys.executable])
+    options = ["--models", str(assets / "models"), "--speech", str(speech), "--arm64", "nowhere"]
+    assert verify_arm64.main(options) == 1
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.endswith("FAIL")]
+    assert len(rows) == len(verify_arm64.JOBS)
+    for (model, cpu), row in zip(verify_arm64.JOBS, rows, strict=True):
+        assert row.startswith(model)
+        assert f"{cpu}, {platform.machine()}" in row
+        assert ("log-mel differs by 0.0e+00" if model == "mel_frontend" else "equal, sample for sample") in row
+
+
+def test_the_arm64_check_knows_what_is_too_much(speech, tiny):
+    pytest.importorskip("pesq")
+    (path,) = find_audio(speech)
+    clip = soundfile.read(path, dtype="float32")[0]
+
+    def good(name, factor, noise):
+        other = {"a": factor * clip + noise * np.random.default_rng(0).normal(size=len(clip)).astype(np.float32)}
+        return verify_arm64.judge(name, {"a": clip}, other, {"a": clip}, tiny.audio)[2]
+
+    for name in ("vocoder_float32", "vocoder_float16"):
+        assert good(name, 1 + 0.9e-5, 0)  # 100.9 dB
+        assert not good(name, 1 + 1.1e-5, 0)
+    assert good("vocoder_int8", 0.999, 0)
+    assert not good("vocoder_int8", 1, 0.01)
+    assert good("mel_frontend", 1, 1e-4)
+    assert not good("mel_frontend", 1, 1e-3)
+    for name, _ in verify_arm64.JOBS:
+        assert not good(name, np.nan, 0)
 
 
 def test_nothing_is_done_twice_but_where_something_is_missing(assets, checkpoint, speech):
