@@ -5,7 +5,9 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint clean
+CHECKPOINT ?= runs/demo
+
+.PHONY: demo test lint clean android-assets android-test
 
 demo: $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
@@ -17,6 +19,17 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# The app's models, of CHECKPOINT=… or else of the demo, which is trained first where it has not been.
+android-assets: $(INSTALLED) $(if $(filter runs/demo,$(CHECKPOINT)),runs/demo/best.keras)
+	$(BIN)/python export/android_assets.py --checkpoint "$(CHECKPOINT)"
+
+runs/demo/best.keras: | $(INSTALLED)
+	$(BIN)/python -m hifigan_tf.demo
+
+# The core of the app, on this computer's JVM and LiteRT, against Python.
+android-test: $(INSTALLED)
+	android_demo/host/test.sh $(BIN)/python
 
 $(INSTALLED): requirements.txt pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv

@@ -24,7 +24,7 @@ from export.network import Network, fold
 from export.quantize import dynamic_int8, float_layers
 from hifigan_tf import __version__
 from hifigan_tf.audio import find_audio, normalize, read_audio, resample
-from hifigan_tf.contract import Contract, pack
+from hifigan_tf.contract import VocoderContract, pack
 from hifigan_tf.errors import UserError
 from hifigan_tf.generator import Generator
 from hifigan_tf.mel import LOG_FLOOR, MelSpectrogram, mel_spectrogram
@@ -76,8 +76,8 @@ class Build:
         """Writes a SavedModel, always float32."""
         save_model(self.deployment, self.signatures, folder)
 
-    def contract(self) -> Contract:
-        """What ``Contract`` says, without quality and speed as yet."""
+    def contract(self) -> VocoderContract:
+        """What ``VocoderContract`` says, without quality and speed as yet."""
         outline, audio = self.deployment.outline, self.generator.audio
         if self.stateless_frames is None:
             kind = {
@@ -99,14 +99,14 @@ class Build:
                 "window_frames": self.stateless_frames,
                 "margin_frames": self.margin,
             }
-        return Contract(
+        return VocoderContract(
             mode=self.mode,
             float_layers=float_layers(self.network) if self.mode == "int8" else (),
             audio=dataclasses.asdict(audio),
             generator=dataclasses.asdict(self.generator.hyper_parameters),
             fingerprint=fingerprint(self.network, self.mode),
             log_floor=LOG_FLOOR,
-            versions={"hifigan_tf": __version__, **{name: metadata.version(name) for name in PACKAGES}},
+            versions=versions(),
             **kind,
         )
 
@@ -117,6 +117,11 @@ def calibration_mels(generator: Generator) -> list[np.ndarray]:
     paths = find_audio(DEMO_TRAIN)[:CALIBRATION_CLIPS]
     clips = [resample(*read_audio(path), generator.audio.sampling_rate) for path in paths]
     return [mel_spectrogram(normalize(clip), front_end) for clip in clips]
+
+
+def versions() -> dict[str, str]:
+    """Of this project and the packages that make its models, for the contract."""
+    return {"hifigan_tf": __version__, **{name: metadata.version(name) for name in PACKAGES}}
 
 
 def fingerprint(network: Network, mode: str) -> str:

@@ -62,16 +62,16 @@ def _function(function, specs: dict):
     return tf.function(function).get_concrete_function(**specs)
 
 
-def save_model(deployment: Deployment, signatures: dict, folder: Path) -> None:
+def save_model(module: tf.Module, signatures: dict, folder: Path) -> None:
     """Writes a SavedModel."""
-    tf.saved_model.save(deployment, str(folder), signatures=signatures)
+    tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
-def to_tflite(deployment: Deployment, signatures: dict, half: bool = False) -> bytes:
+def to_tflite(module: tf.Module, signatures: dict, half: bool = False) -> bytes:
     """The ``.tflite``; with ``half`` its weights are float16, and computed with in float32."""
     with tempfile.TemporaryDirectory() as folder, quiet():
         # Through a SavedModel: it alone keeps several signatures, and their weights once.
-        save_model(deployment, signatures, Path(folder))
+        save_model(module, signatures, Path(folder))
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
         if half:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

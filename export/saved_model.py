@@ -1,13 +1,13 @@
 """A SavedModel with the signatures and the contract of a ``.tflite``, and a way to stream with it."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import tensorflow as tf
 
-from hifigan_tf.contract import MEMBER, Contract
+from hifigan_tf.contract import MEMBER, VocoderContract
 from hifigan_tf.errors import UserError
+from hifigan_tf.files import atomic_folder
 
 
 class SavedModelInterpreter:
@@ -26,7 +26,7 @@ class SavedModelInterpreter:
         return run
 
 
-def publish(folder: Path, contract: Contract, target: Path) -> None:
+def publish(folder: Path, contract: VocoderContract, target: Path) -> None:
     """Moves a finished SavedModel to ``target``, the contract in its ``assets.extra``, in one step.
 
     Raises ``UserError`` when ``target`` is there and no SavedModel.
@@ -36,9 +36,5 @@ def publish(folder: Path, contract: Contract, target: Path) -> None:
     extra = folder / "assets.extra"
     extra.mkdir(exist_ok=True)
     (extra / MEMBER).write_text(contract.dumps(), encoding="utf-8")
-    # Beside the target first: only within a file system is a move one step.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as beside:
-        shutil.copytree(folder, Path(beside) / "new")
-        if target.exists():
-            target.rename(Path(beside) / "old")
-        (Path(beside) / "new").rename(target)
+    with atomic_folder(target) as new:
+        shutil.copytree(folder, new, dirs_exist_ok=True)

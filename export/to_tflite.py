@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
 from hifigan_tf import cli
+from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.shipped import DEMO_HELD_OUT
 
@@ -21,17 +22,24 @@ whole utterance. The file carries its contract (rate, mel settings, names, delay
     unzip -p model.tflite contract.json
 
 Every export runs the float model and the exported one over evaluation clips and prints what the export costs.
-A model that loses more than the limits is not written, and the exit code is 1."""
+A model that loses more than the limits is not written, and the exit code is 1.
+
+--mel-frontend exports what makes the mel instead, from a checkpoint or a config, and compares it with mel.py."""
 
 RUNS = Path("runs")
+MEL_FRONTEND = "mel_frontend"
+CHUNK_FRAMES = 4
 BULK = 4  # the chunk for throughput, in small chunks
+VOCODER_OPTIONS = ("chunk_frames", "stateless", "frames", "max_pesq_drop", "max_mel_difference")
 
 
 def parse(argv=None):
     parser = argparse.ArgumentParser(
         prog="python export/to_tflite.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
-    parser.add_argument("--checkpoint", metavar="CKPT", help="a .keras file or a run folder; default: the newest run")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--checkpoint", metavar="CKPT", help="a .keras file or a run folder; default: the newest run")
+    source.add_argument("--config", metavar="FILE", help="for --mel-frontend: a config with the audio settings instead")
     mode = parser.add_mutually_exclusive_group()
     for name, text in (
         ("float32", "exact to rounding (the default)"),
@@ -40,7 +48,12 @@ def parse(argv=None):
     ):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     mode.add_argument("--saved-model", action="store_true", help="write a TensorFlow SavedModel folder instead")
-    parser.add_argument("--chunk-frames", type=cli.positive, metavar="N", default=4, help="frames of the small chunk")
+    mode.add_argument(
+        "--mel-frontend", dest="mode", action="store_const", const=MEL_FRONTEND, help="audio to log-mel, no vocoder"
+    )
+    parser.add_argument(
+        "--chunk-frames", type=cli.positive, metavar="N", help=f"frames of the small chunk; default: {CHUNK_FRAMES}"
+    )
     parser.add_argument("--stateless", action="store_true", help="windows of static length without states")
     parser.add_argument("--frames", type=cli.positive, metavar="N", help="length of the windows of --stateless")
     parser.add_argument("--output", metavar="F", type=Path, help="default: <checkpoint>_<mode>.tflite beside it")
@@ -54,6 +67,12 @@ def parse(argv=None):
     )
     parser.set_defaults(mode="float32")
     args = parser.parse_args(argv)
+    if args.mode == MEL_FRONTEND:
+        for name in VOCODER_OPTIONS:
+            if getattr(args, name):
+                raise UserError(f"--{name.replace('_', '-')} is for vocoders: leave it out with --mel-frontend")
+    elif args.config:
+        raise UserError(f"--config {args.config} is for --mel-frontend: a vocoder has weights, give --checkpoint")
     if args.stateless != (args.frames is not None):
         raise UserError("--stateless and --frames N belong together: give both or neither")
     return args
@@ -67,11 +86,11 @@ def newest_run(runs: Path = RUNS) -> Path:
     return cli.checkpoint(str(max(saved, key=lambda path: path.stat().st_mtime).parent))
 
 
-def output_path(args, checkpoint: Path) -> Path:
+def output_path(args, source: Path) -> Path:
     """Where the model goes, proven writable before the work. Raises ``UserError`` when it cannot go there."""
     kind = "saved_model" if args.saved_model else f"{args.mode}.tflite"
     stateless = f"_stateless{args.frames}" if args.stateless else ""
-    output = args.output or checkpoint.with_name(f"{checkpoint.stem}{stateless}_{kind}")
+    output = args.output or source.with_name(f"{source.stem}{stateless}_{kind}")
     if output.is_dir() and not args.saved_model:
         raise UserError(f"--output {output} is a folder: give the name of a file")
     cli.writable_folder(output.parent)
@@ -80,10 +99,44 @@ def output_path(args, checkpoint: Path) -> Path:
 
 def main(argv=None) -> int:
     args = parse(argv)
-    checkpoint = cli.checkpoint(args.checkpoint) if args.checkpoint else newest_run()
-    output = output_path(args, checkpoint)
     data = cli.existing_folder(args.evaluation_data, "--evaluation-data") if args.evaluation_data else DEMO_HELD_OUT
+    if args.config:
+        source, audio = Path(args.config), Config.load(args.config).audio
+    else:
+        source, audio = cli.checkpoint(args.checkpoint) if args.checkpoint else newest_run(), None
+    output = output_path(args, source)
+    if args.mode == MEL_FRONTEND:
+        return export_mel_frontend(source, audio, data, output)
+    return export_vocoder(args, source, data, output)
 
+
+def export_mel_frontend(source: Path, audio: AudioConfig | None, data: Path, output: Path) -> int:
+    """Writes the front end of these settings, or of a checkpoint. Exit code 1 where it computes something else."""
+    from export.mel_frontend import MAX_DIFFERENCE, build, largest_difference
+    from export.quality import load_clips
+    from hifigan_tf.contract import MelContract, pack, read
+    from hifigan_tf.files import write_bytes
+    from hifigan_tf.generator import load_generator
+    from hifigan_tf.mel_frontend import TfliteMelSpectrogram
+
+    audio = audio or load_generator(source).audio
+    clips = load_clips(data, audio, convert_rate=data == DEMO_HELD_OUT)
+    log.info("exporting the mel front end of %s", source)
+    model = build(audio)
+    difference = largest_difference(TfliteMelSpectrogram(model), clips)
+    print(f"largest difference of a log-mel {difference:.1e}, over {len(clips)} clips; {len(model) / 1e6:.2f} MB")
+    if not difference <= MAX_DIFFERENCE:
+        print(f"not written: a log-mel differs by {difference:.1e}, the limit is {MAX_DIFFERENCE:.0e}", file=sys.stderr)
+        return 1
+    quality = {"clips": len(clips), "largest_difference": difference}
+    contract = dataclasses.replace(read(model, str(output), MelContract), quality=quality)
+    write_bytes(output, pack(model, contract))
+    log.info("wrote %s", output)
+    return 0
+
+
+def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
+    """Writes the generator of a checkpoint as the options say. Exit code 1 where it loses too much."""
     from export.build import Build
     from export.quality import DEFAULT_LIMITS, Limits, compare, load_clips, speed, table
     from export.saved_model import SavedModelInterpreter, publish
@@ -95,7 +148,8 @@ def main(argv=None) -> int:
     generator = load_generator(checkpoint)
     clips = load_clips(data, generator.audio, convert_rate=data == DEMO_HELD_OUT)
     log.info("exporting %s as %s", checkpoint, "SavedModel" if args.saved_model else args.mode)
-    chunks = (args.chunk_frames, BULK * args.chunk_frames)
+    chunk = args.chunk_frames or CHUNK_FRAMES
+    chunks = (chunk, BULK * chunk)
     build = Build(generator, args.mode, chunks, args.frames)
     contract = build.contract()
     with tempfile.TemporaryDirectory() as temporary:

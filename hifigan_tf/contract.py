@@ -9,6 +9,7 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass, field
+from typing import ClassVar, TypeVar
 
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
@@ -22,30 +23,75 @@ MEL, VALID, AUDIO, UNUSED = "mel", "valid", "audio", "unused"
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """Everything a program needs to run a model.
+    """What models of every kind say: settings and range of the mel, what was measured, what made the file."""
 
-    ``audio`` is the mel front end, ``generator`` the hyper-parameters; ``float_layers`` are what an 8-bit model
-    computes in float. Signatures are given by name. A stateful model has ``stream``, from the frames of a chunk
-    to a signature; ``edge``, the smallest chunk with the input ``valid``, int32 [2], the first frame of the
-    utterance and the one after its last, counted from the start of the chunk; and ``initial_state``, whose
-    input ``unused`` is there because Java refuses a signature without any. The edge serves chunks that begin
-    before frame ``edge_frames`` or reach past the end. ``states`` gives names and shapes: each is an input and
-    an output, zero at the start. Audio comes ``delay_samples`` late.
+    command: ClassVar[str]  # that exports this kind
+
+    kind: str
+    audio: dict
+    log_base: str = "e"
+    log_floor: float
+    quality: dict = field(default_factory=dict)
+    versions: dict = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def audio_config(self) -> AudioConfig:
+        return AudioConfig(**self.audio)
+
+    def dumps(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelContract(Contract):
+    """Everything a program needs to run a mel front end.
+
+    The signature ``analyze`` makes ``block_frames`` frames of ``block_samples`` samples. The caller fills the
+    last hop of an utterance with silence, a short one up to ``min_samples``; mirrors ``mirrored_samples`` at
+    either end; fills the last block up with zeros, and drops the frames that are too many (``MelStream``).
+    """
+
+    command: ClassVar[str] = "python export/to_tflite.py --mel-frontend"
+
+    kind: str = "mel_frontend"
+    audio_layout: str = "[1, block_samples], -1 to 1"
+    mel_layout: str = "[1, block_frames, num_mels]"
+    inputs: dict = field(default_factory=lambda: {"audio": AUDIO})
+    outputs: dict = field(default_factory=lambda: {"mel": MEL})
+    analyze: str
+    block_frames: int
+    block_samples: int
+    mirrored_samples: int
+    min_samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocoderContract(Contract):
+    """Everything a program needs to run a vocoder.
+
+    ``generator`` are the hyper-parameters; ``float_layers`` are what an 8-bit model computes in float. Signatures
+    are given by name. A stateful model has ``stream``, from the frames of a chunk to a signature; ``edge``, the
+    smallest chunk with the input ``valid``, int32 [2], the first frame of the utterance and the one after its
+    last, counted from the start of the chunk; and ``initial_state``, whose input ``unused`` is there because Java
+    refuses a signature without any. The edge serves chunks that begin before frame ``edge_frames`` or reach past
+    the end. ``states`` gives names and shapes: each is an input and an output, zero at the start. Audio comes
+    ``delay_samples`` late.
 
     A stateless model has ``window`` and ``window_edge`` (with ``valid``, for an utterance shorter than the
     window) of ``window_frames``, of whose output ``margin_frames`` at either end are wrong unless the
     utterance ends there.
     """
 
+    command: ClassVar[str] = "python export/to_tflite.py"
+
+    kind: str = "vocoder"
     mode: str
     float_layers: tuple[str, ...] = ()
-    audio: dict
     generator: dict
     fingerprint: str
     mel_layout: str = "[1, frames, num_mels]"
     audio_layout: str = "[1, frames * hop_size], -1 to 1"
-    log_base: str = "e"
-    log_floor: float
     inputs: dict = field(default_factory=lambda: {"mel": MEL, "valid": VALID, "unused": UNUSED})
     outputs: dict = field(default_factory=lambda: {"audio": AUDIO})
     stateful: bool
@@ -61,17 +107,10 @@ class Contract:
     window_edge: str | None = None
     window_frames: int = 0
     margin_frames: int = 0
-    quality: dict = field(default_factory=dict)
     speed: dict = field(default_factory=dict)
-    versions: dict = field(default_factory=dict)
-    format: int = FORMAT
 
-    @property
-    def audio_config(self) -> AudioConfig:
-        return AudioConfig(**self.audio)
 
-    def dumps(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+Kind = TypeVar("Kind", bound=Contract)
 
 
 def pack(model: bytes, contract: Contract) -> bytes:
@@ -93,9 +132,12 @@ def unpack(model: bytes) -> bytes:
         return model
 
 
-def read(model: bytes, name: str) -> Contract:
-    """The contract in a model's bytes. Raises ``UserError``, naming ``name``, when there is none to be read."""
-    again = "export it again with python export/to_tflite.py"
+def read(model: bytes, name: str, kind: type[Kind] = VocoderContract) -> Kind:
+    """The contract in a model's bytes.
+
+    Raises ``UserError``, naming ``name``, when there is none to be read or the model is of another kind.
+    """
+    again = f"export it again with {kind.command}"
     if model[4:8] != b"TFL3":
         raise UserError(f"{name} is no TFLite model: {again}")
     try:
@@ -108,7 +150,10 @@ def read(model: bytes, name: str) -> Contract:
     try:
         if values["format"] != FORMAT:
             raise UserError(f"{name} has a contract of format {values['format']}, this version reads {FORMAT}: {again}")
-        contract = Contract(**values)
+        found = values.get("kind", VocoderContract.kind)  # which the first exports did not say
+        if found != kind.kind:
+            raise UserError(f"{name} is a {found}, and a {kind.kind} is needed: export one with {kind.command}")
+        contract = kind(**values)
         contract.audio_config  # noqa: B018 - checks itself
     except (KeyError, TypeError) as error:
         raise UserError(f"{name} carries a contract that does not fit ({error}): {again}") from None

@@ -26,6 +26,20 @@ def atomic_path(path: str | Path):
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: str | Path):
+    """A temporary folder beside ``path`` that replaces it when the block ends well, and is removed when not."""
+    path = Path(path)
+    # Beside it: only within a file system is a move one step.
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
+        new = Path(beside) / "new"
+        new.mkdir()
+        yield new
+        if path.exists():
+            path.rename(Path(beside) / "old")
+        new.rename(path)
+
+
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Writes a whole file atomically; a full disk is an ``OSError`` that says so, and leaves nothing behind."""
     with atomic_path(path) as temporary:

@@ -1,4 +1,4 @@
-"""A ``.tflite`` vocoder with its contract, run by LiteRT; no TensorFlow is needed."""
+"""A ``.tflite`` with its contract, above all a vocoder, run by LiteRT; no TensorFlow is needed."""
 
 import threading
 from dataclasses import dataclass, field
@@ -7,18 +7,23 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf.cli import one_line
-from hifigan_tf.contract import Contract, read
+from hifigan_tf.contract import Contract, VocoderContract, read
 from hifigan_tf.errors import UserError
 
 
 def load_tflite(
     model: str | Path | bytes, chunk_frames: int | None = None, threads: int = 1, interpreter=None
 ) -> "ContractVocoder":
-    """A model from a ``.tflite`` path or the bytes of one.
+    """A vocoder from a ``.tflite`` path or the bytes of one.
 
     ``interpreter`` is a class with the interface of LiteRT's, which is the default; ``tf.lite.Interpreter``
     is another. Raises ``UserError`` for a file that is missing, cut short, or without its contract.
     """
+    return ContractVocoder(*open_tflite(model, VocoderContract, threads, interpreter), chunk_frames)
+
+
+def open_tflite(model: str | Path | bytes, kind: type[Contract], threads: int, interpreter=None):
+    """The contract, of this kind, and the interpreter of a ``.tflite``. Arguments and errors as ``load_tflite``."""
     if interpreter is None:
         from ai_edge_litert.interpreter import Interpreter as interpreter
     name = "the model" if isinstance(model, bytes) else str(model)
@@ -26,35 +31,22 @@ def load_tflite(
         if not Path(model).is_file():
             raise UserError(f"model {model} does not exist: check the path")
         model = Path(model).read_bytes()
-    contract = read(model, name)
+    contract = read(model, name, kind)
     try:
-        return ContractVocoder(contract, interpreter(model_content=model, num_threads=threads), chunk_frames)
+        return contract, interpreter(model_content=model, num_threads=threads)
     except (ValueError, RuntimeError) as error:
         raise UserError(f"{name} cannot be loaded (cut short?): {one_line(error)}") from None
 
 
-class ContractVocoder:
-    """A model loaded once, with its contract, for any number of streams and threads at a time.
+class ContractModel:
+    """A model loaded once, with its contract, for several threads. ``interpreter`` has ``get_signature_runner``."""
 
-    ``interpreter`` has ``get_signature_runner``. ``chunk_frames`` is one of the contract's, the smallest by
-    default: least latency, and the best quality of an 8-bit model, whose ranges follow the loudness.
-    """
-
-    def __init__(self, contract: Contract, interpreter, chunk_frames: int | None = None):
+    def __init__(self, contract: Contract, interpreter):
         self.contract = contract
         self.audio = contract.audio_config
-        self.fingerprint = contract.fingerprint
-        self.window_frames = contract.window_frames
-        self.margin_frames = contract.margin_frames
         self._interpreter = interpreter
         self._runners: dict = {}
         self._lock = threading.Lock()
-        if contract.stateful:
-            known = contract.chunk_frames
-            if chunk_frames is not None and chunk_frames not in known:
-                raise UserError(f"this model has no chunk of {chunk_frames} frames: it has {_listed(known)}")
-            self.edge_chunk = min(known)
-            self.chunk_frames = chunk_frames or self.edge_chunk
 
     def call(self, signature: str, **inputs) -> dict[str, np.ndarray]:
         """Runs a signature; its outputs are copies, so that streams cannot disturb each other."""
@@ -63,6 +55,26 @@ class ContractVocoder:
                 self._runners[signature] = self._interpreter.get_signature_runner(signature)
             return self._runners[signature](**inputs)
 
+
+class ContractVocoder(ContractModel):
+    """A vocoder for any number of streams and threads at a time.
+
+    ``chunk_frames`` is one of the contract's, the smallest by default: least latency, and the best quality of
+    an 8-bit model, whose ranges follow the loudness.
+    """
+
+    def __init__(self, contract: VocoderContract, interpreter, chunk_frames: int | None = None):
+        super().__init__(contract, interpreter)
+        self.fingerprint = contract.fingerprint
+        self.window_frames = contract.window_frames
+        self.margin_frames = contract.margin_frames
+        if contract.stateful:
+            known = contract.chunk_frames
+            if chunk_frames is not None and chunk_frames not in known:
+                raise UserError(f"this model has no chunk of {chunk_frames} frames: it has {_listed(known)}")
+            self.edge_chunk = min(known)
+            self.chunk_frames = chunk_frames or self.edge_chunk
+
     def initial_state(self) -> dict[str, np.ndarray]:
         """The state before the first chunk."""
         return self.call(self.contract.initial_state, unused=np.zeros(1, np.float32))
@@ -70,7 +82,7 @@ class ContractVocoder:
     def step(self, mel: np.ndarray, states: dict, valid: tuple[int, int] | None) -> tuple[np.ndarray, dict]:
         """One chunk ``[frames, num_mels]``: its audio ``[frames * hop_size]``, late, and the next state.
 
-        With ``valid`` (``Contract``) the edge runs, and the chunk must be the smallest.
+        With ``valid`` (``VocoderContract``) the edge runs, and the chunk must be the smallest.
         """
         contract = self.contract
         if valid is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from hifigan_tf.config import Config
 from hifigan_tf.shipped import CONFIGS
@@ -18,7 +19,14 @@ from hifigan_tf.shipped import CONFIGS
 DATA = Path(__file__).parent / "data"
 
 
-LONGEST_FIRST = ("test_train.py", "test_to_tflite.py", "test_streaming.py", "test_golden.py", "test_demo.py")
+LONGEST_FIRST = (
+    "test_train.py",
+    "test_to_tflite.py",
+    "test_streaming.py",
+    "test_golden.py",
+    "test_demo.py",
+    "test_android_assets.py",
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -99,3 +107,15 @@ def relative_error(value, reference) -> float:
     """Relative L2 distance."""
     value, reference = np.asarray(value, np.float64), np.asarray(reference, np.float64)
     return float(np.linalg.norm(value - reference) / np.linalg.norm(reference))
+
+
+def model_of(data):
+    """The structure inside the bytes of a ``.tflite``."""
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
+
+
+def operations(model):
+    """``[(name of the operation, operator, its subgraph)]``."""
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    return [(names[codes[op.opcodeIndex]], op, graph) for graph in model.subgraphs for op in graph.operators]

@@ -14,7 +14,7 @@ LAYERS = [
     ["audio", "clip_lists", "mel", "mel_formats"],
     ["metrics", "plots", "batch"],
     ["convolution", "layers", "generator"],
-    ["mel_stream", "contract", "windows", "litert", "streaming"],  # inference ends here
+    ["mel_stream", "contract", "windows", "litert", "streaming", "mel_frontend"],  # inference ends here
     ["losses", "discriminators", "optimizer"],
     ["decoding", "packed", "data", "trainer", "run_folder", "summaries", "loop"],
     [

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from ai_edge_litert import schema_py_generated as schema
+from conftest import model_of, operations
 
 from export import benchmark, quality, to_tflite
 from export.build import Build
@@ -59,17 +60,6 @@ def export(checkpoint, clips, tmp_path):
         return code, output
 
     return export
-
-
-def model_of(data):
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
-
-
-def operations(model):
-    """``[(name of the operation, operator, its subgraph)]``."""
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
-    return [(names[codes[op.opcodeIndex]], op, graph) for graph in model.subgraphs for op in graph.operators]
 
 
 @pytest.mark.parametrize("mode", ["float32", "float16", "int8"])

@@ -1,0 +1,24 @@
+package dev.hifigan.demo;
+
+import android.app.Application;
+
+/** Holds the session, which outlives every activity: rotation and the background do not disturb its work. */
+public final class DemoApplication extends Application {
+    private Session session;
+
+    @Override
+    public void onCreate() {
+        super.onCreate();
+        session = new Session(this);
+    }
+
+    Session session() {
+        return session;
+    }
+
+    @Override
+    public void onTrimMemory(int level) {
+        super.onTrimMemory(level);
+        session.trimMemory(level);
+    }
+}

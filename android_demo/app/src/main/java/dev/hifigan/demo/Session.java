@@ -1,0 +1,154 @@
+package dev.hifigan.demo;
+
+import android.content.ComponentCallbacks2;
+import android.content.Context;
+import android.net.Uri;
+import android.os.Handler;
+import android.os.Looper;
+import dev.hifigan.vocoder.AudioInput;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/**
+ * What the app does and shows, whichever activity is there to show it: one piece of work at a time on a worker thread,
+ * one track at a time on a player. Every method is for the main thread, and none waits.
+ */
+final class Session implements Task.Listener, Player.Listener {
+    /** Whoever shows it. */
+    interface Screen {
+        void show(UiState state);
+    }
+
+    private final Context context;
+    private final Handler main = new Handler(Looper.getMainLooper());
+    private final ExecutorService worker = Executors.newSingleThreadExecutor();
+    private final Player player;
+    private UiState state = new UiState(Work.of(Work.Phase.IDLE, Source.BUNDLED), null, null);
+    private Task task; // the newest; what older ones still report is not heard
+    private Screen screen; // null while there is none
+    private boolean inBackground;
+
+    Session(Context context) {
+        this.context = context;
+        player = new Player(context, main, this);
+    }
+
+    void attach(Screen screen) {
+        this.screen = screen;
+        setInBackground(false);
+        screen.show(state);
+    }
+
+    /** @param background whether the app is left, rather than turned by 90 degrees */
+    void detach(Screen screen, boolean background) {
+        if (screen == this.screen) {
+            this.screen = null;
+            setInBackground(background);
+        }
+    }
+
+    /** Whether nothing has been chosen or done yet. */
+    boolean isFresh() {
+        return task == null;
+    }
+
+    void chooseBundled() {
+        begin(null, Work.of(Work.Phase.IDLE, Source.BUNDLED));
+    }
+
+    void choosePicked(Uri uri) {
+        begin(new NameTask(context, main, this, uri, state.work.source), null);
+    }
+
+    void record() {
+        begin(new RecordTask(context, main, this, state.work.source), null);
+    }
+
+    /** @param mode of the model: {@code "int8"}, say */
+    void vocode(String mode, int threads) {
+        begin(new VocodeTask(context, main, this, state.work.source, mode, threads), null);
+    }
+
+    /** Ends the work under way and falls silent. */
+    void stop() {
+        task.stop(null);
+        player.stop();
+    }
+
+    void play(Track track) {
+        show(state.with((Message) null));
+        AudioInput input = track == Track.ORIGINAL ? state.work.source.audio(context) : state.work.audio;
+        player.play(track, input);
+    }
+
+    void stopPlaying() {
+        player.stop();
+    }
+
+    void tell(Message message) {
+        show(state.with(message));
+    }
+
+    /** The user has left for good. */
+    void finish() {
+        chooseBundled();
+    }
+
+    void trimMemory(int level) {
+        boolean urgent = level == ComponentCallbacks2.TRIM_MEMORY_RUNNING_CRITICAL
+                || level >= ComponentCallbacks2.TRIM_MEMORY_MODERATE;
+        if (urgent && state.work.isBusy()) {
+            task.stop(Message.of(R.string.error_memory));
+        }
+    }
+
+    @Override
+    public void onWork(Task from, Work work) {
+        if (from != task) {
+            return;
+        }
+        boolean first = work.audio != null && state.work.audio == null;
+        show(state.with(work));
+        if (first && !inBackground && !from.isStopped()) {
+            play(Track.VOCODED);
+        }
+    }
+
+    @Override
+    public void onPlaying(UiState.Playback playback) {
+        show(state.with(playback));
+    }
+
+    @Override
+    public void onSilent(Message problem) {
+        show(new UiState(state.work, null, problem == null ? state.message : problem));
+    }
+
+    /** Ends what was going on, and begins the next. */
+    private void begin(Task next, Work idle) {
+        if (task != null) {
+            task.stop(null);
+        }
+        player.stop();
+        task = next;
+        show(new UiState(next == null ? idle : next.last(), null, null));
+        if (next != null) {
+            worker.execute(next);
+        }
+    }
+
+    private void setInBackground(boolean inBackground) {
+        this.inBackground = inBackground;
+        player.setInBackground(inBackground);
+        if (inBackground && state.work.phase == Work.Phase.RECORDING) {
+            task.stop(null); // an app in the background hears nothing but silence
+        }
+    }
+
+    private void show(UiState next) {
+        state = next;
+        if (screen != null) {
+            screen.show(next);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+package dev.hifigan.vocoder;
+
+import java.io.Closeable;
+import java.io.IOException;
+
+/** A recording, decoded a piece at a time. */
+public interface AudioSource extends Closeable {
+    /** In Hz. */
+    int samplingRate();
+
+    /** Samples in all; -1 where that is not known before the end. An estimate will do: it serves for progress. */
+    long samples();
+
+    /**
+     * The next samples, mono in -1 to 1; null at the end.
+     *
+     * @throws InputException for a recording that is corrupt or cut short
+     */
+    float[] read() throws IOException;
+}

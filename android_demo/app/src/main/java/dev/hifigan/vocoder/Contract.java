@@ -1,0 +1,150 @@
+package dev.hifigan.vocoder;
+
+import java.io.IOException;
+import java.nio.Buffer;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * What a {@code .tflite} file of this project says about itself: a JSON in a zip archive at the end of the model.
+ *
+ * <p>{@code hifigan_tf/contract.py} explains every field. The ones of the other kind are 0, null or empty.
+ */
+public final class Contract {
+    public static final String VOCODER = "vocoder";
+    public static final String MEL_FRONTEND = "mel_frontend";
+
+    /** No size of a good model comes near, and a product of two fits into memory. */
+    static final int LARGE = 1 << 14;
+
+    private static final String MEMBER = "contract.json";
+    private static final int FORMAT = 1;
+    private static final int VERY_LARGE = 1 << 24; // for numbers of samples, and of values in a state
+    private static final int MAGIC = 0x54464c33; // "TFL3", from the fifth byte
+
+    /** {@link #VOCODER} or {@link #MEL_FRONTEND}. */
+    public final String kind;
+    public final AudioSettings audio;
+    /** The whole contract, as {@link Json} reads it; {@code "quality"} and {@code "speed"} are for people. */
+    public final Map<String, Object> values;
+
+    /** Of a vocoder: {@code "float32"}, {@code "float16"} or {@code "int8"}. */
+    public final String mode;
+    /** Whether a vocoder carries its state from chunk to chunk; the fields below, to {@link #edge}, need that. */
+    public final boolean stateful;
+    /** The lengths of chunks in frames, ascending. */
+    public final int[] chunkFrames;
+    /** How late the audio comes. */
+    public final int delaySamples;
+    /** Chunks that begin before this frame go through {@link #edge}. */
+    public final int edgeFrames;
+    /** Number of values in each state, by the name of its tensor. */
+    public final Map<String, Integer> states;
+    /** Signatures, those of {@code stream} by their frames. */
+    public final Map<Integer, String> stream;
+    public final String edge;
+    public final String initialState;
+
+    /** Of a mel front end: its signature, the frames that it makes of so many samples ... */
+    public final String analyze;
+    public final int blockFrames;
+    public final int blockSamples;
+    /** ... and how to treat the ends: see {@link MelAnalyzer}. */
+    public final int mirroredSamples;
+    public final int minSamples;
+
+    private Contract(Fields fields) {
+        values = fields.values();
+        kind = fields.has("kind") ? fields.text("kind") : VOCODER;
+        audio = new AudioSettings(fields.object("audio"));
+        boolean vocoder = kind.equals(VOCODER);
+        mode = vocoder ? fields.text("mode") : null;
+        stateful = vocoder && fields.flag("stateful");
+        chunkFrames = stateful ? fields.integers("chunk_frames", 1, LARGE) : new int[0];
+        delaySamples = stateful ? fields.integer("delay_samples", 0, VERY_LARGE) : 0;
+        edgeFrames = stateful ? fields.integer("edge_frames", 0, LARGE) : 0;
+        states = stateful ? sizes(fields.object("states")) : Collections.<String, Integer>emptyMap();
+        stream = stateful ? streams(fields.object("stream"), chunkFrames) : Collections.<Integer, String>emptyMap();
+        edge = stateful ? fields.text("edge") : null;
+        initialState = stateful ? fields.text("initial_state") : null;
+        boolean melFrontend = kind.equals(MEL_FRONTEND);
+        analyze = melFrontend ? fields.text("analyze") : null;
+        blockFrames = melFrontend ? fields.integer("block_frames", 1, LARGE) : 0;
+        blockSamples = melFrontend ? fields.integer("block_samples", 1, VERY_LARGE) : 0;
+        mirroredSamples = melFrontend ? fields.integer("mirrored_samples", 0, LARGE) : 0;
+        minSamples = melFrontend ? fields.integer("min_samples", mirroredSamples + 1, VERY_LARGE) : 0;
+        if (melFrontend && blockSamples != (blockFrames - 1) * audio.hopSize + audio.nFft) {
+            throw new IllegalArgumentException("its block_samples is " + blockSamples);
+        }
+    }
+
+    /**
+     * The contract in a model's bytes.
+     *
+     * @param model the whole file; its position and limit do not matter
+     * @param name of the model, for messages
+     */
+    public static Contract read(ByteBuffer model, String name) throws ModelException {
+        ByteBuffer file = model.duplicate(); // which is big-endian
+        ((Buffer) file).clear();
+        if (file.limit() < 8 || file.getInt(4) != MAGIC) {
+            throw new ModelException(name + " is no TFLite model: export it with export/to_tflite.py");
+        }
+        try {
+            byte[] json = ZipTail.read(file, MEMBER);
+            if (json == null) {
+                throw new ModelException(name
+                        + " carries no contract (another project's model, or cut short): export or copy it again");
+            }
+            return parse(new String(json, StandardCharsets.UTF_8), name);
+        } catch (ModelException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new ModelException(name + " is damaged (" + e.getMessage() + "): export or copy it again", e);
+        } catch (IllegalArgumentException e) {
+            throw new ModelException(
+                    name + " carries a contract that does not fit (" + e.getMessage() + "): export it again", e);
+        }
+    }
+
+    private static Contract parse(String json, String name) throws ModelException {
+        Fields fields = new Fields(Json.parse(json));
+        int format = fields.integer("format", 0, LARGE);
+        if (format != FORMAT) {
+            throw new ModelException(name + " has a contract of format " + format + ", this app reads " + FORMAT
+                    + ": export it again, or update the app");
+        }
+        return new Contract(fields);
+    }
+
+    private static Map<String, Integer> sizes(Fields shapes) {
+        Map<String, Integer> sizes = new LinkedHashMap<String, Integer>();
+        for (String name : shapes.values().keySet()) {
+            long size = 1;
+            for (int length : shapes.integers(name, 1, VERY_LARGE)) {
+                size = Math.min(size * length, VERY_LARGE + 1);
+            }
+            if (size > VERY_LARGE) {
+                throw new IllegalArgumentException("its " + name + " is too large");
+            }
+            sizes.put(name, (int) size);
+        }
+        return Collections.unmodifiableMap(sizes);
+    }
+
+    private static Map<Integer, String> streams(Fields signatures, int[] chunkFrames) {
+        Arrays.sort(chunkFrames);
+        Map<Integer, String> streams = new LinkedHashMap<Integer, String>();
+        for (int frames : chunkFrames) {
+            streams.put(frames, signatures.text(String.valueOf(frames)));
+        }
+        if (streams.isEmpty()) {
+            throw new IllegalArgumentException("its chunk_frames are none");
+        }
+        return Collections.unmodifiableMap(streams);
+    }
+}

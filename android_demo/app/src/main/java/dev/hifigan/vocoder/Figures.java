@@ -1,0 +1,39 @@
+package dev.hifigan.vocoder;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** How fast a job is. What it waits for, such as a loudspeaker that takes audio as it plays, is not counted. */
+public final class Figures {
+    /** Seconds until the first samples were ready for the sink, everything before them included; NaN before that. */
+    public final double firstAudioSeconds;
+    /** Seconds of audio made. */
+    public final double audioSeconds;
+    /** Seconds that the mel took: reading, decoding and analysing. */
+    public final double melSeconds;
+    /** Seconds that the vocoder took. */
+    public final double vocoderSeconds;
+
+    Figures(double firstAudioSeconds, double audioSeconds, double melSeconds, double vocoderSeconds) {
+        this.firstAudioSeconds = firstAudioSeconds;
+        this.audioSeconds = audioSeconds;
+        this.melSeconds = melSeconds;
+        this.vocoderSeconds = vocoderSeconds;
+    }
+
+    /** Time of the vocoder over the length of its audio: below 1 is faster than it plays. NaN before any audio. */
+    public double realTimeFactor() {
+        return vocoderSeconds / audioSeconds;
+    }
+
+    /** For a JSON file ({@link Json#write}). */
+    public Map<String, Object> toMap() {
+        Map<String, Object> map = new LinkedHashMap<String, Object>();
+        map.put("first_audio_seconds", firstAudioSeconds);
+        map.put("audio_seconds", audioSeconds);
+        map.put("mel_seconds", melSeconds);
+        map.put("vocoder_seconds", vocoderSeconds);
+        map.put("real_time_factor", realTimeFactor());
+        return map;
+    }
+}

@@ -1,0 +1,16 @@
+package dev.hifigan.vocoder;
+
+import java.io.Closeable;
+import java.io.IOException;
+
+/** A mel, read or computed a few frames at a time. */
+public interface MelSource extends Closeable {
+    /** The next frames {@code [none or more][numMels]}, natural logarithm; null at the end. */
+    float[][] next() throws IOException;
+
+    /** Length of the audio at the model's rate, known at the end; -1 where every frame stands for a whole hop. */
+    long samples();
+
+    /** How much has been read, 0 to 1; -1 where the length is not known. */
+    double progress();
+}

@@ -1,0 +1,46 @@
+package dev.hifigan.vocoder;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertThrows;
+
+import org.junit.Test;
+
+public class LevelTest {
+    private final Level level = new Level("a.wav");
+
+    @Test
+    public void bringsThePeakToThatOfTraining() throws InputException {
+        level.add(new float[] {0.1f, -0.5f});
+        level.add(new float[] {0.2f});
+        assertEquals(1.9f, level.gain(3), 1e-6);
+        assertEquals(3, level.samples());
+    }
+
+    @Test
+    public void refusesSilence() throws InputException {
+        level.add(new float[1000]);
+        assertEquals("a.wav is silent (peak 0.0): choose another recording", refusal());
+        level.add(new float[] {9e-5f});
+        assertEquals("a.wav is silent (peak 9.0E-5): choose another recording", refusal());
+    }
+
+    @Test
+    public void refusesWhatIsTooShort() throws InputException {
+        assertEquals("a.wav holds no samples: record or copy it again", refusal());
+        level.add(new float[] {0.5f});
+        assertEquals("a.wav is shorter than one frame: 1 of 256 samples", refusal());
+    }
+
+    @Test
+    public void refusesNumbersThatAreNone() throws InputException {
+        level.add(new float[100]);
+        for (float wrong : new float[] {Float.NaN, Float.NEGATIVE_INFINITY}) {
+            assertEquals("a.wav holds NaN or infinite samples (first at 101): export it again",
+                    assertThrows(InputException.class, () -> level.add(new float[] {0, wrong})).getMessage());
+        }
+    }
+
+    private String refusal() {
+        return assertThrows(InputException.class, () -> level.gain(256)).getMessage();
+    }
+}

@@ -1,0 +1,80 @@
+package dev.hifigan.vocoder;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertNull;
+
+import java.util.Random;
+import org.junit.Test;
+
+public class MelScaleTest {
+    private static final int BANDS = 16;
+
+    @Test
+    public void naturalLogarithmsAreNotForeign() {
+        assertNull(MelScale.foreign(noise(100, -11.5, 2)));
+        assertNull("a short loud vowel has a narrow range", MelScale.foreign(noise(10, -3, 0)));
+    }
+
+    @Test
+    public void magnitudes() {
+        float[][] mel = noise(100, -11.5, 2);
+        for (float[] frame : mel) {
+            for (int band = 0; band < BANDS; band++) {
+                frame[band] = (float) Math.exp(frame[band]);
+            }
+        }
+        assertEquals("values from 0.0 to 7.4 look like magnitudes without a logarithm", MelScale.foreign(mel));
+    }
+
+    @Test
+    public void decibels() {
+        assertEquals("values from -100.0 to 20.0 look like decibels", MelScale.foreign(noise(100, -100, 20)));
+    }
+
+    @Test
+    public void normalised() {
+        assertEquals("values from 0.0 to 1.0 look normalised", MelScale.foreign(noise(100, 0, 1)));
+        assertEquals("values from -4.0 to 4.0 look normalised", MelScale.foreign(noise(100, -4, 4)));
+        assertEquals("values from -7.0 to 4.0 look normalised", MelScale.foreign(noise(100, -7, 4)));
+    }
+
+    @Test
+    public void base10ByItsFloor() {
+        float[][] mel = noise(100, -4.9, 1);
+        assertNull("no floor yet, and too rough", MelScale.foreign(mel));
+        mel[3][5] = mel[70][2] = -5;
+        assertEquals("values from -5.0 to 1.0 look like base-10 logarithms", MelScale.foreign(mel));
+    }
+
+    @Test
+    public void base10ByItsSmoothness() {
+        float[][] mel = new float[100][BANDS];
+        for (int frame = 0; frame < mel.length; frame++) {
+            for (int band = 0; band < BANDS; band++) {
+                mel[frame][band] = (float) (-2.5 + 2 * Math.sin(0.2 * frame + band));
+            }
+        }
+        assertEquals("values from -4.5 to -0.5 look like base-10 logarithms", MelScale.foreign(mel));
+    }
+
+    @Test
+    public void noScaleAtAll() {
+        assertEquals("values from -100.0 to 100.0 are on no scale known here", MelScale.foreign(noise(500, -100, 100)));
+        assertEquals("values from -20.0 to 0.0 are on no scale known here", MelScale.foreign(noise(500, -20, 0)));
+        assertEquals("values from -11.0 to 5.0 are on no scale known here", MelScale.foreign(noise(500, -11, 5)));
+    }
+
+    /** Even between two values, which both occur. */
+    private static float[][] noise(int frames, double low, double high) {
+        Random random = new Random(1);
+        float[][] mel = new float[frames][BANDS];
+        for (float[] frame : mel) {
+            for (int band = 0; band < BANDS; band++) {
+                frame[band] = (float) (low + (high - low) * random.nextDouble());
+            }
+        }
+        mel[0][0] = (float) low;
+        mel[0][1] = (float) high;
+        return mel;
+    }
+}

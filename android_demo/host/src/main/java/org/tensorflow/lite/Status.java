@@ -1,0 +1,12 @@
+package org.tensorflow.lite;
+
+/** What LiteRT's functions return. */
+final class Status {
+    private Status() {}
+
+    static void check(int status, String what) {
+        if (status != 0) {
+            throw new IllegalStateException("Internal error: LiteRT refused " + what + " (status " + status + ")");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+package dev.hifigan.vocoder;
+
+import static org.junit.Assert.assertArrayEquals;
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertThrows;
+import static org.junit.Assert.assertTrue;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.Test;
+
+public class StreamingVocoderTest {
+    private static final float TOLERANCE = 1e-5f; // of float models; an 8-bit one must equal Python's on every sample
+
+    @Test
+    public void int8EqualsPythonOnEverySample() throws IOException {
+        for (int chunk : Reference.CHUNKS) {
+            assertEqualsPython("int8", chunk, 0, 1, chunk, -3, -50, 10000);
+        }
+    }
+
+    @Test
+    public void float32EqualsPython() throws IOException {
+        for (int chunk : Reference.CHUNKS) {
+            assertEqualsPython("float32", chunk, TOLERANCE, chunk, -50);
+        }
+    }
+
+    @Test
+    public void float16EqualsPython() throws IOException {
+        for (int chunk : Reference.CHUNKS) {
+            assertEqualsPython("float16", chunk, TOLERANCE, chunk, -50);
+        }
+    }
+
+    @Test
+    public void utterancesOfAnyLengthEqualPython() throws IOException {
+        float[][] mel = Reference.mel(Reference.clips().get(0));
+        for (String mode : Reference.MODES) {
+            for (int chunk : Reference.CHUNKS) {
+                double largest = 0;
+                try (StreamingVocoder vocoder = Reference.vocoder(mode, chunk)) {
+                    for (String frames : Reference.names("short/" + mode + "_" + chunk, ".f32")) {
+                        float[] expected = Reference.floats("short/" + mode + "_" + chunk + "/" + frames + ".f32");
+                        float[][] start = Arrays.copyOf(mel, Integer.parseInt(frames));
+                        largest = Math.max(largest, Reference.largestDifference(expected, vocode(vocoder, start, 1)));
+                        vocoder.reset();
+                    }
+                }
+                assertTrue(mode + ": " + largest, largest <= (mode.equals("int8") ? 0 : TOLERANCE));
+            }
+        }
+    }
+
+    @Test
+    public void everyFrameBecomesAHop() throws IOException {
+        float[][] mel = Reference.mel(Reference.clips().get(0));
+        try (StreamingVocoder vocoder = Reference.vocoder("int8", 16)) {
+            for (int frames = 0; frames < 50; frames++) {
+                float[] audio = vocode(vocoder, Arrays.copyOf(mel, frames), 7);
+                assertEquals(frames * vocoder.contract().audio.hopSize, audio.length);
+                vocoder.reset();
+            }
+        }
+    }
+
+    @Test
+    public void theFirstAudioComesLongBeforeTheLast() throws IOException {
+        float[][] mel = Reference.mel(Reference.clips().get(0));
+        try (StreamingVocoder vocoder = Reference.vocoder("int8", 4)) {
+            int frames = 0;
+            int samples = 0;
+            while (samples == 0) {
+                samples = vocoder.push(new float[][] {mel[frames++]}).length;
+            }
+            Contract contract = vocoder.contract();
+            int late = contract.delaySamples / contract.audio.hopSize + 4;
+            assertTrue("after " + frames + " frames", frames <= late);
+        }
+    }
+
+    @Test
+    public void resetForgetsTheUtterance() throws IOException {
+        float[][] mel = Arrays.copyOf(Reference.mel(Reference.clips().get(0)), 40);
+        try (StreamingVocoder vocoder = Reference.vocoder("int8", 4)) {
+            float[] fresh = vocode(vocoder, mel, 40);
+            vocoder.reset();
+            vocoder.push(Arrays.copyOfRange(mel, 20, 39)); // something else, left unfinished
+            vocoder.reset();
+            assertArrayEquals(fresh, vocode(vocoder, mel, 40), 0);
+        }
+    }
+
+    @Test
+    public void twoVocodersDoNotDisturbEachOther() throws IOException {
+        float[][] mel = Arrays.copyOf(Reference.mel(Reference.clips().get(0)), 40);
+        try (StreamingVocoder one = Reference.vocoder("int8", 4);
+                StreamingVocoder other = Reference.vocoder("int8", 4)) {
+            float[] alone = vocode(one, mel, 40);
+            one.reset();
+            Floats first = new Floats();
+            Floats second = new Floats();
+            for (int i = 0; i < mel.length; i++) {
+                first.append(one.push(new float[][] {mel[i]}));
+                second.append(other.push(new float[][] {mel[i]}));
+            }
+            first.append(one.flush());
+            second.append(other.flush());
+            assertArrayEquals(alone, first.toArray(), 0);
+            assertArrayEquals(alone, second.toArray(), 0);
+        }
+    }
+
+    @Test
+    public void moreThreadsGiveTheSame() throws IOException {
+        float[][] mel = Arrays.copyOf(Reference.mel(Reference.clips().get(0)), 40);
+        String name = "vocoder_int8";
+        try (StreamingVocoder one = Reference.vocoder("int8", 4);
+                StreamingVocoder two = new StreamingVocoder(Reference.model(name), name, 2)) {
+            assertArrayEquals(vocode(one, mel, 40), vocode(two, mel, 40), 0);
+        }
+    }
+
+    @Test
+    public void nanIsRefusedAndLeavesTheStreamUnharmed() throws IOException {
+        assertRefusedUnharmed(mel -> mel[1][3] = Float.NaN,
+                "the pushed frames hold NaN (first at frame 1, band 3): none was taken");
+        assertRefusedUnharmed(mel -> mel[0][0] = Float.NEGATIVE_INFINITY,
+                "the pushed frames hold -Infinity (first at frame 0, band 0): none was taken");
+    }
+
+    @Test
+    public void otherBandsAreRefusedAndLeaveTheStreamUnharmed() throws IOException {
+        assertRefusedUnharmed(mel -> mel[1] = new float[79],
+                "a frame of 79 bands was pushed: vocoder_int8.tflite takes 80");
+    }
+
+    @Test
+    public void pushAfterFlushIsRefusedUntilReset() throws IOException {
+        try (StreamingVocoder vocoder = Reference.vocoder("int8", 4)) {
+            assertEquals("an utterance of nothing", 0, vocoder.flush().length);
+            String over = " after flush: the utterance is over, reset() begins another";
+            assertEquals("push" + over, refusal(() -> vocoder.push(new float[0][])));
+            assertEquals("flush" + over, refusal(vocoder::flush));
+            vocoder.reset();
+            assertEquals(0, vocoder.push(new float[0][]).length);
+        }
+    }
+
+    @Test
+    public void aClosedVocoderRefusesEverything() throws IOException {
+        StreamingVocoder vocoder = Reference.vocoder("int8", 4);
+        vocoder.close();
+        vocoder.close();
+        String closed = "vocoder_int8.tflite is closed: load it again";
+        assertEquals(closed, refusal(() -> vocoder.push(new float[0][])));
+        assertEquals(closed, refusal(vocoder::flush));
+        assertEquals(closed, refusal(vocoder::reset));
+    }
+
+    @Test
+    public void speedIsMeasured() throws IOException {
+        float[][] mel = Reference.mel(Reference.clips().get(0));
+        for (String mode : Reference.MODES) {
+            long start = System.nanoTime();
+            try (StreamingVocoder vocoder = Reference.vocoder(mode, 4)) {
+                double load = (System.nanoTime() - start) / 1e6;
+                start = System.nanoTime();
+                double audio = vocoder.contract().audio.seconds(vocode(vocoder, mel, 4).length);
+                double speed = audio / ((System.nanoTime() - start) / 1e9);
+                Reference.figure("speed      %-8s loaded in %4.0f ms, %5.1f x real time, one thread",
+                        mode, load, speed);
+                assertTrue(audio > 0);
+            }
+        }
+    }
+
+    private interface Damage {
+        void to(float[][] mel);
+    }
+
+    private static void assertRefusedUnharmed(Damage damage, String message) throws IOException {
+        float[][] mel = Arrays.copyOf(Reference.mel(Reference.clips().get(0)), 30);
+        try (StreamingVocoder vocoder = Reference.vocoder("int8", 4)) {
+            float[] expected = vocode(vocoder, mel, 10);
+            vocoder.reset();
+            Floats audio = new Floats();
+            audio.append(vocoder.push(Arrays.copyOf(mel, 10)));
+            float[][] bad = {mel[10].clone(), mel[11].clone()};
+            damage.to(bad);
+            assertEquals(message, assertThrows(IllegalArgumentException.class, () -> vocoder.push(bad)).getMessage());
+            audio.append(vocoder.push(Arrays.copyOfRange(mel, 10, 30)));
+            audio.append(vocoder.flush());
+            assertArrayEquals(expected, audio.toArray(), 0);
+        }
+    }
+
+    private static String refusal(org.junit.function.ThrowingRunnable call) {
+        return assertThrows(IllegalStateException.class, call).getMessage();
+    }
+
+    /** All clips, in pushes of each kind: so many frames, or at random up to so many where negative. */
+    private static void assertEqualsPython(String mode, int chunk, float tolerance, int... pushes) throws IOException {
+        double largest = 0;
+        long samples = 0;
+        try (StreamingVocoder vocoder = Reference.vocoder(mode, chunk)) {
+            assertEquals(chunk, vocoder.chunkFrames());
+            for (String clip : Reference.clips()) {
+                float[] expected = Reference.floats("audio/" + mode + "_" + chunk + "/" + clip + ".f32");
+                float[][] mel = Reference.mel(clip);
+                for (int most : pushes) {
+                    largest = Math.max(largest, Reference.largestDifference(expected, vocode(vocoder, mel, most)));
+                    samples += expected.length;
+                    vocoder.reset();
+                }
+            }
+        }
+        Reference.figure("parity     %-8s chunks of %2d: largest difference %.1e over %d samples",
+                mode, chunk, largest, samples);
+        assertTrue(mode + ": " + largest, largest <= tolerance);
+    }
+
+    /** Pushes so many frames at a time; at random up to so many when it is negative. */
+    private static float[] vocode(StreamingVocoder vocoder, float[][] mel, int most) {
+        Random random = new Random(most);
+        Floats audio = new Floats();
+        for (int start = 0; start < mel.length; ) {
+            int count = most > 0 ? most : random.nextInt(1 - most);
+            int end = Math.min(mel.length, start + count);
+            audio.append(vocoder.push(Arrays.copyOfRange(mel, start, end)));
+            start = end;
+        }
+        audio.append(vocoder.flush());
+        return audio.toArray();
+    }
+}

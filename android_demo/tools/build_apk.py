@@ -1,0 +1,192 @@
+"""A signed debug APK without Gradle, Android Studio or an SDK: Debian's tools, and jars from Maven Central.
+
+``python android_demo/tools/build_apk.py`` writes ``android_demo/build/hifigan-demo.apk``. Gradle builds the same app;
+what both need to know stands in ``gradle.properties``.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+TOOLS = Path(__file__).resolve().parent
+ROOT = TOOLS.parent
+SOURCES = ROOT / "app/src/main"
+ASSETS = SOURCES / "assets"
+BUILD = ROOT / "build"  # everything downloaded or made, out of version control
+WORK = BUILD / "apk"
+APK = BUILD / "hifigan-demo.apk"
+KEYSTORE = BUILD / "debug.keystore"  # kept, so that an APK installs over the one before
+STORED = {".tflite", ".so", ".arsc", ".wav", ".png"}  # mapped as they lie in the APK, or compressed already
+PAGE = 16384  # of the newest phones; a multiple of all others
+KEY_PASSWORD = "android"  # what every debug key has
+UNREACHABLE = re.compile(
+    r".*(Could not transfer|Failure to transfer|Failed to fetch|Could not resolve '|Unable to connect).*"
+)
+
+
+def main() -> None:
+    properties = read_properties()
+    fetch(properties)
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    resources = link_resources(properties)
+    runtimes = unpack_runtimes()
+    compile_classes([runtime / "classes.jar" for runtime in runtimes])
+    dex = make_dex([runtime / "classes.jar" for runtime in runtimes])
+    unsigned = WORK / "unsigned.apk"
+    pack(unsigned, resources, dex, libraries(runtimes, properties["demo.abis"].split(",")))
+    sign(unsigned)
+    print(
+        f"{APK.relative_to(Path.cwd()) if APK.is_relative_to(Path.cwd()) else APK}: {APK.stat().st_size / 1e6:.1f} MB"
+    )
+
+
+def read_properties() -> dict[str, str]:
+    """``gradle.properties`` as a dict."""
+    text = (ROOT / "gradle.properties").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([\w.]+)=(.*)$", text, re.MULTILINE))
+
+
+def fetch(properties: dict[str, str]) -> None:
+    """Debian's tools to ``build/tools`` and the jars to ``build/jars``, where they are not there yet."""
+    debian, pom = TOOLS / "fetch_tools.sh", TOOLS / "pom.xml"
+    wanted = debian.read_text() + pom.read_text() + properties["demo.runtime"]
+    stamp = BUILD / "fetched"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    print("Debian's Android tools and jars from Maven Central: once, two minutes", flush=True)
+    shutil.rmtree(BUILD / "jars", ignore_errors=True)
+    run(debian, BUILD / "tools")
+    copy = ["dependency:copy-dependencies", "-Dmdep.stripVersion=true", f"-DoutputDirectory={BUILD / 'jars'}"]
+    run("mvn", "--batch-mode", "--quiet", "--file", pom, *runtime(properties), *copy)
+    stamp.write_text(wanted)
+
+
+def runtime(properties: dict[str, str]) -> list[str]:
+    """What ``pom.xml`` is told about the runtime."""
+    names = ("groupId", "artifactId", "version")
+    return [f"-Druntime.{name}={part}" for name, part in zip(names, properties["demo.runtime"].split(":"), strict=True)]
+
+
+def link_resources(properties: dict[str, str]) -> Path:
+    """The manifest and all resources as an archive, and ``R.java``."""
+    # Gradle takes these two from elsewhere and warns about them in the manifest.
+    manifest = (SOURCES / "AndroidManifest.xml").read_text(encoding="utf-8")
+    manifest = manifest.replace("<manifest ", f'<manifest package="{properties["demo.applicationId"]}" ', 1)
+    manifest = manifest.replace("<application", '<application android:extractNativeLibs="false"', 1)
+    (WORK / "AndroidManifest.xml").write_text(manifest, encoding="utf-8")
+
+    compiled, linked = WORK / "resources.zip", WORK / "resources.apk"
+    tool("aapt2", "compile", "--dir", SOURCES / "res", "-o", compiled)
+    versions = [
+        *("--min-sdk-version", properties["demo.minSdk"], "--target-sdk-version", properties["demo.targetSdk"]),
+        *("--version-code", properties["demo.versionCode"], "--version-name", properties["demo.versionName"]),
+    ]
+    names = ["--manifest", WORK / "AndroidManifest.xml", "--java", WORK / "gen", "-o", linked]
+    tool("aapt2", "link", "-I", BUILD / "jars/android-all.jar", "--debug-mode", *versions, *names, compiled)
+    return linked
+
+
+def unpack_runtimes() -> list[Path]:
+    """The folder of each AAR."""
+    folders = []
+    for archive in sorted((BUILD / "jars").glob("*.aar")):
+        folders.append(WORK / "aar" / archive.stem)
+        with zipfile.ZipFile(archive) as aar:
+            aar.extractall(folders[-1])
+    return folders
+
+
+def compile_classes(jars: list[Path]) -> None:
+    # Every warning is an error, but for those of Java 8's age, of serialization, and of faults in android-all itself.
+    strict = ["--release", "8", "-Xlint:all,-options,-classfile,-serial", "-Werror", "-encoding", "UTF-8", "-g"]
+    classpath = ":".join(map(str, [BUILD / "jars/android-all.jar", *jars]))
+    sources = sorted([*(SOURCES / "java").rglob("*.java"), *(WORK / "gen").rglob("*.java")])
+    run("javac", *strict, "-cp", classpath, "-d", WORK / "classes", *sources)
+
+
+def make_dex(jars: list[Path]) -> Path:
+    dex = WORK / "classes.dex"
+    dx = ["java", "-cp", BUILD / "jars/dalvik-dx.jar", "com.android.dx.command.Main", "--dex"]
+    run(*dx, f"--min-sdk-version={read_properties()['demo.minSdk']}", f"--output={dex}", WORK / "classes", *jars)
+    return dex
+
+
+def libraries(runtimes: list[Path], abis: list[str]) -> dict[str, Path]:
+    """Native libraries by their path in the APK."""
+    found = {f"lib/{abi}/{path.name}": path for abi in abis for aar in runtimes for path in aar.glob(f"jni/{abi}/*.so")}
+    if missing := [abi for abi in abis if not any(name.startswith(f"lib/{abi}/") for name in found)]:
+        sys.exit(f"the runtime has no native library for {', '.join(missing)}")
+    return found
+
+
+def pack(apk: Path, resources: Path, dex: Path, native: dict[str, Path]) -> None:
+    """Everything in one archive. What is stored begins at a multiple of four bytes, native libraries of a page."""
+    entries = {"classes.dex": dex.read_bytes()}
+    with zipfile.ZipFile(resources) as linked:
+        entries |= {name: linked.read(name) for name in linked.namelist()}
+    entries |= {f"assets/{path.relative_to(ASSETS)}": path.read_bytes() for path in ASSETS.rglob("*") if path.is_file()}
+    entries |= {name: path.read_bytes() for name, path in native.items()}
+    with zipfile.ZipFile(apk, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in sorted(entries.items()):
+            entry = zipfile.ZipInfo(name, (1981, 1, 1, 1, 1, 2))  # one date: the same input gives the same APK
+            if Path(name).suffix in STORED:
+                alignment = PAGE if name.endswith(".so") else 4
+                start = archive.fp.tell() + 30 + len(name.encode())  # of the content: a local header comes first
+                entry.extra = bytes(-start % alignment)
+            else:
+                entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+
+
+def sign(unsigned: Path) -> None:
+    if not KEYSTORE.exists():
+        who = [
+            "-alias",
+            "debug",
+            "-dname",
+            "CN=Android Debug",
+            "-validity",
+            "10000",
+            "-keyalg",
+            "RSA",
+            "-keysize",
+            "2048",
+        ]
+        run("keytool", "-genkeypair", "-keystore", KEYSTORE, "-storepass", KEY_PASSWORD, "-keypass", KEY_PASSWORD, *who)
+    key = ["--ks", KEYSTORE, "--ks-pass", f"pass:{KEY_PASSWORD}", "--v4-signing-enabled", "false"]
+    apksigner("sign", *key, "--out", APK, unsigned)
+
+
+def tool(name: str, *arguments) -> str:
+    """Runs one of Debian's native tools; what it printed."""
+    library = BUILD / "tools/usr/lib"
+    paths = [library, library / "p7zip", *library.glob("*-linux-gnu*"), *library.glob("*-linux-gnu*/android")]
+    environment = {"LD_LIBRARY_PATH": ":".join(map(str, paths))}
+    return run(library / "android-sdk/build-tools/debian" / name, *arguments, environment=environment)
+
+
+def apksigner(*arguments) -> str:
+    return run("java", "-jar", BUILD / "tools/usr/lib/android-sdk/build-tools/debian/apksigner.jar", *arguments)
+
+
+def run(*command, environment: dict[str, str] | None = None) -> str:
+    """Runs a program; what it printed. Ends this one with its messages when it fails."""
+    command = list(map(str, command))
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    except FileNotFoundError:
+        sys.exit(f"error: {command[0]} is missing: it takes a JDK of 11 or later, and Maven")
+    said = done.stdout + done.stderr
+    if done.returncode and (unreachable := UNREACHABLE.search(said)):
+        sys.exit(f"error: Debian's packages or Maven Central are out of reach: {unreachable[0]}")
+    if done.returncode:
+        sys.exit(f"{said}\nerror: {Path(command[0]).name} failed: {' '.join(command)[:400]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""The app's assets, made by the real command: whole, fitting each other, and fit for the phone's runtime."""
+
+import json
+import platform
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from conftest import assert_one_error, model_of, operations
+
+from android_demo.tools import verify_arm64
+from export import android_assets
+from hifigan_tf import contract
+from hifigan_tf.audio import find_audio, resample
+from hifigan_tf.contract import MelContract, VocoderContract
+from hifigan_tf.generator import Generator
+from hifigan_tf.litert import load_tflite
+from hifigan_tf.mel_frontend import TfliteMelSpectrogram
+from hifigan_tf.mel_stream import MelStream
+from hifigan_tf.shipped import DEMO_HELD_OUT
+from hifigan_tf.streaming import vocode
+
+# Between the runtimes: float differs by the order of summation, int8 by how an input is rounded.
+MIN_SNR = {"float32": 90, "float16": 90, "int8": 30}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tiny, tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    generator = Generator.of(tiny.generator, tiny.audio)
+    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
+    path = tmp_path_factory.mktemp("run") / "best.keras"
+    generator.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    """Two seconds for the judgement at the tiny model's rate."""
+    folder = tmp_path_factory.mktemp("speech")
+    audio, rate = soundfile.read(find_audio(DEMO_HELD_OUT)[0])
+    soundfile.write(folder / "a.wav", resample(audio, rate, 8000)[:16000], 8000)
+    return folder
+
+
+def run(*options):
+    script = [sys.executable, android_assets.__file__, *map(str, options)]
+    return subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def assets(checkpoint, speech, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("app") / "main" / "assets"
+    done = run("--checkpoint", checkpoint.parent, "--output-dir", folder, "--evaluation-data", speech)
+    assert done.returncode == 0, done.stderr
+    assert "model 4 of 4: mel_frontend" in done.stderr
+    return folder
+
+
+def test_everything_is_there_and_nothing_else(assets):
+    models = [f"models/{name}{end}" for name in android_assets.MODELS for end in (".tflite", ".json")]
+    (clip,) = {path.stem for path in (assets / "mels").iterdir()}
+    expected = {*models, f"mels/{clip}.npy", f"mels/{clip}.wav", "source.json"}
+    assert {path.relative_to(assets).as_posix() for path in assets.rglob("*") if path.is_file()} == expected
+    assert [path.name for path in assets.parent.iterdir()] == ["assets"]
+    for name in android_assets.MODELS:
+        kind = MelContract if name == "mel_frontend" else VocoderContract
+        inside = contract.read((assets / "models" / f"{name}.tflite").read_bytes(), name, kind)
+        assert (assets / "models" / f"{name}.json").read_text() == inside.dumps()
+        if kind is VocoderContract:
+            assert inside.mode == name.removeprefix("vocoder_")
+
+
+def test_the_mel_the_recording_and_the_models_fit(assets, tiny):
+    front_end = TfliteMelSpectrogram(assets / "models" / "mel_frontend.tflite")
+    assert front_end.audio == tiny.audio
+    audio, rate = soundfile.read(next(assets.glob("mels/*.wav")), dtype="float32")
+    mel = np.load(next(assets.glob("mels/*.npy")))
+    assert (rate, mel.dtype, mel.flags.c_contiguous) == (8000, np.float32, True)
+    assert np.abs(audio).max() == pytest.approx(0.95, abs=1e-4)
+    mels = MelStream(front_end)
+    of_audio = np.concatenate([mels.push(audio), mels.flush()])
+    assert mel.shape == of_audio.shape
+    assert np.abs(mel - of_audio).mean() < 0.05  # the WAV is rounded to 16 bits
+
+
+@pytest.mark.parametrize("mode", ["float32", "float16", "int8"])
+def test_tensorflows_runtime_agrees(mode, assets):
+    """The library on the phone is of TensorFlow's line, and has nothing of TensorFlow beyond TFLite."""
+    path, mel = assets / "models" / f"vocoder_{mode}.tflite", np.load(next(assets.glob("mels/*.npy")))[:60]
+    assert "CUSTOM" not in {name for name, _, _ in operations(model_of(path.read_bytes()))}
+    for chunk in (4, 16):
+        litert = vocode(load_tflite(path, chunk), mel)
+        tensorflow = vocode(load_tflite(path, chunk, interpreter=tf.lite.Interpreter), mel)
+        assert 10 * np.log10(np.mean(litert**2) / np.mean((litert - tensorflow) ** 2)) >= MIN_SNR[mode]
+
+
+def test_the_arm64_check_compares_everything_and_tells_an_emulation_from_none(assets, speech, monkeypatch, capsys):
+    pytest.importorskip("pesq")
+    monkeypatch.setattr(verify_arm64, "emulated", lambda *_: [sys.executable])
+    options = ["--models", str(assets / "models"), "--speech", str(speech), "--arm64", "nowhere"]
+    assert verify_arm64.main(options) == 1
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.endswith("FAIL")]
+    assert len(rows) == len(verify_arm64.JOBS)
+    for (model, cpu), row in zip(verify_arm64.JOBS, rows, strict=True):
+        assert row.startswith(model)
+        assert f"{cpu}, {platform.machine()}" in row
+        assert ("log-mel differs by 0.0e+00" if model == "mel_frontend" else "equal, sample for sample") in row
+
+
+def test_the_arm64_check_knows_what_is_too_much(speech, tiny):
+    pytest.importorskip("pesq")
+    (path,) = find_audio(speech)
+    clip = soundfile.read(path, dtype="float32")[0]
+
+    def good(name, factor, noise):
+        other = {"a": factor * clip + noise * np.random.default_rng(0).normal(size=len(clip)).astype(np.float32)}
+        return verify_arm64.judge(name, {"a": clip}, other, {"a": clip}, tiny.audio)[2]
+
+    for name in ("vocoder_float32", "vocoder_float16"):
+        assert good(name, 1 + 0.9e-5, 0)  # 100.9 dB
+        assert not good(name, 1 + 1.1e-5, 0)
+    assert good("vocoder_int8", 0.999, 0)
+    assert not good("vocoder_int8", 1, 0.01)
+    assert good("mel_frontend", 1, 1e-4)
+    assert not good("mel_frontend", 1, 1e-3)
+    for name, _ in verify_arm64.JOBS:
+        assert not good(name, np.nan, 0)
+
+
+def test_nothing_is_done_twice_but_where_something_is_missing(assets, checkpoint, speech):
+    options = ("--checkpoint", checkpoint, "--output-dir", assets, "--evaluation-data", speech)
+    model = assets / "models" / "vocoder_int8.tflite"
+    before = model.stat().st_mtime_ns
+    done = run(*options)
+    assert (done.returncode, model.stat().st_mtime_ns) == (0, before)
+    assert done.stderr.startswith("nothing to do: ")
+    made_from = json.loads((assets / "source.json").read_text())["digest"]
+    assert android_assets.up_to_date(assets, made_from)
+    assert not android_assets.up_to_date(assets, "another checkpoint")
+    model.rename(model.with_suffix(".away"))
+    assert not android_assets.up_to_date(assets, made_from)
+    model.with_suffix(".away").rename(model)
+
+
+def test_a_digest_is_of_the_checkpoint_and_the_code(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"a")
+    first = android_assets.digest(tmp_path / "a")
+    assert android_assets.digest(tmp_path / "a") == first
+    monkeypatch.setattr(android_assets, "ROOT", tmp_path)
+    (tmp_path / "requirements.txt").touch()
+    other = android_assets.digest(tmp_path / "a")
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "new.py").touch()
+    assert len({first, other, android_assets.digest(tmp_path / "a")}) == 3
+
+
+def test_a_model_that_fails_leaves_the_assets_as_they_were(checkpoint, speech, tmp_path, monkeypatch, capsys):
+    old = tmp_path / "assets"
+    old.mkdir()
+    (old / "source.json").write_text('{"digest": "old", "files": []}')
+    real = android_assets.to_tflite.main
+
+    def strict(options):
+        return real([*options, "--max-mel-difference", "0"] if "--float16" in options else options)
+
+    monkeypatch.setattr(android_assets.to_tflite, "main", strict)
+    options = ["--checkpoint", str(checkpoint), "--output-dir", str(old), "--evaluation-data", str(speech)]
+    with pytest.raises(SystemExit, match="1"):
+        android_assets.main(options)
+    assert "not written: log-mel L1" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["assets", "source.json"]
+
+
+def test_bad_command_lines(checkpoint, tmp_path):
+    assert_one_error(run("--checkpoint", tmp_path / "none"), "none does not exist: give a .keras file or a run folder")
+    (tmp_path / "g.pt").touch()
+    assert_one_error(run("--checkpoint", tmp_path / "g.pt"), "g.pt is no .keras file", "hifigan_tf.import_torch")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    done = run("--checkpoint", checkpoint, "--output-dir", tmp_path / "mine")
+    assert_one_error(done, "mine holds something else than assets of the app: empty it, or choose another")
+    done = run("--checkpoint", checkpoint, "--output-dir", tmp_path / "g.pt" / "assets")
+    assert_one_error(done, "cannot write to")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["g.pt", "mine", "thesis.txt"]
