@@ -42,7 +42,7 @@ def main(argv=None) -> int:
     initial = _initial_checkpoint(args.initial_checkpoint)
     cli.writable_folder(run_dir)
 
-    _set_up_tensorflow(args)
+    set_up_tensorflow(args.deterministic)
     import tensorflow as tf
 
     from hifigan_tf.clip_lists import hold_out
@@ -140,13 +140,14 @@ def _initial_checkpoint(text: str | None) -> Path | None:
     return path
 
 
-def _set_up_tensorflow(args) -> None:
+def set_up_tensorflow(deterministic: bool = False) -> None:
+    """What every process that trains sets before TensorFlow's first operation."""
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
         # On a CPU the graph rewrites take three times as long as compiling without them, and the step gains nothing.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    if args.deterministic:
+    if deterministic:
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()
 
