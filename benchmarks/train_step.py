@@ -33,7 +33,7 @@ memory, and the parts of a step. With --against-torch the original's step in PyT
 turns with it, step by step, so that a busy moment of the machine meets both alike.
 
 Times are medians over the rounds, of the wall clock; the spread is that of the middle half of them, relative to it.
-CPU seconds are those of all threads together. Each side is a process of its own, and its memory the peak of its steps."""
+CPU seconds are those of all threads together. Each side is a process of its own, its memory the peak of its steps."""
 
 LABELS = {"ours": "hifigan_tf", "torch": "PyTorch"}
 PARTS = ("data", "generator", "discriminators_learning", "discriminators_judging", "optimisers")
