@@ -11,10 +11,12 @@ import soundfile
 import tensorflow as tf
 
 from benchmarks import train_step
+from benchmarks.sides import PARTS, noise
 from hifigan_tf.errors import UserError
 from hifigan_tf.import_torch import named_convolutions
 from hifigan_tf.layers import SpectralNormConv1D
 from hifigan_tf.mel import MelSpectrogram
+from hifigan_tf.shipped import CONFIGS
 from hifigan_tf.trainer import Trainer
 
 
@@ -30,8 +32,9 @@ def test_the_command_measures_the_step_and_its_parts(tiny, tiny_file, tmp_path):
     clips = tmp_path / "clips"
     clips.mkdir()
     for index in range(2):
-        noise = np.random.default_rng(index).normal(0, 0.1, 4000)
-        soundfile.write(clips / f"{index}.wav", noise, tiny.audio.sampling_rate)
+        soundfile.write(
+            clips / f"{index}.wav", np.random.default_rng(index).normal(0, 0.1, 4000), tiny.audio.sampling_rate
+        )
     figures = tmp_path / "figures.json"
     command = [sys.executable, train_step.__file__, "--config", tiny_file, "--rounds", "2", "--data", clips]
     done = subprocess.run([*command, "--json", figures], capture_output=True, text=True, check=False, timeout=300)
@@ -42,7 +45,7 @@ def test_the_command_measures_the_step_and_its_parts(tiny, tiny_file, tmp_path):
     assert row["ours_steps_per_second"] == pytest.approx(1 / step, rel=0.01)
     assert row["ours_samples_per_second"] == pytest.approx(2 * tiny.training.segment_size / step, rel=0.01)
     assert row["ours_peak_mb"] > 100
-    assert tuple(row["ours_parts"]) == train_step.PARTS
+    assert tuple(row["ours_parts"]) == PARTS
     assert all(seconds > 0 for seconds in row["ours_parts"].values())
     assert f"| tiny | 2 | 1 | hifigan_tf | {step:.3f} s |" in done.stdout
     assert "measured alone" in done.stdout.replace("\n", " ")
@@ -56,10 +59,12 @@ def test_the_command_measures_the_step_and_its_parts(tiny, tiny_file, tmp_path):
         (["--rounds", "-1"], "--rounds -1: it must be positive"),
         (["--batch-size", "0"], "batch_size"),
         (["--data", "nowhere"], "--data nowhere is not a folder"),
+        (["--data", "configs"], "--data configs holds no audio file"),
         (["--against-torch"], "pip install torch"),
     ],
 )
 def test_bad_arguments(arguments, words, monkeypatch):
+    monkeypatch.chdir(CONFIGS.parent)
     monkeypatch.setattr(train_step, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=words):
         train_step.main(arguments)
@@ -78,7 +83,7 @@ def test_the_twin_takes_the_same_steps(tiny):
         for name, layer in layers.items():
             copy_weights(torch, layer, modules[name])
 
-    audio = train_step.noise(tiny)
+    audio = noise(tiny)
     mel = MelSpectrogram.of(tiny.audio)(audio)
     for _ in range(3):
         mine = {
