@@ -127,9 +127,11 @@ def parse(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python benchmarks/train_step.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
-    parser.add_argument("--config", nargs="+", type=Path, default=[CONFIGS / "v3.json"], help="one or more")
-    parser.add_argument("--batch-size", nargs="+", type=int, default=[2], help="segments in a step, one or more")
-    parser.add_argument("--threads", nargs="+", type=int, default=[1], help="one or more")
+    parser.add_argument("--config", nargs="+", type=Path, metavar="C", help="one or more; default: configs/v3.json")
+    parser.add_argument(
+        "--batch-size", nargs="+", type=int, metavar="N", default=[2], help="segments in a step, one or more"
+    )
+    parser.add_argument("--threads", nargs="+", type=int, metavar="N", default=[1], help="one or more")
     parser.add_argument("--rounds", type=int, default=9, help="steps of either side, after two that warm up")
     parser.add_argument("--against-torch", action="store_true", help="beside PyTorch: pip install torch==2.13.0")
     parser.add_argument("--data", metavar="DIR", default=DEMO_TRAIN, help="audio files for the part that reads data")
@@ -153,7 +155,7 @@ def main(argv=None) -> None:
     args = parse(argv)
     runs = [
         (path.stem, Config.load(path).replace(batch_size=batch_size), threads)
-        for path, batch_size, threads in product(args.config, args.batch_size, args.threads)
+        for path, batch_size, threads in product(args.config or [CONFIGS / "v3.json"], args.batch_size, args.threads)
     ]
     if args.json:
         cli.writable_folder(args.json.parent)
