@@ -151,10 +151,10 @@ def peak_memory(subject: Subject, peer: tuple | None, threads: int, seconds: flo
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     run, audio = runner(subject, peer, threads)
     run(mel_of(audio, seconds))
-    queue.put(_high_water_mb())
+    queue.put(high_water_mb())
 
 
-def _high_water_mb() -> float:
+def high_water_mb() -> float:
     """The most memory that this process has held."""
     status = Path("/proc/self/status")
     if status.is_file():

@@ -62,7 +62,7 @@ def main(argv=None) -> int:
     workers = workers_of(args.strategy)
     cli.writable_folder(run_dir)
 
-    _set_up_tensorflow(args)
+    set_up_tensorflow(args.deterministic)
     strategy = make_strategy(args.strategy)
     check_batch(config.training.batch_size, strategy.num_replicas_in_sync)
     import tensorflow as tf
@@ -200,13 +200,14 @@ def _initial_checkpoint(text: str | None) -> Path | None:
     return path
 
 
-def _set_up_tensorflow(args) -> None:
+def set_up_tensorflow(deterministic: bool = False) -> None:
+    """What every process that trains sets before TensorFlow's first operation."""
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
         # On a CPU the graph rewrites take three times as long as compiling without them, and the step gains nothing.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    if args.deterministic:
+    if deterministic:
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()
 

@@ -1,0 +1,173 @@
+"""``python benchmarks/train_step.py``: the time of a training step, part by part, and beside PyTorch's."""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import sys
+import textwrap
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
+
+from benchmarks.sides import PARTS, parts, step
+from export.benchmark import high_water_mb
+from hifigan_tf import cli
+from hifigan_tf.audio import AUDIO_SUFFIXES, find_audio
+from hifigan_tf.config import Config
+from hifigan_tf.errors import UserError
+from hifigan_tf.files import write_bytes
+from hifigan_tf.shipped import CONFIGS, DEMO_TRAIN
+
+DESCRIPTION = """Measures the training step on the CPU: seconds, steps, segments and samples of audio a second, peak
+memory, and the parts of a step. With --against-torch the original's step in PyTorch, eager as people run it, takes
+turns with it, step by step, so that a busy moment of the machine meets both alike.
+
+Times are medians over the rounds, of the wall clock; the spread is that of the middle half of them, relative to it.
+CPU seconds are those of all threads together. Each side is a process of its own, its memory the peak of its steps."""
+
+LABELS = {"ours": "hifigan_tf", "torch": "PyTorch"}
+NOTES = """Parts: the generator forward and backward; the discriminators learning (forward on real and on generated
+audio, backward to their weights) and judging (forward on both again, backward to the generated audio, with the mel
+loss); both optimisers. Those of hifigan_tf are compiled and measured alone, so they do not add up to the step; data is
+a batch read while nothing else runs, which in training overlaps the step."""
+TORCH_NOTES = """Those of PyTorch are stretches of its step; its judging, as the original's, computes gradients of the
+discriminators' weights too, which nobody uses."""
+
+WARM_UP = 2  # the first step compiles, or chooses algorithms
+
+
+def measure(config: Config, threads: int, args: argparse.Namespace) -> dict:
+    """What ``--json`` holds of a config: steps of both sides in turns, then the parts."""
+    from tqdm import tqdm
+
+    sides = [side for side in LABELS if side == "ours" or args.against_torch]
+    context = multiprocessing.get_context("spawn")
+    with ExitStack() as stack:
+        pools = {side: stack.enter_context(ProcessPoolExecutor(1, context)) for side in sides}
+
+        def ask(side, what, **settings):
+            try:
+                return pools[side].submit(what, side, config, threads, **settings).result()
+            except BrokenProcessPool:
+                raise UserError(
+                    f"the process of {LABELS[side]} was killed: if the memory does not hold a batch of "
+                    f"{config.training.batch_size}, give a smaller --batch-size"
+                ) from None
+
+        for side in sides:
+            for _ in range(WARM_UP):
+                ask(side, step)
+        rounds = tqdm(range(args.rounds), desc="rounds", leave=False)
+        times = [[ask(side, step) for side in sides] for _ in rounds]
+        memory = {side: pools[side].submit(high_water_mb).result() for side in sides}
+        stretches = {side: ask(side, parts, rounds=args.rounds, data=args.data) for side in sides}
+
+    result = {}
+    for side, figures in zip(sides, np.array(times).transpose(1, 2, 0), strict=True):
+        wall, cpu = figures
+        low, median, high = np.percentile(wall, [25, 50, 75])
+        segments = config.training.batch_size / median
+        result[side] = {
+            "seconds": round(median, 4),
+            "spread": round((high - low) / median, 3),
+            "cpu_seconds": round(float(np.median(cpu)), 4),
+            "steps_per_second": round(1 / median, 4),
+            "segments_per_second": round(segments, 3),
+            "samples_per_second": round(segments * config.training.segment_size),
+            "peak_mb": round(memory[side], 1),
+            "parts": {part: round(seconds, 5) for part, seconds in stretches[side].items()},
+        }
+    row = {f"{side}_{key}": value for side in sides for key, value in result[side].items()}
+    if args.against_torch:
+        row["ratio"] = round(result["ours"]["seconds"] / result["torch"]["seconds"], 3)
+        row["cpu_ratio"] = round(result["ours"]["cpu_seconds"] / result["torch"]["cpu_seconds"], 3)
+    return row
+
+
+def markdown(rows: list[dict], rounds: int) -> str:
+    """The rows as two tables, and what they mean."""
+    steps = ["| config | batch | threads | | step | spread | CPU | steps/s | segments/s | samples/s | memory | ratio |"]
+    steps.append("|---|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|")
+    stretches = [f"| config | batch | threads | | {' | '.join(part.replace('_', ', ') for part in PARTS)} |"]
+    stretches.append(f"|---|--:|--:|---|{'--:|' * len(PARTS)}")
+    for row in rows:
+        for side, label in LABELS.items():
+            if f"{side}_seconds" not in row:
+                continue
+            start = f"| {row['config']} | {row['batch_size']} | {row['threads']} | {label} |"
+            one = {key.removeprefix(f"{side}_"): value for key, value in row.items() if key.startswith(f"{side}_")}
+            ratio = f"{row['ratio']:.2f}, CPU {row['cpu_ratio']:.2f}" if side == "ours" and "ratio" in row else ""
+            steps.append(
+                f"{start} {one['seconds']:.3f} s | {one['spread']:.0%} | {one['cpu_seconds']:.3f} s "
+                f"| {one['steps_per_second']:.3f} | {one['segments_per_second']:.2f} | {one['samples_per_second']:,} "
+                f"| {one['peak_mb']:.0f} MB | {ratio} |"
+            )
+            cells = [f"{1000 * one['parts'][part]:.1f} ms" if part in one["parts"] else "" for part in PARTS]
+            stretches.append(f"{start} {' | '.join(cells)} |")
+    against = "torch_seconds" in rows[0]
+    software = [f"TensorFlow {version('tensorflow')}", *([f"PyTorch {version('torch')}"] if against else [])]
+    conditions = (
+        f"Median of {rounds} rounds{' taken in turns' if against else ''}, {', '.join(software)}, "
+        f"{platform.machine()}, {os.cpu_count()} cores. {NOTES}{f' {TORCH_NOTES}' if against else ''}"
+    )
+    return "\n".join([*steps, "", *stretches, "", *textwrap.wrap(conditions, 120)])
+
+
+def parse(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python benchmarks/train_step.py", description=DESCRIPTION, formatter_class=cli.Formatter
+    )
+    parser.add_argument("--config", nargs="+", type=Path, metavar="C", help="one or more; default: configs/v3.json")
+    parser.add_argument(
+        "--batch-size", nargs="+", type=int, metavar="N", default=[2], help="segments in a step, one or more"
+    )
+    parser.add_argument("--threads", nargs="+", type=int, metavar="N", default=[1], help="one or more")
+    parser.add_argument("--rounds", type=int, default=9, help="steps of either side, after two that warm up")
+    parser.add_argument("--against-torch", action="store_true", help="beside PyTorch: pip install torch==2.13.0")
+    parser.add_argument("--data", metavar="DIR", default=DEMO_TRAIN, help="audio files for the part that reads data")
+    parser.add_argument(
+        "--json", metavar="F", type=Path, help="write the figures there: an object, or a list of several"
+    )
+    args = parser.parse_args(argv)
+    for name, values in (("threads", args.threads), ("rounds", [args.rounds])):
+        for value in values:
+            if value <= 0:
+                raise UserError(f"--{name} {value}: it must be positive")
+    args.data = cli.existing_folder(args.data, "--data")
+    if not find_audio(args.data):
+        raise UserError(f"--data {args.data} holds no audio file ({', '.join(AUDIO_SUFFIXES)})")
+    if args.against_torch and find_spec("torch") is None:
+        raise UserError("--against-torch: PyTorch is not installed: pip install torch==2.13.0")
+    return args
+
+
+def main(argv=None) -> None:
+    args = parse(argv)
+    runs = [
+        (path.stem, Config.load(path).replace(batch_size=batch_size), threads)
+        for path, batch_size, threads in product(args.config or [CONFIGS / "v3.json"], args.batch_size, args.threads)
+    ]
+    if args.json:
+        cli.writable_folder(args.json.parent)
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the CPU, whatever else there is
+    rows = []
+    for name, config, threads in runs:
+        about = {"config": name, "batch_size": config.training.batch_size, "threads": threads, "rounds": args.rounds}
+        rows.append(about | measure(config, threads, args))
+    print(markdown(rows, args.rounds))
+    if args.json:
+        write_bytes(args.json, (json.dumps(rows[0] if len(rows) == 1 else rows, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,112 @@
+"""The benchmark of the training step, and that its PyTorch twin takes the step that is measured."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from benchmarks import train_step
+from benchmarks.sides import PARTS, noise
+from hifigan_tf.errors import UserError
+from hifigan_tf.import_torch import named_convolutions
+from hifigan_tf.layers import SpectralNormConv1D
+from hifigan_tf.mel import MelSpectrogram
+from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.trainer import Trainer
+
+
+@pytest.fixture
+def tiny_file(tiny, tmp_path) -> Path:
+    path = tmp_path / "tiny.json"
+    # One discriminator of either kind: most of the time here is compiling.
+    path.write_text(tiny.replace(mpd_periods=[2], msd_scales=1).dumps(), encoding="utf-8")
+    return path
+
+
+def test_the_command_measures_the_step_and_its_parts(tiny, tiny_file, tmp_path):
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for index in range(2):
+        soundfile.write(
+            clips / f"{index}.wav", np.random.default_rng(index).normal(0, 0.1, 4000), tiny.audio.sampling_rate
+        )
+    figures = tmp_path / "figures.json"
+    command = [sys.executable, train_step.__file__, "--config", tiny_file, "--rounds", "2", "--data", clips]
+    done = subprocess.run([*command, "--json", figures], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    row = json.loads(figures.read_text())
+    assert (row["config"], row["batch_size"], row["threads"], row["rounds"]) == ("tiny", 2, 1, 2)
+    step = row["ours_seconds"]
+    assert row["ours_steps_per_second"] == pytest.approx(1 / step, rel=0.01)
+    assert row["ours_samples_per_second"] == pytest.approx(2 * tiny.training.segment_size / step, rel=0.01)
+    assert row["ours_peak_mb"] > 100
+    assert tuple(row["ours_parts"]) == PARTS
+    assert all(seconds > 0 for seconds in row["ours_parts"].values())
+    assert f"| tiny | 2 | 1 | hifigan_tf | {step:.3f} s |" in done.stdout
+    assert "measured alone" in done.stdout.replace("\n", " ")
+    assert not any(key == "ratio" or key.startswith("torch") for key in row)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--threads", "1", "0"], "--threads 0: it must be positive"),
+        (["--rounds", "-1"], "--rounds -1: it must be positive"),
+        (["--batch-size", "0"], "batch_size"),
+        (["--data", "nowhere"], "--data nowhere is not a folder"),
+        (["--data", "configs"], "--data configs holds no audio file"),
+        (["--against-torch"], "pip install torch"),
+    ],
+)
+def test_bad_arguments(arguments, words, monkeypatch):
+    monkeypatch.chdir(CONFIGS.parent)
+    monkeypatch.setattr(train_step, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match=words):
+        train_step.main(arguments)
+
+
+def test_the_twin_takes_the_same_steps(tiny):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: it is only measured against")
+    from benchmarks.torch_twin import TorchTrainer
+
+    ours, twin = Trainer(tiny, epoch_steps=1000), TorchTrainer(tiny)
+    layers = named_convolutions(ours.generator)
+    modules = dict(twin.generator.named_modules()) | dict(twin.discriminators.named_modules())
+    for model in ours.discriminators:
+        layers |= named_convolutions(model, model.name)
+    with torch.no_grad():
+        for name, layer in layers.items():
+            copy_weights(torch, layer, modules[name])
+
+    audio = noise(tiny)
+    mel = MelSpectrogram.of(tiny.audio)(audio)
+    for _ in range(3):
+        mine = {
+            name.removeprefix("loss/"): float(value) for name, value in ours.train_step(mel, tf.constant(audio)).items()
+        }
+        its = twin.train_step(torch.from_numpy(mel.numpy()).mT, torch.from_numpy(audio))
+        for name, value in its.items():
+            assert mine[name] == pytest.approx(value, rel=1e-3), name
+
+
+def copy_weights(torch, layer, module) -> None:
+    """The parameters of one of our convolutions into PyTorch's of the same name."""
+
+    def copy(target, variable):
+        target.copy_(torch.from_numpy(variable.numpy().T.copy()).reshape(target.shape))
+
+    copy(module.bias, layer.bias)
+    if isinstance(layer, SpectralNormConv1D):
+        copy(module.weight_orig, layer.kernel)
+        copy(module.weight_u, layer.u)
+        # PyTorch's vector runs over (in, taps), ours over [taps, in].
+        taps, channels, _ = layer.kernel_shape
+        module.weight_v.copy_(torch.from_numpy(layer.v.numpy().reshape(taps, channels).T.reshape(-1)))
+    else:
+        copy(module.parametrizations.weight.original0, layer.gain)
+        copy(module.parametrizations.weight.original1, layer.kernel)
