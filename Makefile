@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 
 CHECKPOINT ?= runs/demo
 
-.PHONY: demo test lint clean android-assets android-test
+.PHONY: demo test test-slow lint clean android-assets android-test
 
 demo: $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
@@ -15,6 +15,9 @@ demo: $(INSTALLED)
 # Two workers, a file each at a time: most of a test's time is one thread compiling a graph.
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

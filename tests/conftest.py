@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from ai_edge_litert import schema_py_generated as schema
 
 from hifigan_tf.config import Config
@@ -21,6 +22,7 @@ DATA = Path(__file__).parent / "data"
 
 LONGEST_FIRST = (
     "test_train.py",
+    "test_distribution.py",
     "test_to_tflite.py",
     "test_streaming.py",
     "test_golden.py",
@@ -77,6 +79,18 @@ def tiny() -> Config:
     )
 
 
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """Five clips of harmonic sound, half a second at 8 kHz: four to train on and one to hold out."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rng, time_axis = np.random.default_rng(0), np.arange(4000) / 8000
+    for index in range(5):
+        pitch = 100 + 20 * index
+        audio = sum(np.sin(2 * np.pi * pitch * k * time_axis) / k for k in range(1, 8))
+        soundfile.write(folder / f"clip{index}.wav", 0.2 * audio + 0.01 * rng.standard_normal(4000), 8000)
+    return folder
+
+
 @pytest.fixture
 def command():
     """Runs ``python -m hifigan_tf.<module> …`` as a user would, and gives the finished process."""
@@ -91,6 +105,17 @@ def command():
         )
 
     return run
+
+
+def start_training(*arguments, **kwargs):
+    """``python -m hifigan_tf.train …`` in the background, its output in one pipe."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "hifigan_tf.train", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **kwargs,
+    )
 
 
 def assert_one_error(process, *words: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from conftest import assert_one_error, relative_error
 
 from hifigan_tf.distribution import Workers, check_batch, workers_of
@@ -18,17 +17,6 @@ from hifigan_tf.local_workers import free_ports
 from hifigan_tf.run_folder import RunFolder
 
 STEPS = Path(__file__).with_name("distributed_steps.py")
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """Five clips of harmonic sound, half a second at 8 kHz."""
-    folder = tmp_path_factory.mktemp("corpus")
-    rng, time_axis = np.random.default_rng(0), np.arange(4000) / 8000
-    for index in range(5):
-        audio = sum(np.sin(2 * np.pi * (100 + 20 * index) * k * time_axis) / k for k in range(1, 8))
-        soundfile.write(folder / f"clip{index}.wav", 0.2 * audio + 0.01 * rng.standard_normal(4000), 8000)
-    return folder
 
 
 @pytest.fixture(scope="module")

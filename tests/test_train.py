@@ -11,9 +11,8 @@ import time
 
 import numpy as np
 import pytest
-import soundfile
 import tensorflow as tf
-from conftest import assert_one_error, relative_error
+from conftest import assert_one_error, relative_error, start_training
 
 from hifigan_tf.clip_lists import hold_out
 from hifigan_tf.config import Config
@@ -25,18 +24,6 @@ from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matc
 from hifigan_tf.run_folder import RunFolder
 from hifigan_tf.shipped import DEMO_CONFIG
 from hifigan_tf.trainer import Trainer
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """Five clips of harmonic sound, half a second at 8 kHz: four to train on and one to hold out."""
-    folder = tmp_path_factory.mktemp("corpus")
-    rng, time_axis = np.random.default_rng(0), np.arange(4000) / 8000
-    for index in range(5):
-        pitch = 100 + 20 * index
-        audio = sum(np.sin(2 * np.pi * pitch * k * time_axis) / k for k in range(1, 8))
-        soundfile.write(folder / f"clip{index}.wav", 0.2 * audio + 0.01 * rng.standard_normal(4000), 8000)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +47,6 @@ def quick_file(config, tmp_path_factory):
     return path
 
 
-def start(*arguments, **kwargs):
-    return subprocess.Popen(
-        [sys.executable, "-m", "hifigan_tf.train", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        **kwargs,
-    )
-
-
 def state(folder) -> dict[str, np.ndarray]:
     """Every array of the newest checkpoint: weights, both optimisers, the step."""
     prefix = str(RunFolder(folder).saved()[-1] / "checkpoint")
@@ -90,7 +67,7 @@ def straight(corpus, config_file, tmp_path_factory):
     """20 deterministic steps in one go: the run folder and what was printed."""
     folder = tmp_path_factory.mktemp("straight") / "run"
     options = ("--config", config_file, "--data", corpus, "--run-dir", folder, "--max-steps", 20, "--deterministic")
-    process = start(*options)
+    process = start_training(*options)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     return folder, output
@@ -100,7 +77,7 @@ def straight(corpus, config_file, tmp_path_factory):
 def quick_run(corpus, quick_file, tmp_path_factory):
     """A finished run of two steps."""
     folder = tmp_path_factory.mktemp("quick") / "run"
-    process = start("--config", quick_file, "--data", corpus, "--run-dir", folder, "--max-steps", 2)
+    process = start_training("--config", quick_file, "--data", corpus, "--run-dir", folder, "--max-steps", 2)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     return folder
@@ -154,7 +131,7 @@ def test_ten_steps_a_kill_and_ten_more_are_bit_equal_to_twenty(straight, trainer
     networks["generator"] = trainer.generator.weights
     folder = tmp_path / "run"
     options = ("--config", config_file, "--data", corpus, "--run-dir", folder, "--deterministic")
-    process = start(*options, "--max-steps", 1000)
+    process = start_training(*options, "--max-steps", 1000)
     deadline = time.time() + 240
     while not RunFolder(folder).saved() and time.time() < deadline and process.poll() is None:
         time.sleep(0.01)
@@ -162,7 +139,7 @@ def test_ten_steps_a_kill_and_ten_more_are_bit_equal_to_twenty(straight, trainer
     process.communicate()
     for later in RunFolder(folder).saved()[1:]:
         shutil.rmtree(later)
-    process = start(*options, "--max-steps", 20)
+    process = start_training(*options, "--max-steps", 20)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert "resumed from" in output
@@ -175,7 +152,7 @@ def test_ten_steps_a_kill_and_ten_more_are_bit_equal_to_twenty(straight, trainer
     assert sum(name.startswith("generator_optimizer/") for name in expected) > 2 * sizes["generator"]
     for name, array in expected.items():
         np.testing.assert_array_equal(resumed[name], array, err_msg=name)
-    process = start(*options, "--max-steps", 20)
+    process = start_training(*options, "--max-steps", 20)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert "step 20 of 20 is done: raise --max-steps to go on" in output
@@ -184,7 +161,7 @@ def test_ten_steps_a_kill_and_ten_more_are_bit_equal_to_twenty(straight, trainer
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_save_first(number, corpus, quick_file, tmp_path):
     folder = tmp_path / "run"
-    process = start("--config", quick_file, "--data", corpus, "--run-dir", folder, "--max-steps", 100_000)
+    process = start_training("--config", quick_file, "--data", corpus, "--run-dir", folder, "--max-steps", 100_000)
     deadline = time.time() + 240
     while not RunFolder(folder).saved() and time.time() < deadline and process.poll() is None:
         time.sleep(0.05)
@@ -442,7 +419,7 @@ def test_a_full_disk_pauses_checkpoints_and_training_goes_on(corpus, config, tmp
     path = tmp_path / "small.json"
     path.write_text(small.dumps())
     options = ("--config", path, "--data", corpus, "--run-dir", folder, "--max-steps", 100000)
-    process = start(*options, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)))
+    process = start_training(*options, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)))
     output = ""
     while "TRAINING GOES ON UNSAVED" not in output or "curves will miss points" not in output:
         line = process.stdout.readline()
