@@ -11,10 +11,11 @@ import tensorflow as tf
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from hifigan_tf.data import Clip, TimedBatches, training_batches, validation_clips
+from hifigan_tf.data import Clip, training_batches, validation_clips
 from hifigan_tf.errors import UserError
 from hifigan_tf.run_folder import RunFolder, save_generator
 from hifigan_tf.trainer import Trainer
+from hifigan_tf.waiting import TimedBatches
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ LAYERS = [
     ["metrics", "plots", "batch"],
     ["layers", "generator", "mel_stream", "contract", "windows", "litert", "streaming"],  # inference ends here
     ["losses", "discriminators", "optimizer"],
-    ["decoding", "packed", "data", "trainer", "run_folder", "loop"],
+    ["decoding", "packed", "data", "waiting", "trainer", "run_folder", "loop"],
     ["vocode", "extract_mel", "evaluate", "torch_file", "import_torch", "train", "preprocess"],  # command lines
     ["demo"],
 ]
