@@ -5,7 +5,6 @@ sees what it would have seen, and nothing about the pipeline needs saving.
 """
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
@@ -22,12 +21,11 @@ from hifigan_tf.decoding import Decoder, decodes_alike, path_of, tfio
 from hifigan_tf.errors import UserError
 from hifigan_tf.mel import LOG_MIN, MelSpectrogram
 from hifigan_tf.mel_formats import load_given_mel
-from hifigan_tf.packed import PackedAudio, PackedClip, damage_named
+from hifigan_tf.packed import REQUESTS, PackedAudio, PackedClip, damage_named
 
 log = logging.getLogger(__name__)
 
 CACHE_BYTES = 512 * 1024 * 1024  # decoded corpora up to this size (100 minutes at 22,050 Hz) stay in memory
-WAITING_SHARE = 0.05  # of the time spent waiting for data, above which there is a warning
 
 
 class Clip(NamedTuple):
@@ -108,11 +106,14 @@ class Clips:
 
     def __init__(self, clips: list[Clip] | list[PackedClip], config: Config):
         self.config = config
-        self.open = PackedAudio(clips).open if isinstance(clips[0], PackedClip) else _file_opener(clips, config)
+        if isinstance(clips[0], PackedClip):
+            self.open, self.reads = PackedAudio(clips).open, REQUESTS
+        else:
+            self.open, self.reads = _file_opener(clips, config), tf.data.AUTOTUNE
         self.mel_paths = tf.constant([str(clip.mel) for clip in clips]) if clips[0].mel else None
         self.cache = None
         if sum(clip.samples / clip.rate for clip in clips) * config.audio.sampling_rate * 4 <= CACHE_BYTES:
-            indices = tf.data.Dataset.range(len(clips)).map(self.whole, num_parallel_calls=tf.data.AUTOTUNE)
+            indices = tf.data.Dataset.range(len(clips)).map(self.whole, num_parallel_calls=self.reads)
             with damage_named(clips):
                 audio = list(tqdm(indices, total=len(clips), desc="decoding", unit="clip", leave=False))
             splits = np.cumsum([0, *(len(samples) for samples in audio)])
@@ -206,47 +207,11 @@ def training_batches(
     examples = tf.data.Dataset.range(first_epoch, 2**62).flat_map(epoch).skip(offset).enumerate(first_step * batch_size)
     if parts > 1:
         examples = examples.batch(batch_size // parts).shard(parts, part).unbatch()
-    examples = examples.map(from_mel if given else from_audio, num_parallel_calls=tf.data.AUTOTUNE)
+    examples = examples.map(from_mel if given else from_audio, num_parallel_calls=source.reads)
     batches = examples.batch(batch_size // max(parts, replicas), drop_remainder=True)
     if not given:
         batches = batches.map(lambda audio: (front_end(audio), audio), num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
-
-
-class TimedBatches:
-    """Iterates over the batches of these clips, and tells the share of the time that went into waiting for them."""
-
-    def __init__(self, batches: tf.data.Dataset, clips: list[Clip] | list[PackedClip]):
-        self.batches, self.clips = iter(batches), clips
-        self.since, self.waited, self.warned = None, 0.0, False
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        begin = time.perf_counter()
-        with damage_named(self.clips):
-            batch = next(self.batches)
-        end = time.perf_counter()
-        if self.since is None:  # the first batch, which waits for the pipeline to fill, tells nothing of its pace
-            self.since = end
-        else:
-            self.waited += end - begin
-        return batch
-
-    def waiting_share(self) -> float:
-        """From 0 to 1, since the last call or else the first batch. Warns the first time that it is above 5 %."""
-        now = time.perf_counter()
-        share = self.waited / (now - self.since)
-        self.since, self.waited = now, 0.0
-        if share > WAITING_SHARE and not self.warned:
-            self.warned = True
-            log.warning(
-                "warning: %.0f %% of the time went into waiting for data: pack the corpus with "
-                "python -m hifigan_tf.preprocess, or bring it nearer; TensorBoard has the curve waiting_for_data",
-                100 * share,
-            )
-        return share
 
 
 def _fit(x, length: int, value: float):

@@ -10,13 +10,14 @@ import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from hifigan_tf.data import Clip, TimedBatches, training_batches, validation_clips
+from hifigan_tf.data import Clip, training_batches, validation_clips
 from hifigan_tf.distribution import ALONE, Workers, total
 from hifigan_tf.errors import UserError
 from hifigan_tf.metrics import PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
 from hifigan_tf.run_folder import NotSaved, RunFolder
 from hifigan_tf.summaries import Summaries
 from hifigan_tf.trainer import Trainer
+from hifigan_tf.waiting import TimedBatches
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ FORMAT = "hifigan_tf packed corpus, version 1"
 BLOCK = 32768  # samples of a full record
 RECORD = 2 * BLOCK + 16  # its bytes: TFRecord adds a length of 8 and two checksums of 4
 ANSWER_SECONDS = 20  # within which storage must say whether a manifest is there
-REQUESTS = 32  # shards asked for their sizes at a time
+REQUESTS = 32  # under way at a time: storage may be far away
 
 
 class Shard(NamedTuple):
@@ -192,6 +192,7 @@ def storage_errors(path: str):
     try:
         yield
     except tf.errors.UnimplementedError:
+        # Nor is tensorflow-io's s3:// loaded: each record costs TensorFlow 127 MB there, and its client aborts at exit.
         raise UserError(
             f"{path}: TensorFlow has no file system for {path.split('://')[0]}://: give a gs:// path or a folder, "
             "such as one where the bucket is mounted"

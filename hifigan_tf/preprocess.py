@@ -29,7 +29,9 @@ no more than the segments it needs.
 
 16-bit mono recordings of the config's rate come out as they went in, so training on them is the same to the bit.
 
-Interrupted, the same command goes on with the shard it was at. The {MANIFEST} appears when all is done."""
+What cannot be used (corrupt, empty, truncated, silent, shorter than a frame, …) is left out and named at the end;
+more than half of the files is an error. Interrupted, the same command goes on with the shard it was at. The
+{MANIFEST} appears when all is done."""
 
 UNFINISHED = f"unfinished-{MANIFEST}"  # the manifest of the shards that are done
 BROKEN_SHARE = 0.5  # a corpus of which more than this cannot be read is not the one that was meant
@@ -48,7 +50,9 @@ def parse(argv=None):
     parser.add_argument("--data", required=True, metavar="DIR", help="folder of WAV, FLAC, OGG or MP3 files")
     parser.add_argument("--output-dir", required=True, metavar="DIR", help="folder or gs:// path for the packed corpus")
     parser.add_argument("--config", default=CONFIGS / "v1.json", metavar="FILE", help="config with audio settings")
-    parser.add_argument("--shard-size", type=int, default=256, metavar="MB", help="a shard ends with the clip after it")
+    parser.add_argument(
+        "--shard-size", type=int, default=256, metavar="MB", help="a shard ends with the clip that reaches it"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="files read at a time")
     return parser.parse_args(argv)
 
@@ -85,7 +89,7 @@ def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: i
 
     fingerprint = _fingerprint(files, audio, shard_bytes)
     finished = read_manifest(folder)
-    if finished and finished["fingerprint"] == fingerprint:
+    if finished and finished.get("fingerprint") == fingerprint:
         return finished
     if finished:
         raise UserError(f"{folder} holds another packed corpus: remove it, or choose another --output-dir")
@@ -132,7 +136,7 @@ def _begin(folder: str, fingerprint: str, sampling_rate: int) -> dict:
 
     tf.io.gfile.makedirs(folder)
     begun = read_manifest(folder, UNFINISHED)
-    if begun and begun["fingerprint"] == fingerprint:
+    if begun and begun.get("fingerprint") == fingerprint:
         return begun
     if begun:
         remove_shards(folder)
@@ -181,23 +185,19 @@ def report(manifest: dict, folder: str) -> None:
     """Tells what was packed and what was not."""
     sampling_rate, shards = manifest["sampling_rate"], manifest["shards"]
     clips = [clip for shard in shards for clip in shard["clips"]]
+    rates = {int(rate): count for rate, count in manifest["source_rates"].items()}
     name_skips(list(manifest["skipped"].values()))
-    for rate, count in sorted((int(rate), count) for rate, count in manifest["source_rates"].items()):
-        if rate < sampling_rate:
-            log.warning(
-                "warning: %d clips are recorded at %d Hz, below %d Hz: their band above %d Hz stays empty",
-                *(count, rate, sampling_rate, rate // 2),
-            )
+    for rate in sorted(rate for rate in rates if rate < sampling_rate):
+        log.warning(
+            "warning: recordings at %d Hz (%d of %d) are below %d Hz: their band above %d Hz stays empty",
+            *(rate, rates[rate], len(clips), sampling_rate, rate // 2),
+        )
     log.info(
-        "%d of %d files, %.2f hours at %d Hz, %d of them resampled, packed into %d shards of %.1f MB in all: %s",
-        len(clips),
-        manifest["files"],
-        sum(clip["samples"] for clip in clips) / sampling_rate / 3600,
-        sampling_rate,
-        len(clips) - manifest["source_rates"].get(str(sampling_rate), 0),
-        len(shards),
-        sum(shard["bytes"] for shard in shards) / 1e6,
-        folder,
+        "%d of %d files packed into %s: %.2f hours at %d Hz, %d resampled, %d shard%s of %.1f MB in all",
+        *(len(clips), manifest["files"], folder),
+        *(sum(clip["samples"] for clip in clips) / sampling_rate / 3600, sampling_rate),
+        len(clips) - rates.get(sampling_rate, 0),
+        *(len(shards), "s" * (len(shards) > 1), sum(shard["bytes"] for shard in shards) / 1e6),
     )
 
 

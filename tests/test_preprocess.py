@@ -16,12 +16,13 @@ import tensorflow as tf
 from conftest import assert_one_error
 
 from benchmarks import data_pipeline
-from hifigan_tf import cli, data, packed, preprocess, train
+from hifigan_tf import cli, data, packed, preprocess, train, waiting
 from hifigan_tf.audio import find_audio, load_audio
 from hifigan_tf.clip_lists import find_files, hold_out
-from hifigan_tf.data import TimedBatches, check_clips, training_batches, validation_clips
+from hifigan_tf.data import check_clips, training_batches, validation_clips
 from hifigan_tf.errors import UserError
 from hifigan_tf.packed import BLOCK, PackedAudio, read_clips, to_pcm
+from hifigan_tf.waiting import TimedBatches
 
 RATE = 8000  # of the fixture `tiny`
 SHARD = 40_000  # bytes: a few of the clips below
@@ -226,8 +227,10 @@ def test_the_command_packs_and_reports_what_it_skips(tmp_path, tiny_file, comman
         assert words in skipped[f"{stem}.wav"]
         assert f"skipped: {skipped[f'{stem}.wav']}" in process.stderr
     assert "4 files skipped" in process.stderr
-    assert "1 clips are recorded at 6000 Hz, below 8000 Hz" in process.stderr
-    assert "6 of 10 files, 0.00 hours at 8000 Hz, 2 of them resampled, packed into 1 shards" in process.stderr
+    assert "recordings at 6000 Hz (1 of 6) are below 8000 Hz: their band above 3000 Hz stays empty" in process.stderr
+    assert (
+        f"6 of 10 files packed into {tmp_path / 'out'}: 0.00 hours at 8000 Hz, 2 resampled, 1 shard" in process.stderr
+    )
     assert len(read_clips(str(tmp_path / "out"), RATE)) == 6
 
 
@@ -445,7 +448,7 @@ def test_training_on_a_packed_corpus(packed_corpus, tiny_file, tmp_path, run):
 
 def test_waiting_for_data_is_measured_and_warned_of_once(caplog, monkeypatch):
     now = 0.0
-    monkeypatch.setattr(data, "time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(perf_counter=lambda: now))
 
     def batches():
         nonlocal now

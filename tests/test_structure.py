@@ -16,17 +16,9 @@ LAYERS = [
     ["convolution", "layers", "generator"],
     ["mel_stream", "contract", "windows", "litert", "streaming", "mel_frontend"],  # inference ends here
     ["losses", "discriminators", "optimizer"],
-    ["decoding", "packed", "data", "trainer", "run_folder", "summaries", "loop"],
-    [
-        "vocode",
-        "extract_mel",
-        "evaluate",
-        "torch_file",
-        "import_torch",
-        "train",
-        "local_workers",
-        "preprocess",
-    ],  # command lines
+    ["decoding", "packed", "data", "waiting", "trainer", "run_folder", "summaries", "loop"],
+    # Command lines
+    ["vocode", "extract_mel", "evaluate", "torch_file", "import_torch", "train", "local_workers", "preprocess"],
     ["demo"],
 ]
 ORDER = [name for line in LAYERS for name in line]

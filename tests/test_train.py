@@ -498,7 +498,7 @@ def test_a_bad_clip_is_never_the_only_one_held_out(corpus, config):
 
 
 def test_help_does_not_wait_for_tensorflow(command):
-    for module in ("train", "vocode", "extract_mel", "evaluate", "import_torch", "demo"):
+    for module in ("train", "preprocess", "vocode", "extract_mel", "evaluate", "import_torch", "demo"):
         process = subprocess.run(
             [sys.executable, "-X", "importtime", "-m", f"hifigan_tf.{module}", "--help"],
             capture_output=True,
