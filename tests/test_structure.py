@@ -16,7 +16,7 @@ LAYERS = [
     ["convolution", "layers", "generator"],
     ["mel_stream", "contract", "windows", "litert", "streaming", "mel_frontend"],  # inference ends here
     ["losses", "discriminators", "optimizer"],
-    ["decoding", "packed", "data", "trainer", "run_folder", "summaries", "loop"],
+    ["decoding", "packed", "data", "trainer", "run_folder", "summaries", "loop", "events", "report_page"],
     [
         "vocode",
         "extract_mel",
@@ -26,6 +26,7 @@ LAYERS = [
         "train",
         "local_workers",
         "preprocess",
+        "report",
     ],  # command lines
     ["demo"],
 ]
