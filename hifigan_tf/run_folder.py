@@ -21,6 +21,7 @@ import tensorflow as tf
 from hifigan_tf.cli import one_line
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
+from hifigan_tf.events import Events
 from hifigan_tf.files import atomic_path, write_bytes
 from hifigan_tf.generator import Generator
 from hifigan_tf.trainer import Trainer
@@ -148,16 +149,11 @@ class RunFolder:
 
         Raises ``UserError`` when one is missing.
         """
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-        events = EventAccumulator(str(self.logs), size_guidance={"tensors": 0}).Reload()
-        present, result = events.Tags()["tensors"], {}
+        present, result = Events(self.logs).scalars, {}
         for name in names:
             if name not in present:
                 raise UserError(f"{self.logs} holds no {name}: remove {self.path} and train again")
-            # A session that was killed after its last checkpoint leaves steps that the next one takes again.
-            points = {event.step: float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors(name)}
-            result[name] = (sorted(points), [points[step] for step in sorted(points)])
+            result[name] = (list(present[name]), list(present[name].values()))
         return result
 
     def restore_networks(self, trainer: Trainer) -> Path:

@@ -16,9 +16,19 @@ LAYERS = [
     ["convolution", "layers", "generator"],
     ["mel_stream", "contract", "windows", "litert", "streaming", "mel_frontend"],  # inference ends here
     ["losses", "discriminators", "optimizer"],
-    ["decoding", "packed", "data", "waiting", "trainer", "run_folder", "summaries", "loop"],
+    ["decoding", "packed", "data", "waiting", "trainer", "events", "run_folder", "summaries", "loop", "report_page"],
     # Command lines
-    ["vocode", "extract_mel", "evaluate", "torch_file", "import_torch", "train", "local_workers", "preprocess"],
+    [
+        "vocode",
+        "extract_mel",
+        "evaluate",
+        "torch_file",
+        "import_torch",
+        "train",
+        "local_workers",
+        "preprocess",
+        "report",
+    ],
     ["demo"],
 ]
 ORDER = [name for line in LAYERS for name in line]

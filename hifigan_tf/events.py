@@ -1,0 +1,85 @@
+"""What a run has written for TensorBoard, read back: curves, sound and pictures over all its sessions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hifigan_tf.cli import one_line
+from hifigan_tf.errors import UserError
+
+# Which of the strings of a summary is the encoded file: sound is (WAV, label), a picture is (width, height, PNG).
+FILE_OF = {"audio": 0, "images": 2}
+
+
+class Events:
+    """The summaries in the event files of ``folder``.
+
+    ``scalars`` is ``{tag: {step: value}}``, ``media`` is ``{tag: steps}`` of sound and pictures, whose bytes
+    ``read`` fetches: a long run has written gigabytes of them. Both are in the order of the steps. ``last_time``
+    is when the last was written, in seconds since 1970.
+
+    A session that was killed leaves half a record, which ends its file, and steps after its last checkpoint,
+    which the next session takes again: these count for nothing. Raises ``UserError`` when there is no event file,
+    or one cannot be read.
+    """
+
+    def __init__(self, folder: Path):
+        self.files = sorted(folder.glob("events.out.tfevents.*"))
+        if not self.files:
+            raise UserError(f"{folder} holds no event files: the training has written nothing yet, or elsewhere")
+        self.scalars: dict[str, dict[int, float]] = {}
+        self.media: dict[str, dict[int, None]] = {}
+        self.last_time = 0.0
+        for file in self.files:
+            self._index(file)
+        self.scalars = {tag: dict(sorted(points.items())) for tag, points in self.scalars.items() if points}
+        self.media = {tag: dict(sorted(steps.items())) for tag, steps in self.media.items() if steps}
+
+    @property
+    def last_step(self) -> int:
+        """The last step that anything was written of."""
+        return max((max(steps) for steps in [*self.scalars.values(), *self.media.values()]), default=0)
+
+    def _index(self, file: Path) -> None:
+        from tensorboard.util.tensor_util import make_ndarray
+
+        first = True
+        for event in _summaries(file):
+            if first:
+                self._forget_after(event.step)
+                first = False
+            self.last_time = max(self.last_time, event.wall_time)
+            for value in event.summary.value:
+                plugin = value.metadata.plugin_data.plugin_name
+                if plugin == "scalars":
+                    self.scalars.setdefault(value.tag, {})[event.step] = make_ndarray(value.tensor).item()
+                elif plugin in FILE_OF:
+                    self.media.setdefault(value.tag, {})[event.step] = None
+
+    def _forget_after(self, step: int) -> None:
+        for steps in [*self.scalars.values(), *self.media.values()]:
+            for later in [one for one in steps if one > step]:
+                del steps[later]
+
+    def read(self, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+        """The encoded file, WAV or PNG, of each of these ``(tag, step)``."""
+        found = {}
+        for file in self.files:
+            for event in _summaries(file):
+                for value in event.summary.value:
+                    if (value.tag, event.step) in wanted:
+                        place = FILE_OF[value.metadata.plugin_data.plugin_name]
+                        found[value.tag, event.step] = value.tensor.string_val[place]
+        return found
+
+
+def _summaries(file: Path) -> Iterator:
+    """The events of one file that hold summaries, up to its first damage."""
+    import tensorflow as tf
+    from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+
+    try:
+        for event in LegacyEventFileLoader(str(file)).Load():
+            if event.summary.value:
+                yield event
+    except tf.errors.OpError as error:
+        raise UserError(f"{file} cannot be read ({one_line(error)}): check its permissions, or move it away") from None

@@ -1,0 +1,49 @@
+"""One HTML page that shows how a run goes: figures, curves, and its validation clips to see and to hear."""
+
+import sys
+from pathlib import Path
+
+from hifigan_tf import cli
+from hifigan_tf.errors import UserError
+
+DESCRIPTION = """Writes one HTML page about a run: its config, the best and the last validation, the curves,
+and the validation clips over time, as spectrograms and sound, beside the recordings.
+The page needs no other file and no network, so it can be mailed or archived. It can be
+written while the training goes on."""
+
+
+def main(argv=None) -> None:
+    parser = cli.parser("report", DESCRIPTION)
+    parser.add_argument("run", metavar="RUN", help="run folder of a training, for example runs/v1")
+    parser.add_argument("--output", type=Path, metavar="F.html", help="the page to write (default: RUN/report.html)")
+    args = parser.parse_args(argv)
+    run = cli.existing_folder(args.run, "run folder")
+    if not (run / "config.json").is_file():
+        raise UserError(f"{run} is no run folder: it holds no config.json; give the --run-dir of a training")
+    output = args.output or run / "report.html"
+    if output.is_dir():
+        raise UserError(f"--output {output} is a folder: give the name of a file, for example {output / 'report.html'}")
+    cli.writable_folder(output.parent)
+
+    from hifigan_tf.config import Config
+    from hifigan_tf.events import Events
+    from hifigan_tf.files import write_bytes
+    from hifigan_tf.report_page import Clip, page
+    from hifigan_tf.run_folder import RunFolder
+
+    folder = RunFolder(run)
+    config, events = Config.load(folder.config), Events(folder.logs)
+    if not events.scalars:
+        raise UserError(
+            f"{folder.logs} holds no curves yet: the training writes the first with its first validation, "
+            f"or at step {config.training.summary_interval}"
+        )
+    clips = Clip.all_of(events)
+    write_bytes(output, page(run.resolve().name, config, events, clips).encode())
+    if not clips:
+        print(f"nothing has been validated yet in {run}: the page shows the training alone", file=sys.stderr)
+    print(f"{output}: step {events.last_step:,}, {len(clips)} clips, {output.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    cli.run(main)
