@@ -69,7 +69,7 @@ def parse(argv=None):
     args = parser.parse_args(argv)
     if args.mode == MEL_FRONTEND:
         for name in VOCODER_OPTIONS:
-            if getattr(args, name):
+            if getattr(args, name) is not parser.get_default(name):
                 raise UserError(f"--{name.replace('_', '-')} is for vocoders: leave it out with --mel-frontend")
     elif args.config:
         raise UserError(f"--config {args.config} is for --mel-frontend: a vocoder has weights, give --checkpoint")
