@@ -70,13 +70,18 @@ def inputs(folder: Path, packed: str, config: Config):
 
 
 def segments_per_second(batches, batch_size: int, seconds: float) -> float:
-    for _ in range(20):  # what was fetched while others had their turn
+    take_for(batches, seconds / 2)  # what was fetched while others had their turn
+    begin = time.perf_counter()
+    return batch_size * take_for(batches, seconds) / (time.perf_counter() - begin)
+
+
+def take_for(batches, seconds: float) -> int:
+    """How many batches came within so many seconds."""
+    count, end = 0, time.perf_counter() + seconds
+    while time.perf_counter() < end:
         next(batches)
-    count, begin = 0, time.perf_counter()
-    while time.perf_counter() - begin < seconds:
-        next(batches)
-        count += batch_size
-    return count / (time.perf_counter() - begin)
+        count += 1
+    return count
 
 
 def measure(folder: Path, packed: str, config: Config, args) -> list[dict]:

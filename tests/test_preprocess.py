@@ -47,11 +47,8 @@ def corpus(tmp_path_factory):
     """16-bit mono clips at the model's rate, one shorter than a segment and one of three records."""
     folder = tmp_path_factory.mktemp("corpus")
     for index, samples in enumerate([4000, 900, 2 * BLOCK + 5000, 8000, 6000, 3000, 7000]):
-        write(
-            folder / ("deep" if index % 2 else "") / f"clip{index}.{'flac' if index > 4 else 'wav'}",
-            samples,
-            seed=index,
-        )
+        suffix = "flac" if index > 4 else "wav"
+        write(folder / ("deep" if index % 2 else "") / f"clip{index}.{suffix}", samples, seed=index)
     return folder
 
 
