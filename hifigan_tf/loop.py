@@ -30,11 +30,6 @@ class StopRequest:
 
     received: signal.Signals | None = None
 
-    @property
-    def exit_code(self) -> int:
-        """The shell's convention: 128 + the signal's number; 0 when nobody asked."""
-        return 128 + self.received if self.received else 0
-
 
 @contextmanager
 def stop_on_signals():
@@ -129,10 +124,11 @@ def train(
             _check_weights(trainer, folder)
             folder.save(trainer)
     total(0)  # a worker that leaves while the chief still saves would be taken for lost
-    if stopped:
-        who = request.received.name if request.received else "another worker"
-        log.info("stopped by %s at step %d: saved; the same command goes on from here", who, step)
-    return request.exit_code
+    if not stopped:
+        return 0
+    who = request.received.name if request.received else "another worker"
+    log.info("stopped by %s at step %d: saved; the same command goes on from here", who, step)
+    return 128 + (request.received or signal.SIGTERM)
 
 
 _SHORT = {"d": "loss/discriminator", "adv": "loss/adversarial", "fm": "loss/feature_matching", "mel": "loss/mel"}

@@ -140,7 +140,7 @@ class RunFolder:
         if saved:
             raise UserError(
                 f"none of the {len(saved)} checkpoints in {self.checkpoints} can be read: they are damaged, or of "
-                "another --mixed-precision; start a new run with --run-dir"
+                "another --mixed-precision or --accumulate-steps; start a new run with --run-dir"
             )
         return None
 

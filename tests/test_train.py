@@ -259,6 +259,42 @@ def test_the_moving_average_leaves_the_start_and_follows(config, corpus):
     np.testing.assert_allclose(trainer.vocode_average(mel), trainer.average(mel[None])[0, :, 0], atol=1e-6)
 
 
+def test_accumulated_steps_make_one_update_of_their_mean_gradient(config, corpus):
+    single = Trainer(config.replace(msd_scales=0), epoch_steps=2)
+    double = Trainer(config.replace(msd_scales=0), epoch_steps=2, accumulate_steps=2)
+    batches = list(training_batches(check_clips(sorted(corpus.glob("*.wav"))[:4], config), config).take(2))
+
+    def moment(trainer):
+        optimizer = trainer.discriminator_optimizer
+        arrays = [variable.numpy().ravel() for variable in optimizer.variables if "momentum" in variable.path]
+        return np.concatenate(arrays)
+
+    start = [variable.numpy() for variable in single.generator.weights + single.discriminator_variables]
+    moments = []
+    for mel, audio in batches:
+        for variable, value in zip(single.generator.weights + single.discriminator_variables, start, strict=True):
+            variable.assign(value)
+        for variable in single.discriminator_optimizer.variables:
+            variable.assign(tf.zeros_like(variable.value))
+        single.train_step(mel, audio)
+        moments.append(moment(single))
+    double.train_step(*batches[0])
+    for variable, value in zip(double.generator.weights + double.discriminator_variables, start, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    double.train_step(*batches[1])
+    assert relative_error(moment(double), np.mean(moments, axis=0)) < 1e-5
+    assert int(double.generator_optimizer.iterations) == 1
+
+
+def test_xla_gives_the_same_losses(config, corpus):
+    quick = config.replace(msd_scales=0)
+    plain, compiled = Trainer(quick, epoch_steps=2), Trainer(quick, epoch_steps=2, jit_compile=True)
+    for _ in range(2):
+        expected, losses = plain.train_step(*batch(corpus, quick)), compiled.train_step(*batch(corpus, quick))
+        for name in expected:
+            assert float(losses[name]) == pytest.approx(float(expected[name]), rel=1e-3), name
+
+
 def test_learning_rate_decays_by_the_epoch(config, corpus):
     trainer = Trainer(config, epoch_steps=2)
     rates = []
