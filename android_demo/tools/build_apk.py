@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent
@@ -51,18 +52,30 @@ def read_properties() -> dict[str, str]:
 
 
 def fetch(properties: dict[str, str]) -> None:
-    """Debian's tools to ``build/tools`` and the jars to ``build/jars``, where they are not there yet."""
+    """Debian's tools to ``build/tools`` and the jars to ``build/jars``."""
     debian, pom = TOOLS / "fetch_tools.sh", TOOLS / "pom.xml"
-    wanted = debian.read_text() + pom.read_text() + properties["demo.runtime"]
-    stamp = BUILD / "fetched"
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
-    print("Debian's Android tools and jars from Maven Central: once, two minutes", flush=True)
-    shutil.rmtree(BUILD / "jars", ignore_errors=True)
-    run(debian, BUILD / "tools")
-    copy = ["dependency:copy-dependencies", "-Dmdep.stripVersion=true", f"-DoutputDirectory={BUILD / 'jars'}"]
-    run("mvn", "--batch-mode", "--quiet", "--file", pom, *runtime(properties), *copy)
+    with fetched(BUILD / "fetched", debian.read_text() + pom.read_text() + properties["demo.runtime"]) as missing:
+        if missing:
+            shutil.rmtree(BUILD / "jars", ignore_errors=True)
+            run(debian, BUILD / "tools")
+            copy = ["dependency:copy-dependencies", "-Dmdep.stripVersion=true", f"-DoutputDirectory={BUILD / 'jars'}"]
+            run("mvn", "--batch-mode", "--quiet", "--file", pom, *runtime(properties), *copy)
+
+
+@contextmanager
+def fetched(stamp: Path, wanted: str):
+    """Whether what is wanted is still to be fetched; inside, without failing, it is."""
+    missing = not stamp.is_file() or stamp.read_text() != wanted
+    if missing:
+        print(f"Downloads to {shown(stamp.parent)}, once: a minute or two", flush=True)
+    yield missing
+    stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.write_text(wanted)
+
+
+def shown(path: Path) -> Path:
+    """The path as it is short to tell."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def runtime(properties: dict[str, str]) -> list[str]:

@@ -22,7 +22,7 @@ final class BundledSpeech implements AudioInput {
 
     @Override
     public String name() {
-        return "The bundled speech";
+        return "The sample";
     }
 
     @Override

@@ -1,6 +1,8 @@
 package dev.hifigan.demo;
 
 import android.app.Application;
+import android.content.pm.ApplicationInfo;
+import android.os.StrictMode;
 
 /** Holds the session, which outlives every activity: rotation and the background do not disturb its work. */
 public final class DemoApplication extends Application {
@@ -9,6 +11,9 @@ public final class DemoApplication extends Application {
     @Override
     public void onCreate() {
         super.onCreate();
+        if ((getApplicationInfo().flags & ApplicationInfo.FLAG_DEBUGGABLE) != 0) {
+            StrictMode.enableDefaults(); // the log tells whatever would keep the screen waiting
+        }
         session = new Session(this);
     }
 

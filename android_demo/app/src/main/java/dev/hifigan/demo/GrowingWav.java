@@ -3,7 +3,6 @@ package dev.hifigan.demo;
 import dev.hifigan.vocoder.AudioInput;
 import dev.hifigan.vocoder.AudioSink;
 import dev.hifigan.vocoder.AudioSource;
-import dev.hifigan.vocoder.Pcm;
 import dev.hifigan.vocoder.WavWriter;
 import java.io.File;
 import java.io.IOException;
@@ -19,6 +18,7 @@ import java.io.RandomAccessFile;
 final class GrowingWav implements AudioSink, AudioInput {
     private static final int HEADER = 44; // bytes
     private static final int PIECE = 2048; // samples read at a time, at most
+    private static final float LARGEST = 32767; // what the writer multiplied by: every sample comes back as it was
 
     private final File file;
     private final int samplingRate;
@@ -92,11 +92,11 @@ final class GrowingWav implements AudioSink, AudioInput {
             byte[] bytes = new byte[2 * count];
             reader.readFully(bytes);
             position += count;
-            short[] pcm = new short[count];
+            float[] audio = new float[count];
             for (int i = 0; i < count; i++) {
-                pcm[i] = (short) (bytes[2 * i] & 0xff | bytes[2 * i + 1] << 8);
+                audio[i] = (bytes[2 * i] & 0xff | bytes[2 * i + 1] << 8) / LARGEST;
             }
-            return Pcm.toMono(pcm, count, 1);
+            return audio;
         }
 
         @Override

@@ -51,9 +51,9 @@ public final class MainActivity extends Activity implements Session.Screen, View
         for (int button : BUTTONS) {
             findViewById(button).setOnClickListener(this);
         }
-        Uri picked = saved == null ? null : Uri.parse(saved.getString(PICKED, ""));
-        if (picked != null && !Uri.EMPTY.equals(picked) && session.isFresh()) { // the system had ended the app meanwhile
-            session.choosePicked(picked);
+        String picked = saved == null ? null : saved.getString(PICKED);
+        if (picked != null && session.isFresh()) { // the system had ended the app meanwhile
+            session.choosePicked(Uri.parse(picked));
         }
     }
 
@@ -81,10 +81,8 @@ public final class MainActivity extends Activity implements Session.Screen, View
     @Override
     protected void onSaveInstanceState(Bundle out) {
         super.onSaveInstanceState(out);
-        Uri picked = state.work.source.uri;
-        if (picked != null) {
-            out.putString(PICKED, picked.toString());
-        }
+        Uri picked = session.picked();
+        out.putString(PICKED, picked == null ? null : picked.toString());
     }
 
     @Override

@@ -75,9 +75,9 @@ final class PlayThread extends Thread {
 
     @Override
     public void run() {
-        Process.setThreadPriority(Process.THREAD_PRIORITY_AUDIO);
         Message problem = null;
         try (AudioSource source = input.open()) {
+            Process.setThreadPriority(Process.THREAD_PRIORITY_AUDIO);
             play(source);
         } catch (Throwable e) { // the guard: nothing may end the app
             if (!isEnded()) {

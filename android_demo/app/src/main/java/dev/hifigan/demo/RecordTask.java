@@ -83,7 +83,7 @@ final class RecordTask extends Task {
                 return false;
             }
             int count = recorder.read(piece, 0, piece.length);
-            if (count < 0) {
+            if (count <= 0) { // 0 where it has been taken away
                 throw new AppException(R.string.error_no_microphone);
             }
             float[] audio = Pcm.toMono(piece, count, 1);

@@ -52,6 +52,11 @@ final class Session implements Task.Listener, Player.Listener {
         return task == null;
     }
 
+    /** The file that is the source; null where it is something else. */
+    Uri picked() {
+        return state.work.source.uri;
+    }
+
     void chooseBundled() {
         begin(null, Work.of(Work.Phase.IDLE, Source.BUNDLED));
     }

@@ -15,21 +15,26 @@ final class Sketch {
 
     private final Envelope envelope = new Envelope(BINS);
     private MelPicture mels;
-    private double waveSeconds;
-    private double melSeconds;
+    private long samples;
+    private int samplingRate = 1;
+    private long frames;
+    private double frameSeconds;
     private double expected;
 
+    /** The next samples, of one rate for a whole track. */
     void audio(float[] samples, int samplingRate) {
         envelope.write(samples);
-        waveSeconds += (double) samples.length / samplingRate;
+        this.samples += samples.length;
+        this.samplingRate = samplingRate;
     }
 
     void mel(float[][] frames, AudioSettings audio) {
         if (mels == null) {
             mels = new MelPicture(COLUMNS, audio.numMels);
+            frameSeconds = audio.seconds(audio.hopSize);
         }
         mels.write(frames);
-        melSeconds += audio.seconds((long) frames.length * audio.hopSize);
+        this.frames += frames.length;
     }
 
     /** Says how long the track is going to be. */
@@ -39,6 +44,8 @@ final class Sketch {
 
     Picture picture() {
         float[][] columns = mels == null ? new float[0][] : mels.columns();
+        double waveSeconds = (double) samples / samplingRate;
+        double melSeconds = frames * frameSeconds;
         double seconds = Math.max(expected, Math.max(waveSeconds, melSeconds));
         return new Picture(envelope.extremes(), waveSeconds, columns, melSeconds, seconds);
     }

@@ -1,0 +1,56 @@
+package dev.hifigan.demo;
+
+import java.io.ByteArrayOutputStream;
+
+/** What is heard: all of it at once, or, of a {@link #slow} one, no more than it is told to play. */
+final class Loudspeaker {
+    /** The phone's. */
+    static Loudspeaker plugged;
+
+    private final ByteArrayOutputStream heard = new ByteArrayOutputStream();
+    private long allowed; // bytes that it may play yet
+    private Runnable onFirst = () -> {};
+
+    private Loudspeaker(long allowed) {
+        this.allowed = allowed;
+        plugged = this;
+    }
+
+    static Loudspeaker fast() {
+        return new Loudspeaker(Long.MAX_VALUE);
+    }
+
+    static Loudspeaker slow() {
+        return new Loudspeaker(0);
+    }
+
+    /** Runs this, on the player's thread, before the first samples are heard. */
+    synchronized void onFirst(Runnable onFirst) {
+        this.onFirst = onFirst;
+    }
+
+    synchronized void play(double seconds, int samplingRate) {
+        allowed += 2 * (long) (seconds * samplingRate);
+        notifyAll();
+    }
+
+    /** 16-bit samples as bytes. */
+    synchronized byte[] heard() {
+        return heard.toByteArray();
+    }
+
+    synchronized int size() {
+        return heard.size();
+    }
+
+    /** Plays the beginning of these bytes; how many. The caller holds the lock. */
+    int sound(byte[] bytes, int count) {
+        int sounded = (int) Math.min(allowed, count);
+        if (sounded > 0 && heard.size() == 0) {
+            onFirst.run();
+        }
+        heard.write(bytes, 0, sounded);
+        allowed -= sounded;
+        return sounded;
+    }
+}

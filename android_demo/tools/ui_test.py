@@ -1,0 +1,108 @@
+"""The app of the APK on this computer, from the first press to the last sample: ``python android_demo/tools/ui_test.py``.
+
+Robolectric runs Android's own classes on a JVM, of Android 8 and of Android 14, and ``host/`` stands in for the
+runtime, with real models and real kernels; only what lies below, such as the sound itself, is feigned. Pictures of the
+screen go to ``android_demo/build/screens``.
+"""
+
+import dataclasses
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from build_apk import APK, ASSETS, BUILD, ROOT, TOOLS, WORK, fetched, run, shown
+
+from hifigan_tf import contract
+
+TESTS = ROOT / "app/src/test/java/dev/hifigan/demo"
+STAND_IN = ROOT / "host/src/main/java"
+UI = BUILD / "ui"
+SCREENS = BUILD / "screens"
+LOG = BUILD / "ui-test.log"
+
+
+def main() -> None:
+    if not APK.exists():
+        sys.exit(f"error: {APK} is missing: make android makes it")
+    fetch()
+    classpath = [*(UI / "jars").glob("*.jar"), WORK / "classes", BUILD / "jars/android-all.jar"]
+    compile_tests(classpath)
+    write_config(add_bad_models())
+    shutil.rmtree(SCREENS, ignore_errors=True)
+    SCREENS.mkdir()
+    names = sorted(
+        f"dev.hifigan.demo.{path.stem}" for path in TESTS.glob(sys.argv[1] if sys.argv[1:] else "*Test.java")
+    )
+    sys.exit(run_tests(classpath, names))
+
+
+def fetch() -> None:
+    pom = TOOLS / "ui_pom.xml"
+    with fetched(UI / "fetched", pom.read_text()) as missing:
+        if missing:
+            maven = ["mvn", "--batch-mode", "--quiet", "--file", pom]
+            run(*maven, "dependency:copy-dependencies", f"-DoutputDirectory={UI / 'jars'}")
+            run(*maven, "dependency:copy@systems", f"-DoutputDirectory={UI / 'systems'}")
+            for archive in (UI / "jars").glob("*.aar"):
+                with zipfile.ZipFile(archive) as aar:
+                    archive.with_suffix(".jar").write_bytes(aar.read("classes.jar"))
+
+
+def compile_tests(classpath: list[Path]) -> None:
+    sources = [*TESTS.glob("*.java"), *STAND_IN.rglob("*.java")]
+    shutil.rmtree(UI / "classes", ignore_errors=True)
+    strict = ["-Xlint:all,-classfile,-serial,-processing", "-Werror", "-proc:none"]
+    run("javac", *strict, "-cp", ":".join(map(str, classpath)), "-d", UI / "classes", *sources)
+
+
+def add_bad_models() -> Path:
+    """The APK with models that the app must refuse, by a line on the screen."""
+    with_bad = UI / "with_bad_models.apk"
+    shutil.copy(APK, with_bad)
+    good = (ASSETS / "models/vocoder_int8.tflite").read_bytes()
+    agreed = contract.read(good, "vocoder_int8.tflite")
+    slower = dataclasses.replace(agreed, audio=agreed.audio | {"sampling_rate": 16000})
+    bad = {
+        "cut": good[: len(good) // 2],
+        "bare": contract.unpack(good),
+        "slow": contract.pack(good, slower),
+        "text": b"Dear Sir or Madam",
+    }
+    with zipfile.ZipFile(with_bad, "a") as apk:
+        for name, model in bad.items():
+            apk.writestr(f"assets/models/vocoder_{name}.tflite", model)  # stored, as the good ones
+    return with_bad
+
+
+def write_config(apk: Path) -> None:
+    """Where Robolectric finds the app."""
+    config = UI / "classes/com/android/tools/test_config.properties"
+    config.parent.mkdir(parents=True)
+    manifest = f"android_merged_manifest={WORK / 'AndroidManifest.xml'}\n"
+    config.write_text(f"{manifest}android_resource_apk={apk}\nandroid_custom_package=dev.hifigan.demo\n")
+
+
+def run_tests(classpath: list[Path], names: list[str]) -> int:
+    library = Path(find_spec("ai_edge_litert").submodule_search_locations[0]) / "libLiteRt.so"
+    properties = {
+        "robolectric.offline": "true",
+        "robolectric.dependency.dir": UI / "systems",
+        "litert.library": library,
+        "screens": SCREENS,
+    }
+    settings = [f"-D{name}={value}" for name, value in properties.items()]
+    opened = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in ("io", "lang", "nio", "util")]
+    java = ["java", "-Xmx2g", *settings, *opened, "-cp", ":".join(map(str, [UI / "classes", *classpath]))]
+    done = subprocess.run([*java, "org.junit.runner.JUnitCore", *names], capture_output=True, text=True)
+    LOG.write_text(done.stdout + done.stderr)
+    summary = done.stdout[done.stdout.rfind("\nTime:") :]  # JUnit's: the failures, or how many tests went well
+    print(re.sub(r"\n\tat (java|jdk|org)\..*", "", summary).strip(), f"the whole log: {shown(LOG)}", sep="\n")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    main()
