@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 
 CHECKPOINT ?= runs/demo
 
-.PHONY: demo test test-slow lint clean android-assets android-test
+.PHONY: demo test test-slow lint clean android-assets android android-test android-ui-test
 
 demo: $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
@@ -30,9 +30,18 @@ android-assets: $(INSTALLED) $(if $(filter runs/demo,$(CHECKPOINT)),runs/demo/be
 runs/demo/best.keras: | $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
 
+# A signed debug APK, taken apart and checked: needs a JDK, Maven and, for Android's tools, Debian's apt.
+android: android-assets
+	$(BIN)/python android_demo/tools/build_apk.py
+	$(BIN)/python android_demo/tools/verify_apk.py
+
 # The core of the app, on this computer's JVM and LiteRT, against Python.
 android-test: $(INSTALLED)
 	android_demo/host/test.sh $(BIN)/python
+
+# The app of that APK on this computer: its screens, its sound, its faults.
+android-ui-test: $(INSTALLED)
+	$(BIN)/python android_demo/tools/ui_test.py
 
 $(INSTALLED): requirements.txt pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
@@ -41,4 +50,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .venv runs demo_output
+	rm -rf .venv runs demo_output android_demo/build android_demo/app/src/main/assets
