@@ -1,8 +1,8 @@
 """The app on this computer, from the first press to the last sample: ``python android_demo/tools/ui_test.py [TESTS]``.
 
-It is the one of the APK. Robolectric runs Android's own classes on a JVM, of Android 8 and of Android 14, and
-``host/`` stands in for the runtime, with real models and real kernels; only what lies below, such as the sound itself,
-is feigned. Pictures of the screen go to ``android_demo/build/screens``.
+It is the one of the APK. Robolectric runs Android's own classes on a JVM, of Android 8 and of Android 14, and ``host/``
+stands in for the runtime, with real models and kernels; only what lies below, such as the sound itself, is feigned.
+Pictures of the screen go to ``android_demo/build/screens``.
 """
 
 import dataclasses
