@@ -55,7 +55,7 @@ def parse(argv=None):
 
 
 def inputs(folder: Path, packed: str, config: Config):
-    """``(name, what it is read from, its batches)`` of each way to read the corpus."""
+    """``(name, what it is read from, dataset)`` of each way to read the corpus."""
     from hifigan_tf import data
     from hifigan_tf.packed import read_clips
 
@@ -66,11 +66,13 @@ def inputs(folder: Path, packed: str, config: Config):
     for name, find in sources.items():
         for kept, cache_bytes in (("memory", 2**62), ("storage", 0)):
             data.CACHE_BYTES = cache_bytes
-            yield name, kept, iter(data.training_batches(data.check_clips(find(), config), config))
+            yield name, kept, data.training_batches(data.check_clips(find(), config), config)
 
 
-def segments_per_second(batches, batch_size: int, seconds: float) -> float:
-    take_for(batches, seconds / 2)  # what was fetched while others had their turn
+def segments_per_second(dataset, batch_size: int, seconds: float) -> float:
+    """Of an iterator that ends with this call, so that it fetches nothing while others have their turn."""
+    batches = iter(dataset)
+    take_for(batches, seconds / 2)  # until reading ahead has found its pace
     begin = time.perf_counter()
     return batch_size * take_for(batches, seconds) / (time.perf_counter() - begin)
 
@@ -95,11 +97,11 @@ def measure(folder: Path, packed: str, config: Config, args) -> list[dict]:
     if args.steps_per_second:
         steps.append(args.steps_per_second)
     else:
-        trainer, batch = Trainer(config, epoch_steps=1000), next(subjects[0][2])
+        trainer, batch = Trainer(config, epoch_steps=1000), next(iter(subjects[0][2]))
         trainer.train_step(*batch)  # compiles
     for _ in tqdm(range(args.repeats), desc="rounds", leave=False):
-        for name, kept, batches in subjects:
-            rates[name, kept].append(segments_per_second(batches, batch_size, args.seconds))
+        for name, kept, dataset in subjects:
+            rates[name, kept].append(segments_per_second(dataset, batch_size, args.seconds))
         if trainer:
             begin = time.perf_counter()
             float(trainer.train_step(*batch)["mel"])
