@@ -24,7 +24,7 @@ import org.robolectric.android.controller.ActivityController;
 
 /** The app in the hands of a user: what is pressed, what is seen. */
 public final class Phone extends ExternalResource {
-    private static final long PATIENCE = 30_000_000_000L; // nanoseconds
+    private static final long PATIENCE = 120_000_000_000L; // nanoseconds
 
     private ActivityController<MainActivity> controller;
 
