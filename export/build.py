@@ -24,10 +24,11 @@ from export.network import Network, fold
 from export.quantize import dynamic_int8, float_layers
 from hifigan_tf import __version__
 from hifigan_tf.audio import find_audio, normalize, read_audio, resample
+from hifigan_tf.config import LOG_FLOOR
 from hifigan_tf.contract import VocoderContract, pack
 from hifigan_tf.errors import UserError
 from hifigan_tf.generator import Generator
-from hifigan_tf.mel import LOG_FLOOR, MelSpectrogram, mel_spectrogram
+from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.shipped import DEMO_TRAIN
 from hifigan_tf.windows import margin_frames
 

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from export.build import versions
 from export.convert import to_tflite
-from hifigan_tf.config import AudioConfig
+from hifigan_tf.config import LOG_FLOOR, AudioConfig
 from hifigan_tf.contract import AUDIO, MEL, MelContract, pack
-from hifigan_tf.mel import LOG_FLOOR, MelSpectrogram, mel_spectrogram
+from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.mel_frontend import TfliteMelSpectrogram
 from hifigan_tf.mel_stream import MelStream
 

@@ -183,6 +183,11 @@ def to_pcm16(audio: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.asarray(audio, np.float64) * 32767.0), -32768, 32767).astype(np.int16)
 
 
+def pcm16_bytes(audio: np.ndarray) -> bytes:
+    """Samples in -1 to 1 as 16-bit little-endian PCM, as WAV files and ``aplay`` take it."""
+    return to_pcm16(audio).astype("<i2").tobytes()
+
+
 def write_wav(path: str | Path, audio: np.ndarray, sampling_rate: int) -> None:
     """Writes ``[samples]`` as a 16-bit mono WAV, atomically: a full disk leaves no half file."""
     import soundfile
@@ -198,4 +203,4 @@ def wav_writer(path: str | Path, sampling_rate: int):
     """A function that appends ``[samples]`` to a 16-bit mono WAV, which appears at ``path`` when it is whole."""
     with atomic_path(path) as temporary, temporary.open("wb") as file, wave.open(file, "wb") as wav:
         wav.setparams((1, 2, sampling_rate, 0, "NONE", ""))
-        yield lambda audio: wav.writeframesraw(to_pcm16(audio).astype("<i2").tobytes())
+        yield lambda audio: wav.writeframesraw(pcm16_bytes(audio))

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from hifigan_tf.errors import UserError
 
+# The least magnitude whose logarithm a mel takes, and what silence becomes.
+LOG_FLOOR = 1e-5
+LOG_MIN = math.log(LOG_FLOOR)
 # In the original's files, without an effect here: num_freq contradicts n_fft, the rest is about its launcher.
 IGNORED_KEYS = ("num_freq", "num_gpus", "num_workers", "dist_config")
 

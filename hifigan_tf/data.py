@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from hifigan_tf.audio import PEAK, check_length, empty_band, read_audio
 from hifigan_tf.clip_lists import name_skips
-from hifigan_tf.config import Config
+from hifigan_tf.config import LOG_MIN, Config
 from hifigan_tf.decoding import Decoder, decodes_alike, path_of, tfio
 from hifigan_tf.errors import UserError
-from hifigan_tf.mel import LOG_MIN, MelSpectrogram
+from hifigan_tf.mel import MelSpectrogram
 from hifigan_tf.mel_formats import load_given_mel
 from hifigan_tf.packed import REQUESTS, PackedAudio, PackedClip, damage_named
 

@@ -121,8 +121,9 @@ class StatefulStream:
 
     def __init__(self, model: ContractVocoder):
         self.model = model
+        self.delay_samples, self.chunk_frames = model.contract.delay_samples, model.chunk_frames
         empty = np.zeros([0, model.audio.num_mels], np.float32)
-        self.progress = Progress(empty, 0, model.contract.delay_samples, model.initial_state())
+        self.progress = Progress(empty, 0, self.delay_samples, model.initial_state())
 
     def push(self, frames: np.ndarray) -> np.ndarray:
         frames = np.concatenate([self.progress.frames, frames])
@@ -139,7 +140,7 @@ class StatefulStream:
         if self.progress.done + len(frames) == 0:
             return np.zeros(0, np.float32)
         # What is missing: the audio of these frames, and what is still on its way through the states.
-        missing = len(frames) * hop + self.model.contract.delay_samples
+        missing = len(frames) * hop + self.delay_samples
         pieces, chunk, fed = [], self.model.edge_chunk, 0
         while fed * hop < missing:
             piece = frames[fed : fed + chunk]
@@ -151,7 +152,7 @@ class StatefulStream:
 
     def _next_chunk(self) -> int:
         """The first chunks are masked, and so the smallest."""
-        return self.model.edge_chunk if self._at_start() else self.model.chunk_frames
+        return self.model.edge_chunk if self._at_start() else self.chunk_frames
 
     def _at_start(self) -> bool:
         return self.progress.done < self.model.contract.edge_frames

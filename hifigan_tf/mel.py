@@ -15,10 +15,8 @@ from functools import lru_cache
 import keras
 import numpy as np
 
-from hifigan_tf.config import AudioConfig
+from hifigan_tf.config import LOG_FLOOR, AudioConfig
 
-LOG_FLOOR = 1e-5
-LOG_MIN = float(np.log(LOG_FLOOR))  # what silence becomes
 MAGNITUDE_FLOOR = 1e-9
 
 

@@ -9,12 +9,13 @@ quieter, clipped, in noise, and smoothed as acoustic models smooth. In doubt a m
 import logging
 import tokenize
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from hifigan_tf.config import LOG_MIN
 from hifigan_tf.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -140,6 +141,31 @@ class MelFile:
             return np.array(mel, np.float32, order="C")
 
 
+def natural_blocks(blocks: Iterable[np.ndarray], scale: str | None, name: str) -> Iterator[np.ndarray]:
+    """A mel that is still being made, in blocks ``[frames, num_mels]``: checked, in natural logarithms.
+
+    Its scale, where ``scale`` does not say it, is told from the first frames, as soon as they tell it. Raises
+    ``UserError`` with the checks and the advice of ``MelFile``; the frames before a NaN are given first.
+    """
+    head, count = None, 0
+    for block in blocks:
+        finite = np.isfinite(block).all(axis=1)
+        good = block if finite.all() else block[: np.argmin(finite)]
+        if len(good):
+            if head is None or len(head) < SURE_FRAMES:
+                head = (good if head is None else np.concatenate([head, good]))[:SURE_FRAMES]
+                found = scale or recognize(head)
+                if found != (scale or "log"):
+                    reason = f"{LOOKS_LIKE[found]}: {_advice(MelFormat(found))}"
+                    if found == "normalized" and len(head) < SURE_FRAMES:  # or magnitudes that begin with silence
+                        reason = "are no logarithms: pass --mel-format linear if they are magnitudes"
+                    raise UserError(f"{name}: {_values(head)} {reason}")
+                require_scale(head, found, name)
+            yield to_natural(good, found)
+        _require_finite(block, name, count)
+        count += len(block)
+
+
 def load_given_mel(path: str | Path, num_mels: int, check_scale: bool) -> np.ndarray:
     """A teacher-forced mel ``.npy``, in either order of axes, as float32 ``[frames, num_mels]``.
 
@@ -160,8 +186,6 @@ def to_natural(mel: np.ndarray, scale: str) -> np.ndarray:
     """A mel of a known scale as float32 natural logarithms of at least 1e-5; natural ones stay as they are."""
     if scale == "log":
         return mel
-    from hifigan_tf.mel import LOG_MIN
-
     return np.maximum(TO_NATURAL[scale](mel.astype(np.float64)), LOG_MIN).astype(np.float32)
 
 

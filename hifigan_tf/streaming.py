@@ -125,6 +125,16 @@ class StreamingVocoder:
         return audio
 
     @property
+    def chunk_frames(self) -> int:
+        """How many frames a step takes."""
+        return self._stream.chunk_frames
+
+    @property
+    def delay_samples(self) -> int:
+        """The audio given is behind the frames pushed by this, and by less than a chunk more, at most."""
+        return self._stream.delay_samples
+
+    @property
     def state(self) -> StreamState:
         """This moment of the stream. Setting it goes back there; raises ``UserError`` for another model's."""
         self._check_open("state")

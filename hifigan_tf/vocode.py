@@ -19,6 +19,8 @@ writes it; or a folder, searched for both. Inputs may be of any length: they are
 
 {BAD_INPUTS}"""
 
+CHECKPOINT_HELP = "a .keras file, a run folder (its best.keras, else last), or a .tflite that export/to_tflite.py wrote"
+
 MEL_FORMAT_HELP = """what the .npy files hold, where it is not what extract_mel writes: log10 (base 10), db (20 *
 log10), linear (no logarithm), transposed ([num_mels, frames]), or two such as log10,transposed; log means
 natural logarithms and no check of their range"""
@@ -46,12 +48,7 @@ def resynthesize(model, front_end, pieces: Iterable[np.ndarray], peak: float, ke
 def parse(argv=None):
     parser = cli.parser("vocode", DESCRIPTION)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="audio files, .npy mels, or folders")
-    parser.add_argument(
-        "--checkpoint",
-        required=True,
-        metavar="CKPT",
-        help="a .keras file, a run folder (its best.keras, else last), or a .tflite that export/to_tflite.py wrote",
-    )
+    parser.add_argument("--checkpoint", required=True, metavar="CKPT", help=CHECKPOINT_HELP)
     parser.add_argument("--output-dir", required=True, metavar="DIR", type=Path, help="made where it does not exist")
     parser.add_argument(
         "--keep-level",

@@ -58,6 +58,9 @@ class WindowStream:
     def __init__(self, model: WindowModel, num_mels: int, hop_size: int):
         self.model = model
         self.hop_size = hop_size
+        # The first window needs a margin at either end, and no chunk is complete before it.
+        self.delay_samples = 2 * model.margin_frames * hop_size
+        self.chunk_frames = model.window_frames - 2 * model.margin_frames
         self.progress = Progress(np.zeros([0, num_mels], np.float32))
 
     def push(self, frames: np.ndarray) -> np.ndarray:

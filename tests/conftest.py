@@ -80,6 +80,19 @@ def tiny() -> Config:
 
 
 @pytest.fixture(scope="session")
+def tiny_generator(tiny):
+    """An untrained generator of that config, loud enough for its samples to be compared."""
+    import keras
+
+    from hifigan_tf.generator import Generator
+
+    keras.utils.set_random_seed(0)
+    generator = Generator.of(tiny.generator, tiny.audio)
+    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
+    return generator
+
+
+@pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
     """Five clips of harmonic sound, half a second at 8 kHz: four to train on and one to hold out."""
     folder = tmp_path_factory.mktemp("corpus")

@@ -1,4 +1,4 @@
-"""The benchmark of the training step, and that its PyTorch twin takes the step that is measured."""
+"""The benchmarks of the training step and of a pipe, and that the PyTorch twin takes the step that is measured."""
 
 import json
 import subprocess
@@ -10,8 +10,9 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from benchmarks import train_step
+from benchmarks import stream_latency, train_step
 from benchmarks.sides import PARTS, noise
+from export.build import Build
 from hifigan_tf.errors import UserError
 from hifigan_tf.import_torch import named_convolutions
 from hifigan_tf.layers import SpectralNormConv1D
@@ -68,6 +69,22 @@ def test_bad_arguments(arguments, words, monkeypatch):
     monkeypatch.setattr(train_step, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=words):
         train_step.main(arguments)
+
+
+def test_the_lag_of_a_pipe_is_the_delay_at_least(tiny_generator, corpus, tmp_path, capsys):
+    model, figures = tmp_path / "tiny.tflite", tmp_path / "figures.json"
+    model.write_bytes(Build(tiny_generator, "float32", (4, 16)).tflite())
+    stream_latency.main([str(model), "--data", str(corpus), "--seconds", "1", "--json", str(figures)])
+    (row,) = json.loads(figures.read_text())
+    assert (row["model"], row["seconds"], row["chunk_ms"]) == ("tiny.tflite", 1.0, 16.0)
+    # Before the first audio comes, frames of more than the delay have been written.
+    assert row["lag_ms"] > row["delay_ms"] > 16
+    assert 0 < row["response_ms_median"] <= row["response_ms_p99"] <= row["response_ms_worst"]
+    assert f"| tiny.tflite | {row['delay_ms'] + 16:.1f} ms | {row['lag_ms']:.1f} ms |" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"--seconds 0\.0: it must be positive"):
+        stream_latency.main([str(model), "--seconds", "0"])
+    with pytest.raises(UserError, match="holds no audio file"):
+        stream_latency.main([str(model), "--data", str(CONFIGS)])
 
 
 def test_the_twin_takes_the_same_steps(tiny):

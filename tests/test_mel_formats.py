@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from hifigan_tf.audio import find_audio, load_audio, normalize
-from hifigan_tf.config import Config
+from hifigan_tf.config import LOG_MIN, Config
 from hifigan_tf.errors import UserError
-from hifigan_tf.mel import LOG_MIN, MelSpectrogram, mel_spectrogram
-from hifigan_tf.mel_formats import RECOGNIZE, MelFile, MelFormat, recognize
+from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.mel_formats import RECOGNIZE, SURE_FRAMES, MelFile, MelFormat, natural_blocks, recognize
 from hifigan_tf.shipped import CONFIGS, DEMO_HELD_OUT, DEMO_TRAIN
 
 BANDS = 80
@@ -237,6 +237,24 @@ def test_other_number_types_are_accepted(mels, saved):
         result = load_mel(saved(mels[0].astype(dtype)), BANDS)
         assert result.dtype == np.float32
         np.testing.assert_allclose(result, mels[0], atol=tolerance)
+
+
+@pytest.mark.parametrize("size", [1, 5, 200])
+def test_a_mel_that_comes_in_blocks_is_judged_by_its_first_frames(mels, size):
+    def blocks(mel):
+        return [mel[start : start + size].astype(np.float32) for start in range(0, len(mel), size)]
+
+    for mel in mels:
+        np.testing.assert_array_equal(np.concatenate(list(natural_blocks(blocks(mel), None, "pipe"))), mel)
+        for name, convert in FOREIGN.items():
+            converted = np.concatenate(list(natural_blocks(blocks(convert(mel)), name, "pipe")))
+            np.testing.assert_allclose(converted, mel, atol=2e-5)
+        for name, convert in {**FOREIGN, **NORMALIZED}.items():
+            given = []
+            with pytest.raises(UserError, match=r"pipe: values from .* (look|are no) .*: .*pass --mel-format") as error:
+                given.extend(map(len, natural_blocks(blocks(convert(mel)), None, "pipe")))
+            assert name in NORMALIZED or f"pass --mel-format {name}" in str(error.value)
+            assert sum(given) < SURE_FRAMES
 
 
 def test_option_texts():

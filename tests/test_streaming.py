@@ -8,7 +8,6 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import soundfile
@@ -29,31 +28,23 @@ HOP, BANDS, FRAMES = 32, 16, 90
 
 
 @pytest.fixture(scope="module")
-def generator(tiny):
-    keras.utils.set_random_seed(0)
-    generator = Generator.of(tiny.generator, tiny.audio)
-    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
-    return generator
-
-
-@pytest.fixture(scope="module")
 def mel():
     return np.random.default_rng(0).normal(-4, 2, [FRAMES, BANDS]).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def reference(generator, mel):
-    return np.asarray(generator(mel[None]))[0, :, 0]
+def reference(tiny_generator, mel):
+    return np.asarray(tiny_generator(mel[None]))[0, :, 0]
 
 
 @pytest.fixture(scope="module")
-def models(generator):
+def models(tiny_generator):
     """The same weights in every kind of model: bytes of ``.tflite`` files, and the Keras generator."""
     return {
-        "stateful": Build(generator, "float32", (4, 16)).tflite(),
-        "int8": Build(generator, "int8", (4, 16)).tflite(),
-        "stateless": Build(generator, "float32", (), 40).tflite(),
-        "keras": generator,
+        "stateful": Build(tiny_generator, "float32", (4, 16)).tflite(),
+        "int8": Build(tiny_generator, "int8", (4, 16)).tflite(),
+        "stateless": Build(tiny_generator, "float32", (), 40).tflite(),
+        "keras": tiny_generator,
     }
 
 
@@ -79,10 +70,10 @@ def stream(model, mel, sizes):
 @pytest.mark.parametrize("kind", ["stateful", "stateful, large chunk", "stateless", "keras"])
 @settings(max_examples=30, deadline=None)
 @given(frames=st.integers(1, FRAMES), sizes=st.lists(st.integers(1, 70), min_size=1, max_size=6))
-def test_any_pushes_give_the_samples_of_the_whole(kind, loaded, generator, mel, frames, sizes):
+def test_any_pushes_give_the_samples_of_the_whole(kind, loaded, tiny_generator, mel, frames, sizes):
     audio = stream(loaded[kind], mel[:frames], sizes)
     assert audio.dtype == np.float32
-    whole = np.asarray(generator(mel[None, :frames]))[0, :, 0]
+    whole = np.asarray(tiny_generator(mel[None, :frames]))[0, :, 0]
     np.testing.assert_allclose(audio, whole, atol=1e-4)
 
 
@@ -94,6 +85,15 @@ def test_audio_comes_as_soon_as_it_can(loaded, mel):
         pushed = (frame + 1) // 4 * 4 * HOP
         assert given == max(0, pushed - model.contract.delay_samples)
     assert given + len(vocoder.flush()) == FRAMES * HOP
+
+
+@pytest.mark.parametrize("kind", ["stateful", "stateful, large chunk", "stateless", "keras"])
+def test_audio_is_behind_by_the_delay_and_less_than_a_chunk(kind, loaded, mel):
+    vocoder, given, behind = StreamingVocoder(loaded[kind]), 0, []
+    for frame in range(FRAMES):
+        given += len(vocoder.push(mel[frame : frame + 1]))
+        behind.append((frame + 1) * HOP - given)
+    assert max(behind) == vocoder.delay_samples + (vocoder.chunk_frames - 1) * HOP
 
 
 @pytest.mark.parametrize("kind", ["stateful", "int8", "stateless", "keras"])

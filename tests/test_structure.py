@@ -20,6 +20,7 @@ LAYERS = [
     # Command lines
     [
         "vocode",
+        "stream",
         "extract_mel",
         "evaluate",
         "torch_file",
@@ -32,7 +33,7 @@ LAYERS = [
     ["demo"],
 ]
 ORDER = [name for line in LAYERS for name in line]
-INFERENCE = [*ORDER[: ORDER.index("losses")], "vocode", "extract_mel", "evaluate"]
+INFERENCE = [*ORDER[: ORDER.index("losses")], "vocode", "stream", "extract_mel", "evaluate"]
 
 
 def imports(module: str) -> set[str]:

@@ -13,10 +13,10 @@ import soundfile
 
 from hifigan_tf import cli, extract_mel, streaming, vocode
 from hifigan_tf.audio import PEAK, find_audio, load_audio, normalize
-from hifigan_tf.config import Config
+from hifigan_tf.config import LOG_MIN, Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.generator import Generator
-from hifigan_tf.mel import LOG_MIN, MelSpectrogram, mel_spectrogram
+from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.shipped import CONFIGS, DEMO_HELD_OUT
 
 RATE, HOP, BANDS = 22050, 256, 80
