@@ -1,4 +1,4 @@
-"""Pictures of spectrograms."""
+"""Pictures of spectrograms and curves."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +47,32 @@ def save_overview(
         panel.set_xlabel("step")
         panel.set_ylim(bottom=0)
         panel.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def save_accuracies(path: str | Path, accuracies: dict[str, dict[float, list[float]]]) -> None:
+    """Writes one PNG of ``{model: {share of wrong samples: [accuracy of each seed]}}``: dots, and a line of means."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    panel = figure.subplots()
+    panel.axhline(50, color="gray", linestyle="--", label="chance")
+    for place, (model, by_share) in enumerate(accuracies.items()):
+        shares = [100 * share for share in by_share]
+        aside = 1.04 ** (place - (len(accuracies) - 1) / 2)  # dots of different models beside each other
+        (line,) = panel.plot(shares, [100 * np.mean(values) for values in by_share.values()], label=model.upper())
+        for share, values in zip(shares, by_share.values(), strict=True):
+            dots = [100 * value for value in values]
+            panel.plot([share * aside] * len(dots), dots, "o", color=line.get_color(), alpha=0.6)
+    panel.set_xscale("log")
+    panel.set_xticks(shares, [f"{share:g}" for share in shares], minor=False)
+    panel.set_xticks([], minor=True)
+    panel.invert_xaxis()
+    panel.set_xlabel("wrong, % of the signal")
+    panel.set_ylabel("signals judged right, %")
+    panel.set_ylim(min(45, *panel.get_ylim()), 102)
+    panel.grid(alpha=0.3)
+    panel.legend()
     _save(figure, path)
 
 

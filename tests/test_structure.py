@@ -29,6 +29,7 @@ LAYERS = [
         "local_workers",
         "preprocess",
         "report",
+        "experiments.periodicity",
     ],
     ["demo"],
 ]
@@ -39,7 +40,7 @@ INFERENCE = [*ORDER[: ORDER.index("losses")], "vocode", "stream", "extract_mel",
 def imports(module: str) -> set[str]:
     """The modules of this package that a module imports, at the top or later."""
     found = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "hifigan_tf":
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("hifigan_tf."):
@@ -48,7 +49,8 @@ def imports(module: str) -> set[str]:
 
 
 def test_every_module_has_its_place():
-    assert sorted(ORDER) == sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+    files = (path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
+    assert sorted(ORDER) == sorted(".".join(file.parts) for file in files)
 
 
 @pytest.mark.parametrize("module", ORDER)
