@@ -1,7 +1,7 @@
 """``python -m hifigan_tf.experiments.periodicity``: can MPD and MSD tell a sinusoid from a slightly wrong one?
 
-The experiment on periodic signals in the appendix of the paper. The paper leaves the protocol open; the one used here,
-what it shows and what else was tried stand in docs/periodicity.md.
+The experiment on periodic signals in the appendix of the paper. Protocol, results and what else was
+tried stand in docs/periodicity.md.
 """
 
 import argparse
