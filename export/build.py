@@ -18,10 +18,13 @@ from export.convert import (
     stream_name,
     to_tflite,
 )
+from export.distill import Distillation, Settings
 from export.equalize import equalize
 from export.graph import Deployment
+from export.integers import full_int8, io_quantization
 from export.network import Network, fold
 from export.quantize import dynamic_int8, float_layers
+from export.simulate import RuntimeStudent, StaticStudent, observed_ranges
 from hifigan_tf import __version__
 from hifigan_tf.audio import find_audio, normalize, read_audio, resample
 from hifigan_tf.config import LOG_FLOOR
@@ -32,7 +35,7 @@ from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.shipped import DEMO_TRAIN
 from hifigan_tf.windows import margin_frames
 
-MODES = ("float32", "float16", "int8")
+MODES = ("float32", "float16", "int8", "full_int8")
 CALIBRATION_CLIPS = 6  # which channels are loud hardly depends on the voice
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
 
@@ -40,17 +43,26 @@ PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
 class Build:
     """A generator as a graph with signatures, to be written in a mode.
 
-    Stateful with the given chunks, or stateless with windows of ``stateless_frames``. Raises ``UserError`` when
-    such a window is not longer than what is cut off its ends.
+    Stateful with the given chunks, or stateless with windows of ``stateless_frames``, as ``full_int8`` always is.
+    ``mels`` ``[frames, num_mels]`` show a quantized model what it will have to say; by default they are those of a
+    few clips that ship with the package. ``integer_io`` leaves the mel and the audio of ``full_int8`` in integers.
+    Raises ``UserError`` when a window is not longer than what is cut off its ends.
     """
 
     def __init__(
-        self, generator: Generator, mode: str, chunk_frames: tuple[int, ...], stateless_frames: int | None = None
+        self,
+        generator: Generator,
+        mode: str,
+        chunk_frames: tuple[int, ...],
+        stateless_frames: int | None = None,
+        mels: list[np.ndarray] | None = None,
+        integer_io: bool = False,
     ):
         self.generator = generator
         self.mode = mode
         self.chunk_frames = tuple(sorted(set(chunk_frames)))
         self.stateless_frames = stateless_frames
+        self.integer_io = integer_io
         self.margin = margin_frames(generator.hyper_parameters)
         if stateless_frames is not None and stateless_frames <= 2 * self.margin:
             raise UserError(
@@ -58,27 +70,48 @@ class Build:
                 f"end, so it takes more than {2 * self.margin}"
             )
         self.network = fold(generator)
-        if mode == "int8":
-            equalize(self.network, calibration_mels(generator))
+        if mode in ("int8", "full_int8"):
+            self.mels = mels or calibration_mels(generator)
+            equalize(self.network, self.mels)
+        self.exact = float_layers(self.network) if mode == "int8" else ()
         self.deployment = Deployment(self.network)
-        if stateless_frames is None:
-            self.signatures = stateful_signatures(self.deployment, self.chunk_frames)
+        self.ranges = observed_ranges(self.deployment, self.mels) if mode == "full_int8" else {}
+
+    def distill(self, settings: Settings, progress: Path | None = None) -> None:
+        """Teaches the quantized model to sound like the float one (``distill.py``), on the calibration mels."""
+        if self.mode == "int8":
+            frames = self.stateless_frames or min(self.chunk_frames)
+            student = RuntimeStudent(self.deployment, self.exact, frames)
         else:
-            self.signatures = stateless_signatures(self.deployment, stateless_frames)
+            student = StaticStudent(self.deployment, self.exact, self.mels)
+        teacher = Deployment(fold(self.generator))
+        Distillation(teacher, student, self.generator.audio, self.mels, settings, progress).run()
+        self.deployment.store()
+        if self.mode == "full_int8":
+            self.ranges = student.ranges.values()
+
+    @property
+    def signatures(self) -> dict:
+        if self.stateless_frames is None:
+            return stateful_signatures(self.deployment, self.chunk_frames)
+        return stateless_signatures(self.deployment, self.stateless_frames)
 
     def tflite(self) -> bytes:
         """The ``.tflite`` in this mode, with its contract."""
-        model = to_tflite(self.deployment, self.signatures, half=self.mode == "float16")
+        if self.mode == "full_int8":
+            model = full_int8(self.deployment, self.stateless_frames, self.ranges, self.integer_io)
+        else:
+            model = to_tflite(self.deployment, self.signatures, half=self.mode == "float16")
         if self.mode == "int8":
-            model = dynamic_int8(model, float_layers(self.network))
-        return pack(model, self.contract())
+            model = dynamic_int8(model, self.exact)
+        return pack(model, self.contract(model))
 
     def saved_model(self, folder: Path) -> None:
         """Writes a SavedModel, always float32."""
         save_model(self.deployment, self.signatures, folder)
 
-    def contract(self) -> VocoderContract:
-        """What ``VocoderContract`` says, without quality and speed as yet."""
+    def contract(self, model: bytes = b"") -> VocoderContract:
+        """What ``VocoderContract`` says of the finished model, without quality and speed as yet."""
         outline, audio = self.deployment.outline, self.generator.audio
         if self.stateless_frames is None:
             kind = {
@@ -96,13 +129,14 @@ class Build:
             kind = {
                 "stateful": False,
                 "window": WINDOW,
-                "window_edge": WINDOW_EDGE,
+                "window_edge": None if self.mode == "full_int8" else WINDOW_EDGE,
+                "quantization": io_quantization(model) if self.integer_io else {},
                 "window_frames": self.stateless_frames,
                 "margin_frames": self.margin,
             }
         return VocoderContract(
             mode=self.mode,
-            float_layers=float_layers(self.network) if self.mode == "int8" else (),
+            float_layers=self.exact,
             audio=dataclasses.asdict(audio),
             generator=dataclasses.asdict(self.generator.hyper_parameters),
             fingerprint=fingerprint(self.network, self.mode),

@@ -33,9 +33,9 @@ def stateful_signatures(deployment: Deployment, chunk_frames: tuple[int, ...]) -
         return {name: tf.zeros(shape) for name, shape in shapes.items()}
 
     result = {
-        stream_name(frames): _function(stream, {MEL: _mel(deployment, frames), **states}) for frames in chunk_frames
+        stream_name(frames): _function(stream, {MEL: mel_spec(deployment, frames), **states}) for frames in chunk_frames
     }
-    result[EDGE] = _function(stream, {MEL: _mel(deployment, min(chunk_frames)), VALID: _valid(), **states})
+    result[EDGE] = _function(stream, {MEL: mel_spec(deployment, min(chunk_frames)), VALID: _valid(), **states})
     result[INITIAL] = _function(initial, {UNUSED: tf.TensorSpec([1], name=UNUSED)})
     return result
 
@@ -46,11 +46,11 @@ def stateless_signatures(deployment: Deployment, frames: int) -> dict:
     def window(**inputs):
         return {AUDIO: deployment.whole(inputs[MEL], inputs.get(VALID))}
 
-    mel = _mel(deployment, frames)
+    mel = mel_spec(deployment, frames)
     return {WINDOW: _function(window, {MEL: mel}), WINDOW_EDGE: _function(window, {MEL: mel, VALID: _valid()})}
 
 
-def _mel(deployment: Deployment, frames: int) -> tf.TensorSpec:
+def mel_spec(deployment: Deployment, frames: int) -> tf.TensorSpec:
     return tf.TensorSpec([1, frames, deployment.network.pre.kernel.shape[1]], name=MEL)
 
 

@@ -21,6 +21,7 @@ not what its bias makes of zeros. ``valid`` says which frames of the chunk lie i
 zeroes all others at every layer. Chunks far from both ends need no mask.
 """
 
+import functools
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -65,6 +66,15 @@ class Deployment(tf.Module):
             mask_frames=-(-step.delay // step.rate),
         )
 
+    def parameters(self) -> list[tf.Variable]:
+        """What can be trained."""
+        return [*self.kernels.values(), *self.biases.values()]
+
+    def store(self) -> None:
+        """Brings the weights, after training, back into the network."""
+        for conv in self.network.convs():
+            conv.kernel, conv.bias = self.kernels[conv.name].numpy()[0], self.biases[conv.name].numpy()
+
     def stream(self, mel, states: dict, valid=None) -> tuple[tf.Tensor, dict]:
         """One chunk: ``mel`` ``[1, frames, num_mels]`` to audio ``[1, frames * hop_size]``, late by ``delay``.
 
@@ -99,17 +109,22 @@ class Step:
         for stage in network.stages:
             x = self.fuse(self.upsample(self.activate(x), stage), stage)
         x = self.finish(self.activate(x, network.last_slope), network.post)
-        return tf.reshape(tf.tanh(x), [1, -1])
+        return tf.reshape(tf.tanh(x), [x.shape[0], -1])
 
     def activate(self, x, slope=None):
         return tf.nn.leaky_relu(x, self.network.slope if slope is None else slope)
 
+    def add(self, x, y):
+        return x + y
+
     def convolve(self, x, conv: Conv, padding="VALID"):
-        kernel, bias = self.deployment.kernels[conv.name], self.deployment.biases[conv.name]
         with tf.name_scope(conv.name):
             strides, dilations = [1, 1, conv.stride, 1], [1, 1, conv.dilation, 1]
-            x = tf.nn.conv2d(x, kernel, strides=strides, padding=padding, dilations=dilations)
-            return tf.nn.bias_add(x, bias)
+            x = tf.nn.conv2d(x, self.kernel(conv), strides=strides, padding=padding, dilations=dilations)
+            return tf.nn.bias_add(x, self.deployment.biases[conv.name])
+
+    def kernel(self, conv: Conv):
+        return self.deployment.kernels[conv.name]
 
     def conv(self, x, conv: Conv):
         """Convolves a window that reaches ``2 * half`` steps back; the result is ``half`` steps late."""
@@ -141,7 +156,11 @@ class Step:
         x = self.convolve(self.remember(x, len(stage.up.kernel) - 1), stage.up)
         self.rate *= stage.rate
         self.delay = self.delay * stage.rate + stage.shift
-        return self.mask(tf.reshape(x, [1, 1, x.shape[2] * stage.rate, x.shape[3] // stage.rate]))
+        return self.mask(self.interleave(x, stage))
+
+    def interleave(self, x, stage: Stage):
+        """The phases of an upsampling, which lie side by side in its channels, one after the other in time."""
+        return tf.reshape(x, [x.shape[0], 1, x.shape[2] * stage.rate, x.shape[3] // stage.rate])
 
     def fuse(self, x, stage: Stage):
         """The sum over residual blocks (their mean is folded into the next kernel)."""
@@ -159,7 +178,7 @@ class Step:
                 recent = self.remember(self.mask(x), reach(unit))
                 x = self.unit(recent, self.activate(recent), unit, 0)
             outputs.append(x)
-        return self.mask(sum(outputs[1:], outputs[0]))
+        return self.mask(functools.reduce(self.add, outputs))
 
     def finish(self, x, post: Conv):
         """The last convolution, several samples a step: ``[1, 1, samples / stride, stride]``."""
@@ -173,14 +192,14 @@ class Step:
         for conv in unit[1:]:
             x = self.conv(self.remember(self.activate(self.mask(x)), 2 * conv.half), conv)
         end -= sum(conv.half for conv in unit)
-        return window(buffer, end - length, end) + x
+        return self.add(window(buffer, end - length, end), x)
 
 
 def window(x, begin: int, end: int):
     """Steps ``begin`` to ``end`` of ``x``; no operation where that is all of it."""
     if (begin, end) == (0, x.shape[2]):
         return x
-    return tf.slice(x, [0, 0, begin, 0], [1, 1, end - begin, x.shape[3]])
+    return tf.slice(x, [0, 0, begin, 0], [x.shape[0], 1, end - begin, x.shape[3]])
 
 
 def reach(unit: list[Conv]) -> int:
@@ -204,7 +223,7 @@ class Window(Step):
         taps = len(stage.up.kernel)
         steps = x.shape[2] * stage.rate
         x = self.convolve(tf.pad(x, [[0, 0], [0, 0], [taps - 1, taps - 1], [0, 0]]), stage.up)
-        x = tf.reshape(x, [1, 1, x.shape[2] * stage.rate, x.shape[3] // stage.rate])
+        x = self.interleave(x, stage)
         self.rate *= stage.rate
         return self.mask(x[:, :, stage.shift : stage.shift + steps])
 
@@ -217,13 +236,13 @@ class Window(Step):
                 y = self.mask(y)
                 y = self.unit(y, self.activate(y), unit)
             outputs.append(y)
-        return self.mask(sum(outputs[1:], outputs[0]))
+        return self.mask(functools.reduce(self.add, outputs))
 
     def unit(self, window, active, unit):
         x = self.conv(active, unit[0])
         for conv in unit[1:]:
             x = self.conv(self.activate(self.mask(x)), conv)
-        return window + x
+        return self.add(window, x)
 
     def finish(self, x, post):
         return self.convolve(tf.pad(x, [[0, 0], [0, 0], [post.half, post.half], [0, 0]]), post)

@@ -35,6 +35,7 @@ DEFAULT_LIMITS = {
     "float32": Limits(0.01, 0.005),
     "float16": Limits(0.02, 0.02),
     "int8": Limits(0.15, 0.25),
+    "full_int8": Limits(0.5, 0.6),
 }
 
 
@@ -51,6 +52,15 @@ class Report:
     def pesq_drop(self) -> float | None:
         before, after = self.float_scores["pesq_wb"], self.scores["pesq_wb"]
         return None if before is None or after is None else before - after
+
+    def better_than(self, other: "Report") -> bool:
+        """Whether this export of a model loses less than another of it, by ear and by spectrum."""
+        drops = (self.pesq_drop, other.pesq_drop)
+        return self.mel_difference < other.mel_difference and (None in drops or drops[0] <= drops[1])
+
+    def summary(self) -> str:
+        drop = "" if self.pesq_drop is None else f"PESQ drop {self.pesq_drop:.3f}, "
+        return f"{drop}log-mel L1 {self.mel_difference:.4f} to float"
 
     def failures(self, limits: Limits) -> list[str]:
         """Why the model may not be shipped: one phrase for each limit passed."""
@@ -74,22 +84,24 @@ class Report:
         }
 
 
-def load_clips(folder: Path, audio: AudioConfig, convert_rate: bool = False) -> dict[str, np.ndarray]:
-    """``{name: float32 [samples]}`` of a folder, at a peak of 0.95.
+def load_clips(
+    folder: Path, audio: AudioConfig, convert_rate: bool = False, what: str = "evaluation"
+) -> dict[str, np.ndarray]:
+    """``{name: float32 [samples]}`` of a folder, at a peak of 0.95; ``what`` it is for, in messages.
 
     Raises ``UserError`` when it holds no audio, a clip cannot be used (silent, corrupt, shorter than a frame),
     or is of another rate than the model's, unless ``convert_rate``.
     """
     paths = find_audio(folder)
     if not paths:
-        raise UserError(f"evaluation folder {folder} holds no audio file: give one with recordings of speech")
+        raise UserError(f"{what} folder {folder} holds no audio file: give one with recordings of speech")
     clips = {}
     for path in paths:
         clip, rate = read_audio(path)
         if rate != audio.sampling_rate and not convert_rate:
             raise UserError(
-                f"{path} is recorded at {rate} Hz, the model makes {audio.sampling_rate} Hz: evaluate with "
-                "recordings of the model's rate"
+                f"{path} is recorded at {rate} Hz, the model makes {audio.sampling_rate} Hz: give "
+                f"{what} recordings of the model's rate"
             )
         clip = resample(clip, rate, audio.sampling_rate)
         check_length(path, len(clip), audio.hop_size)
@@ -115,6 +127,14 @@ def compare(generator, exported: ContractVocoder, clips: dict[str, np.ndarray]) 
         differences.append(log_mel_l1(*(mel_spectrogram(output, loss_front_end) for output in outputs.values())))
     means = {name: mean_scores(rows, SCORES) for name, rows in scores.items()}
     return Report(len(clips), means["float"], means["exported"], float(np.mean(differences)))
+
+
+def round_trip(generator, clips: dict[str, np.ndarray]) -> float:
+    """The log-mel L1 between clips and what the float model makes of their mels: little where it knows their like."""
+    front_end = MelSpectrogram.of(generator.audio)
+    vocoder = load_vocoder(generator)
+    mels = [mel_spectrogram(clip, front_end) for clip in clips.values()]
+    return float(np.mean([log_mel_l1(mel, mel_spectrogram(vocode(vocoder, mel), front_end)) for mel in mels]))
 
 
 def speed(model: ContractVocoder, repeats: int = 3) -> float:

@@ -28,9 +28,23 @@ A model that loses more than the limits is not written, and the exit code is 1.
 
 RUNS = Path("runs")
 MEL_FRONTEND = "mel_frontend"
+EIGHT_BITS = ("int8", "full_int8")
 CHUNK_FRAMES = 4
 BULK = 4  # the chunk for throughput, in small chunks
-VOCODER_OPTIONS = ("chunk_frames", "stateless", "frames", "max_pesq_drop", "max_mel_difference")
+FULL_INT8_FRAMES = 64
+SEED = 1234
+FAR = 1.5  # times the log-mel error on the evaluation clips: another voice has 1.1, another kind of sound 2 and more
+VOCODER_OPTIONS = (
+    "chunk_frames",
+    "stateless",
+    "frames",
+    "integer_io",
+    "distill_steps",
+    "calibration_data",
+    "seed",
+    "max_pesq_drop",
+    "max_mel_difference",
+)
 
 
 def parse(argv=None):
@@ -45,8 +59,9 @@ def parse(argv=None):
         ("float32", "exact to rounding (the default)"),
         ("float16", "half the size, computed in float32"),
         ("int8", "8-bit weights and arithmetic, ranges found at run time"),
+        ("full-int8", "integers alone with fixed ranges, windows without states: for accelerators that need it"),
     ):
-        mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
+        mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name.replace("-", "_"), help=text)
     mode.add_argument("--saved-model", action="store_true", help="write a TensorFlow SavedModel folder instead")
     mode.add_argument(
         "--mel-frontend", dest="mode", action="store_const", const=MEL_FRONTEND, help="audio to log-mel, no vocoder"
@@ -55,7 +70,25 @@ def parse(argv=None):
         "--chunk-frames", type=cli.positive, metavar="N", help=f"frames of the small chunk; default: {CHUNK_FRAMES}"
     )
     parser.add_argument("--stateless", action="store_true", help="windows of static length without states")
-    parser.add_argument("--frames", type=cli.positive, metavar="N", help="length of the windows of --stateless")
+    parser.add_argument(
+        "--frames",
+        type=cli.positive,
+        metavar="N",
+        help=f"length of the windows of --stateless and --full-int8; default of the latter: {FULL_INT8_FRAMES}",
+    )
+    parser.add_argument("--integer-io", action="store_true", help="--full-int8 with integers for mel and audio, too")
+    parser.add_argument(
+        "--distill-steps",
+        type=cli.positive,
+        metavar="N",
+        help="teach the 8-bit model to sound like the float one: 600 take ten minutes for a V3 on two cores",
+    )
+    parser.add_argument(
+        "--calibration-data",
+        metavar="DIR",
+        help="recordings that an 8-bit model is fitted to and distilled on; default: the demo corpus",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help=f"of the distillation; default: {SEED}")
     parser.add_argument("--output", metavar="F", type=Path, help="default: <checkpoint>_<mode>.tflite beside it")
     parser.add_argument("--evaluation-data", metavar="DIR", help="recordings of speech; default: the demo corpus")
     parser.add_argument("--max-pesq-drop", type=float, metavar="X", help="default: 0.15 for --int8, 0.02 or less else")
@@ -73,9 +106,28 @@ def parse(argv=None):
                 raise UserError(f"--{name.replace('_', '-')} is for vocoders: leave it out with --mel-frontend")
     elif args.config:
         raise UserError(f"--config {args.config} is for --mel-frontend: a vocoder has weights, give --checkpoint")
-    if args.stateless != (args.frames is not None):
-        raise UserError("--stateless and --frames N belong together: give both or neither")
+    check_mode(args)
     return args
+
+
+def check_mode(args) -> None:
+    """Raises ``UserError`` for options that do not go together; sets the length of the windows."""
+    mode = f"--{args.mode.replace('_', '-')}"
+    for name in ("distill_steps", "calibration_data"):
+        if getattr(args, name) is not None and args.mode not in EIGHT_BITS:
+            raise UserError(f"--{name.replace('_', '-')} is for --int8 and --full-int8, and this is {mode}")
+    if args.seed is not None and args.distill_steps is None:
+        raise UserError(f"--seed {args.seed} is of --distill-steps N: give that too")
+    if args.integer_io and args.mode != "full_int8":
+        raise UserError(f"--integer-io is for --full-int8, and this is {mode}")
+    if args.mode == "full_int8":
+        if args.chunk_frames:
+            raise UserError(
+                f"--chunk-frames {args.chunk_frames} is for models with states: --full-int8 takes --frames N"
+            )
+        args.frames = args.frames or FULL_INT8_FRAMES
+    elif args.stateless != (args.frames is not None):
+        raise UserError("--stateless and --frames N belong together: give both or neither")
 
 
 def newest_run(runs: Path = RUNS) -> Path:
@@ -89,7 +141,7 @@ def newest_run(runs: Path = RUNS) -> Path:
 def output_path(args, source: Path) -> Path:
     """Where the model goes, proven writable before the work. Raises ``UserError`` when it cannot go there."""
     kind = "saved_model" if args.saved_model else f"{args.mode}.tflite"
-    stateless = f"_stateless{args.frames}" if args.stateless else ""
+    stateless = f"_stateless{args.frames}" if args.frames else ""
     output = args.output or source.with_name(f"{source.stem}{stateless}_{kind}")
     if output.is_dir() and not args.saved_model:
         raise UserError(f"--output {output} is a folder: give the name of a file")
@@ -138,45 +190,35 @@ def export_mel_frontend(source: Path, audio: AudioConfig | None, data: Path, out
 def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
     """Writes the generator of a checkpoint as the options say. Exit code 1 where it loses too much."""
     from export.build import Build
-    from export.quality import DEFAULT_LIMITS, Limits, compare, load_clips, speed, table
+    from export.quality import compare, load_clips, speed
     from export.saved_model import SavedModelInterpreter, publish
     from hifigan_tf.contract import pack
     from hifigan_tf.files import write_bytes
     from hifigan_tf.generator import load_generator
-    from hifigan_tf.litert import ContractVocoder, load_tflite
+    from hifigan_tf.litert import ContractVocoder
 
     generator = load_generator(checkpoint)
     clips = load_clips(data, generator.audio, convert_rate=data == DEMO_HELD_OUT)
+    mels = calibration(args.calibration_data, generator, clips) if args.calibration_data else None
     log.info("exporting %s as %s", checkpoint, "SavedModel" if args.saved_model else args.mode)
     chunk = args.chunk_frames or CHUNK_FRAMES
-    chunks = (chunk, BULK * chunk)
-    build = Build(generator, args.mode, chunks, args.frames)
-    contract = build.contract()
+    build = Build(generator, args.mode, (chunk, BULK * chunk), args.frames, mels, args.integer_io)
     with tempfile.TemporaryDirectory() as temporary:
         if args.saved_model:
             folder = Path(temporary) / "model"
             build.saved_model(folder)
             size = sum(path.stat().st_size for path in folder.rglob("*"))
-            interpreter = SavedModelInterpreter(folder)
+            contract, interpreter = build.contract(), SavedModelInterpreter(folder)
             models = {n: ContractVocoder(contract, interpreter, n) for n in contract.chunk_frames or (None,)}
+            report = compare(generator, next(iter(models.values())), clips)
         else:
-            model = build.tflite()
-            size = len(model)
-            models = {n: load_tflite(model, n) for n in contract.chunk_frames or (None,)}
-        report = compare(generator, next(iter(models.values())), clips)
+            model, models, report = judged(build, clips)
+            if args.distill_steps:
+                model, models, report = distilled(args, build, clips, output, (model, models, report))
+            size, contract = len(model), next(iter(models.values())).contract
         speeds = {n or contract.window_frames: speed(vocoder) for n, vocoder in models.items()}
-        default = DEFAULT_LIMITS[args.mode]
-        limits = Limits(
-            default.pesq_drop if args.max_pesq_drop is None else args.max_pesq_drop,
-            default.mel_difference if args.max_mel_difference is None else args.max_mel_difference,
-        )
-        print(table(report, args.mode))
-        print(f"log-mel L1 between the two outputs {report.mel_difference:.4f}, over {report.clips} clips")
-        for frames, rate in speeds.items():
-            print(f"{rate:.1f} x real time on one thread, {frames} frames a step")
-        print(f"{size / 1e6:.2f} MB, delay {contract.delay_ms} ms")
-        failures = report.failures(limits)
-        if failures:
+        show(args.mode, report, speeds, size, contract.delay_ms)
+        if failures := report.failures(limits(args)):
             print(f"not written: {'; '.join(failures)}", file=sys.stderr)
             return 1
         measured = {str(frames): round(rate, 2) for frames, rate in speeds.items()}
@@ -187,6 +229,73 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
             write_bytes(output, pack(model, contract))
     log.info("wrote %s", output)
     return 0
+
+
+def calibration(folder: str, generator, clips: dict) -> list:
+    """The mels of the recordings in ``--calibration-data``; a warning where the model does not know their like."""
+    from export.quality import load_clips, round_trip
+    from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
+
+    path = cli.existing_folder(folder, "--calibration-data")
+    found = load_clips(path, generator.audio, what="calibration")
+    theirs, ours = (round_trip(generator, some) for some in (found, clips))
+    if theirs > FAR * ours:
+        log.warning(
+            "the float model makes a log-mel L1 of %.3f on the calibration clips and %.3f on the evaluation clips: "
+            "they are far from what it was trained on, and what it learns from them may not help",
+            theirs,
+            ours,
+        )
+    return [mel_spectrogram(clip, MelSpectrogram.of(generator.audio)) for clip in found.values()]
+
+
+def judged(build, clips: dict) -> tuple:
+    """The model of a build: its bytes, a vocoder for each chunk, and what it costs."""
+    from export.quality import compare
+    from hifigan_tf.contract import read
+    from hifigan_tf.litert import load_tflite
+
+    model = build.tflite()
+    models = {n: load_tflite(model, n) for n in read(model, "model").chunk_frames or (None,)}
+    return model, models, compare(build.generator, next(iter(models.values())), clips)
+
+
+def distilled(args, build, clips: dict, output: Path, before: tuple) -> tuple:
+    """The better one of ``judged`` before and after distillation. Interrupted, it goes on where it was."""
+    from export.distill import Settings
+
+    progress = output.with_name(f".{output.name}.distilling")
+    seed = SEED if args.seed is None else args.seed
+    build.distill(Settings(steps=args.distill_steps, seed=seed), progress)
+    after = judged(build, clips)
+    progress.unlink(missing_ok=True)
+    changes = [report.summary() for *_, report in (before, after)]
+    if after[-1].better_than(before[-1]):
+        log.info("distillation: %s before, %s after", *changes)
+        return after
+    log.warning("distillation made it no better (%s before, %s after): the model from before is kept", *changes)
+    return before
+
+
+def limits(args):
+    """What the export may lose: the mode's defaults, or as the options say."""
+    from export.quality import DEFAULT_LIMITS, Limits
+
+    default = DEFAULT_LIMITS[args.mode]
+    return Limits(
+        default.pesq_drop if args.max_pesq_drop is None else args.max_pesq_drop,
+        default.mel_difference if args.max_mel_difference is None else args.max_mel_difference,
+    )
+
+
+def show(mode: str, report, speeds: dict, size: int, delay_ms: float) -> None:
+    from export.quality import table
+
+    print(table(report, mode))
+    print(f"log-mel L1 between the two outputs {report.mel_difference:.4f}, over {report.clips} clips")
+    for frames, rate in speeds.items():
+        print(f"{rate:.1f} x real time on one thread, {frames} frames a step")
+    print(f"{size / 1e6:.2f} MB, delay {delay_ms} ms")
 
 
 if __name__ == "__main__":

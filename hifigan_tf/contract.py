@@ -80,7 +80,9 @@ class VocoderContract(Contract):
 
     A stateless model has ``window`` and ``window_edge`` (with ``valid``, for an utterance shorter than the
     window) of ``window_frames``, of whose output ``margin_frames`` at either end are wrong unless the
-    utterance ends there.
+    utterance ends there. Without a ``window_edge`` a short utterance is filled up with silence, frames of
+    ``log_floor``. Where ``quantization`` names a tensor, it holds integers of ``dtype``, which stand for
+    ``(integer - zero_point) * scale``.
     """
 
     command: ClassVar[str] = "python export/to_tflite.py"
@@ -105,6 +107,7 @@ class VocoderContract(Contract):
     edge: str | None = None
     window: str | None = None
     window_edge: str | None = None
+    quantization: dict = field(default_factory=dict)
     window_frames: int = 0
     margin_frames: int = 0
     speed: dict = field(default_factory=dict)

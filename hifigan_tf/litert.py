@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf.cli import one_line
-from hifigan_tf.contract import Contract, VocoderContract, read
+from hifigan_tf.contract import AUDIO, MEL, Contract, VocoderContract, read
 from hifigan_tf.errors import UserError
 
 
@@ -93,13 +93,28 @@ class ContractVocoder(ContractModel):
 
     def run(self, mel: np.ndarray) -> np.ndarray:
         """A stateless model's window, filled up with silence where the utterance is shorter."""
-        missing = self.window_frames - len(mel)
-        if missing == 0:
-            return self.call(self.contract.window, mel=mel[None])["audio"][0]
-        valid = np.array([0, len(mel)], np.int32)
-        padded = np.pad(mel, [[0, missing], [0, 0]])[None]
-        audio = self.call(self.contract.window_edge, mel=padded, valid=valid)["audio"][0]
-        return audio[: len(mel) * self.audio.hop_size]
+        contract, missing = self.contract, self.window_frames - len(mel)
+        if missing and contract.window_edge:
+            valid = np.array([0, len(mel)], np.int32)
+            padded = np.pad(mel, [[0, missing], [0, 0]])[None]
+            audio = self.call(contract.window_edge, mel=padded, valid=valid)[AUDIO]
+        else:
+            padded = np.pad(mel, [[0, missing], [0, 0]], constant_values=np.log(contract.log_floor))[None]
+            audio = self.call(contract.window, mel=self._to_integers(padded))[AUDIO]
+        return self._to_float(audio)[0, : len(mel) * self.audio.hop_size]
+
+    def _to_integers(self, mel: np.ndarray) -> np.ndarray:
+        """What a model with integers for its mel takes."""
+        if not (grid := self.contract.quantization.get(MEL)):
+            return mel
+        limits = np.iinfo(grid["dtype"])
+        integers = np.rint(mel / grid["scale"]) + grid["zero_point"]
+        return np.clip(integers, limits.min, limits.max).astype(grid["dtype"])
+
+    def _to_float(self, audio: np.ndarray) -> np.ndarray:
+        if not (grid := self.contract.quantization.get(AUDIO)):
+            return audio
+        return (audio.astype(np.float32) - grid["zero_point"]) * np.float32(grid["scale"])
 
 
 def _listed(numbers) -> str:

@@ -1,0 +1,153 @@
+"""Distillation: a quantized network learns to sound like the float network that it was made from.
+
+The teacher's audio is the target, so mels are all the data there is to have, and no discriminator is needed.
+The student computes as the exported model will (``fake_quant.py``), and learns to be least disturbed by it.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from export.graph import Deployment
+from hifigan_tf.config import LOG_FLOOR, LOG_MIN, AudioConfig
+from hifigan_tf.files import write_bytes
+from hifigan_tf.losses import mel_loss
+from hifigan_tf.mel import MelSpectrogram
+
+RESOLUTIONS = (2.0, 1.0, 0.5)  # frames of a spectrum, in those of the mel: pitch, speech, attacks
+WAVEFORM_WEIGHT = 20.0  # brings an error of rounding to the size of the logarithms'
+SAVE_EVERY = 50  # steps
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long, on what and how fast a student learns. Segments of ``frames`` mel frames, ``batch`` of them a step."""
+
+    steps: int
+    batch: int = 6
+    frames: int = 40
+    learning_rate: float = 4e-5
+    seed: int = 1234
+
+
+def audio_distance(audio, target, front_end: MelSpectrogram):
+    """How differently two batches of audio ``[batch, samples]`` sound: spectra, log-mel and waveform."""
+    sizes = [int(resolution * front_end.n_fft) for resolution in RESOLUTIONS]
+    spectra = [tf.reduce_mean(tf.abs(_log_spectrum(audio, size) - _log_spectrum(target, size))) for size in sizes]
+    waveform = tf.reduce_mean(tf.abs(audio - target))
+    return sum(spectra) / len(spectra) + mel_loss(front_end(target), front_end(audio)) + WAVEFORM_WEIGHT * waveform
+
+
+def _log_spectrum(audio, size: int):
+    spectrum = tf.signal.stft(audio, size, size // 4, pad_end=True)
+    power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+    return 0.5 * tf.math.log(power + LOG_FLOOR)
+
+
+class Distillation:
+    """One student at its lessons.
+
+    ``student`` (``simulate.py``) makes audio ``[batch, samples]`` of mels ``[batch, frames, num_mels]`` by way of its
+    ``variables``, which are what learns. The same settings, mels and networks give the same student. With
+    ``progress``, a file, an interrupted distillation goes on where it was.
+    """
+
+    def __init__(
+        self,
+        teacher: Deployment,
+        student: Callable,
+        audio: AudioConfig,
+        mels: list[np.ndarray],
+        settings: Settings,
+        progress: Path | None = None,
+    ):
+        self.teacher = teacher
+        self.student = student
+        self.variables = student.variables
+        self.settings = settings
+        self.progress = progress
+        self.front_end = MelSpectrogram.of(audio, for_loss=True)
+        self.mels = [_at_least(mel, settings.frames) for mel in mels]
+        starts = np.array([len(mel) - settings.frames + 1 for mel in self.mels])
+        self.shares = starts / starts.sum()  # every segment is as likely as any other
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, settings.steps, warmup_target=settings.learning_rate, warmup_steps=settings.steps // 10
+        )
+        self.optimizer = keras.optimizers.Adam(schedule, beta_2=0.99)
+        self.optimizer.build(self.variables)
+        self.step = tf.function(self._step, autograph=False, reduce_retracing=True)
+
+    def run(self) -> float:
+        """Teaches; the mean loss over the last tenth of the steps."""
+        from tqdm import tqdm
+
+        done, losses = self._resume()
+        bar = tqdm(total=self.settings.steps, initial=done, desc="distilling", unit="step", leave=False)
+        with bar:
+            for number in range(done, self.settings.steps):
+                losses.append(float(self.step(self._batch(number))))
+                bar.set_postfix_str(f"loss {np.mean(losses[-20:]):.4f}", refresh=False)
+                bar.update()
+                if (number + 1) % SAVE_EVERY == 0:
+                    self._save(number + 1, losses)
+        return float(np.mean(losses[-max(1, len(losses) // 10) :]))
+
+    def _step(self, mel):
+        target = tf.stop_gradient(self.teacher.whole(mel))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self.variables)
+            loss = audio_distance(self.student(mel), target, self.front_end)
+        self.optimizer.apply(tape.gradient(loss, self.variables), self.variables)
+        return loss
+
+    def _batch(self, number: int):
+        random = np.random.default_rng([self.settings.seed, number])
+        frames, segments = self.settings.frames, []
+        for clip in random.choice(len(self.mels), self.settings.batch, p=self.shares):
+            start = random.integers(len(self.mels[clip]) - frames + 1)
+            segments.append(self.mels[clip][start : start + frames])
+        return tf.constant(np.stack(segments))
+
+    def _fingerprint(self) -> str:
+        """The same for distillations that take the same steps."""
+        digest = hashlib.sha256(repr(self.settings).encode())
+        for array in [*self.mels, *(value.numpy() for value in self.first)]:
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def _resume(self) -> tuple[int, list[float]]:
+        """Steps done and their losses, from the file of a distillation that was cut short."""
+        self.first = [tf.identity(variable) for variable in self.variables]
+        self.identity = self._fingerprint()
+        try:
+            with np.load(self.progress) as saved:
+                if str(saved["identity"]) != self.identity:
+                    return 0, []
+                arrays = [saved[f"array_{i}"] for i in range(len(self._state()))]
+                for variable, array in zip(self._state(), arrays, strict=True):
+                    variable.assign(array)
+                return int(saved["step"]), saved["losses"].tolist()
+        except (TypeError, OSError, KeyError, ValueError, BadZipFile):  # none, or not whole: from the start
+            return 0, []
+
+    def _save(self, step: int, losses: list[float]) -> None:
+        if self.progress is None:
+            return
+        arrays = {f"array_{i}": np.asarray(variable) for i, variable in enumerate(self._state())}
+        buffer = io.BytesIO()
+        np.savez(buffer, identity=self.identity, step=step, losses=losses, **arrays)
+        write_bytes(self.progress, buffer.getvalue())
+
+    def _state(self) -> list:
+        return [*self.variables, *self.optimizer.variables]
+
+
+def _at_least(mel: np.ndarray, frames: int) -> np.ndarray:
+    return np.pad(mel, [[0, max(0, frames - len(mel))], [0, 0]], constant_values=LOG_MIN)

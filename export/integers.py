@@ -1,0 +1,175 @@
+"""A stateless model of integers alone, for accelerators: every tensor in 8 bits over a static range, the output in 16.
+
+TensorFlow's converter makes 8-bit operations of a graph whose tensors are marked with their ranges. It cannot mix
+8 and 16 bits, so the sum of the pieces of the waveform and its tanh are put behind them here, in the file.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+from export.convert import WINDOW, mel_spec, quiet, save_model
+from export.graph import Deployment
+from export.network import Conv
+from export.simulate import PIECES, StaticWindow, piece_range
+from hifigan_tf.contract import AUDIO, MEL
+
+PIECE = "piece_{}"
+SUM_RANGE = 1.0 + max(abs(centre) + reach for centre, reach in PIECES)
+INT16 = 32768  # steps on either side of zero
+
+
+class MarkedWindow(StaticWindow):
+    """The same graph with constant ranges and kernels, for the converter; the pieces of the waveform apart."""
+
+    def __init__(self, deployment: Deployment, ranges: dict, exact: tuple[str, ...]):
+        super().__init__(deployment, self._mark, None, exact)
+        self.ranges = ranges
+        with tf.init_scope():  # as constants, whose own ranges are known
+            self.kernels = {name: kernel.numpy() for name, kernel in deployment.kernels.items()}
+            self.biases = {name: bias.numpy() for name, bias in deployment.biases.items()}
+
+    def _mark(self, x, name: str):
+        return tf.quantization.fake_quant_with_min_max_args(x, *self.ranges[name])
+
+    def kernel(self, conv: Conv, factor: float = 1.0):
+        kernel = self.kernels[conv.name] * np.float32(factor)
+        if conv.name in self.exact:
+            return kernel
+        largest = np.maximum(np.abs(kernel).max((0, 1, 2)), np.finfo(np.float32).tiny)
+        return tf.quantization.fake_quant_with_min_max_vars_per_channel(kernel, -largest, largest, narrow_range=True)
+
+    def pieces(self, mel) -> dict:
+        """``[1, frames, num_mels]`` to the pieces, ``[1, 1, samples / phases, phases]`` each."""
+        self.finish = self._apart
+        self.run(mel)
+        return self.found
+
+    def _apart(self, x, post):
+        x = tf.pad(x, [[0, 0], [0, 0], [post.half, post.half], [0, 0]])
+        self.found = {}
+        for index, (centre, reach) in enumerate(PIECES):
+            # A convolution of its own each, for it is its saturation that cuts the piece out. The converter would
+            # make one of kernels that are equal.
+            kernel = self.kernel(post, 1 + index * 1e-6)
+            y = tf.nn.conv2d(x, kernel, [1, 1, post.stride, 1], "VALID") + (self.biases[post.name] - centre)
+            y = tf.quantization.fake_quant_with_min_max_args(y, *piece_range(reach))
+            self.found[PIECE.format(index)] = y
+        return y
+
+
+def full_int8(
+    deployment: Deployment, frames: int, ranges: dict, integer_io: bool, exact: tuple[str, ...] = ()
+) -> bytes:
+    """The ``.tflite``, with the signature ``window``; with ``integer_io`` mel and audio are integers too."""
+    function = tf.function(
+        lambda **inputs: MarkedWindow(deployment, ranges, exact).pieces(inputs[MEL]), autograph=False
+    )
+    signatures = {WINDOW: function.get_concrete_function(mel=mel_spec(deployment, frames))}
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        save_model(deployment, signatures, Path(folder))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = tf.int8 if integer_io else tf.float32
+        converter.inference_output_type = tf.int8
+        model = converter.convert()
+    return _with_sum(model, integer_io)
+
+
+def _with_sum(model: bytes, integer_io: bool) -> bytes:
+    """The model with one output in the place of the pieces: their sum's tanh, ``[1, samples]``."""
+    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
+    outputs = {entry.name.decode(): entry.tensorIndex for entry in signature.outputs}
+    builder = _Builder(tree, graph)
+    scale = SUM_RANGE / INT16
+    total = None
+    for index in range(len(PIECES)):
+        piece = outputs[PIECE.format(index)]
+        shape, (piece_scale,) = graph.tensors[piece].shape, graph.tensors[piece].quantization.scale
+        # A cast, which keeps integer and scale: not every runtime can quantize 8 bits to 16.
+        wide = builder.append("CAST", [piece], shape, piece_scale, schema.CastOptionsT(), version=1)
+        if total is not None:
+            wide = builder.append("ADD", [total, wide], shape, scale, schema.AddOptionsT(), version=2)
+        total = wide
+    total = builder.append("TANH", [total], shape, 1 / INT16, version=3)
+    shape = np.array([1, np.prod(shape)], np.int32)
+    options = schema.ReshapeOptionsT()
+    options.newShape = shape
+    audio = builder.append("RESHAPE", [total, builder.constant(shape)], shape, 1 / INT16, options)
+    if not integer_io:
+        audio = builder.append("DEQUANTIZE", [audio], shape, None, version=2)
+    graph.tensors[audio].name = AUDIO.encode()
+    graph.outputs = [audio]
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = AUDIO.encode(), audio
+    signature.outputs = [entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(tree))
+
+
+def io_quantization(model: bytes) -> dict:
+    """What the integers of ``mel`` and ``audio`` stand for: ``(integer - zero_point) * scale``."""
+    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
+    result = {}
+    for entry in (*signature.inputs, *signature.outputs):
+        tensor = graph.tensors[entry.tensorIndex]
+        dtype = {schema.TensorType.INT8: "int8", schema.TensorType.INT16: "int16"}[tensor.type]
+        (scale,), (zero_point,) = tensor.quantization.scale, tensor.quantization.zeroPoint
+        result[entry.name.decode()] = {"dtype": dtype, "scale": float(scale), "zero_point": int(zero_point)}
+    return result
+
+
+class _Builder:
+    """Puts operations at the end of a graph."""
+
+    def __init__(self, tree, graph):
+        self.tree = tree
+        self.graph = graph
+
+    def append(self, name: str, inputs: list[int], shape, scale: float | None, options=None, version: int = 1) -> int:
+        """An operation whose output is int16 of ``scale``, or float32 where that is None; the index of the output."""
+        quantization = None
+        if scale is not None:
+            quantization = schema.QuantizationParametersT()
+            quantization.scale, quantization.zeroPoint = [scale], [0]
+        kind = schema.TensorType.FLOAT32 if scale is None else schema.TensorType.INT16
+        output = self._tensor(shape, kind, self._buffer(None), quantization)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
+        operator.inputs, operator.outputs = inputs, [output]
+        if options is not None:
+            operator.builtinOptions, operator.builtinOptionsType = options, _kind_of(options)
+        self.graph.operators.append(operator)
+        return output
+
+    def constant(self, values: np.ndarray) -> int:
+        """The index of an int32 tensor."""
+        return self._tensor([len(values)], schema.TensorType.INT32, self._buffer(values.tobytes()))
+
+    def _tensor(self, shape, kind: int, buffer: int, quantization=None) -> int:
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type, tensor.buffer, tensor.quantization = list(shape), kind, buffer, quantization
+        tensor.name = f"wave_{len(self.graph.tensors)}".encode()
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def _buffer(self, data: bytes | None) -> int:
+        buffer = schema.BufferT()
+        buffer.data = None if data is None else np.frombuffer(data, np.uint8)
+        self.tree.buffers.append(buffer)
+        return len(self.tree.buffers) - 1
+
+    def _code(self, builtin: int, version: int) -> int:
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version
+        self.tree.operatorCodes.append(code)
+        return len(self.tree.operatorCodes) - 1
+
+
+def _kind_of(options) -> int:
+    return getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))

@@ -1,0 +1,135 @@
+"""The deployment graph as the quantized models compute it, in float: to train it, and to know what to expect."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from export.fake_quant import LearnedRanges, ObservedRanges, Weights, with_runtime_range, with_static_range
+from export.graph import Deployment, Step, Window
+from export.network import Conv
+
+# The last convolution of an all-integer model is made of five, each of which saturates outside of its part of
+# the waveform, as the pieces of A-law do: together they have the resolution of 13 bits where speech is quiet.
+#
+#     centre    -1.2    -0.17     0     0.17     1.2
+#     reach      0.9     0.13    0.04   0.13     0.9
+#            |=========|======|=|=|======|=========|      the sum of the five is the waveform before its tanh
+PIECES = ((0.0, 0.04), (-0.17, 0.13), (0.17, 0.13), (-1.2, 0.9), (1.2, 0.9))
+
+
+def piece_range(reach: float) -> tuple[float, float]:
+    """An 8-bit range of so much to either side, whose middle is exactly zero."""
+    return -reach * 128 / 127, reach
+
+
+class RuntimeRanges(Step):
+    """What ``--int8`` does to a convolution; ``exact`` names those left in float."""
+
+    weights: Weights
+    exact: tuple[str, ...] = ()
+
+    def convolve(self, x, conv: Conv, padding="VALID"):
+        return super().convolve(x if conv.name in self.exact else self.rounded(x), conv, padding)
+
+    def kernel(self, conv: Conv):
+        kernel = self.deployment.kernels[conv.name]
+        return kernel if conv.name in self.exact else self.weights(conv.name, kernel)
+
+
+class RuntimeStep(RuntimeRanges):
+    """The streaming graph of a chunk exactly as ``--int8`` computes it."""
+
+    def rounded(self, x):
+        return with_runtime_range(x, [1, 2, 3])
+
+
+class RuntimeWindow(RuntimeRanges, Window):
+    """The same for training: segments in batches, with the ranges of chunks of ``chunk_frames``.
+
+    A chunk's convolution also reads the end of the chunk before, in its own range; here every step has the range of
+    its own chunk, which saves half of the work.
+    """
+
+    chunk_frames: int
+
+    def rounded(self, x):
+        steps = self.chunk_frames * self.rate
+        chunks = tf.pad(x, [[0, 0], [0, 0], [0, -x.shape[2] % steps], [0, 0]])
+        chunks = tf.reshape(chunks, [x.shape[0], -1, steps, x.shape[3]])
+        chunks = with_runtime_range(chunks, [2, 3])
+        return tf.reshape(chunks, [x.shape[0], 1, -1, x.shape[3]])[:, :, : x.shape[2]]
+
+
+class StaticWindow(Window):
+    """The stateless graph in integers: every tensor that is computed goes through ``quantize``, by its number."""
+
+    def __init__(self, deployment, quantize: Callable, weights: Callable, exact: tuple[str, ...] = ()):
+        super().__init__(deployment, None)
+        self.quantize = quantize
+        self.weights = weights
+        self.exact = exact
+        self.count = 0
+
+    def rounded(self, x, kind: str):
+        self.count += 1
+        return self.quantize(x, f"{self.count:03d}_{kind}")
+
+    def run(self, mel):
+        return super().run(self.rounded(mel, "mel"))
+
+    def activate(self, x, slope=None):
+        return self.rounded(super().activate(x, slope), "active")
+
+    def add(self, x, y):
+        return self.rounded(super().add(x, y), "sum")
+
+    def convolve(self, x, conv: Conv, padding="VALID"):
+        x = super().convolve(x, conv, padding)
+        return x if conv is self.network.post else self.rounded(x, conv.name)
+
+    kernel = RuntimeRanges.kernel
+
+    def finish(self, x, post):
+        x = super().finish(x, post)
+        return tf.add_n(
+            [with_static_range(x - centre, *map(tf.constant, piece_range(reach))) for centre, reach in PIECES]
+        )
+
+
+class RuntimeStudent:
+    """An ``--int8`` model as distillation teaches it: mels ``[batch, frames, num_mels]`` to ``[batch, samples]``."""
+
+    def __init__(self, deployment: Deployment, exact: tuple[str, ...], chunk_frames: int):
+        self.deployment = deployment
+        self.exact = exact
+        self.chunk_frames = chunk_frames
+        self.weights = Weights(deployment)
+        self.variables = deployment.parameters()
+
+    def __call__(self, mel):
+        window = RuntimeWindow(self.deployment, None)
+        window.weights, window.exact, window.chunk_frames = self.weights, self.exact, self.chunk_frames
+        return window.run(mel)
+
+
+class StaticStudent:
+    """A ``--full-int8`` model likewise, whose ranges learn too. They begin at what is seen in ``mels``."""
+
+    def __init__(self, deployment: Deployment, exact: tuple[str, ...], mels: list[np.ndarray]):
+        self.deployment = deployment
+        self.exact = exact
+        self.weights = Weights(deployment)
+        self.ranges = LearnedRanges(observed_ranges(deployment, mels))
+        self.variables = [*deployment.parameters(), self.ranges.stretch]
+
+    def __call__(self, mel):
+        return StaticWindow(self.deployment, self.ranges, self.weights, self.exact).run(mel)
+
+
+def observed_ranges(deployment: Deployment, mels: list[np.ndarray]) -> dict[str, tuple[float, float]]:
+    """The static ranges that mels ``[frames, num_mels]`` call for, by the names that ``StaticWindow`` gives."""
+    observed = ObservedRanges()
+    for mel in mels:
+        StaticWindow(deployment, observed, lambda _, kernel: kernel).run(tf.constant(mel[None]))
+    return observed.values()

@@ -1,0 +1,339 @@
+"""Quantization as training sees it equals the exported models; distillation helps, resumes, and never harms."""
+
+import logging
+import re
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+from conftest import model_of, operations
+from test_graph import generator_of
+
+from export import distill, quality, to_tflite
+from export.build import Build, calibration_mels
+from export.distill import Distillation, Settings, audio_distance
+from export.fake_quant import LearnedRanges, Weights, with_runtime_range, with_static_range
+from export.graph import Deployment
+from export.integers import PIECES
+from export.network import fold
+from export.quality import Report
+from export.simulate import RuntimeStep, RuntimeStudent, StaticStudent, StaticWindow
+from hifigan_tf import contract
+from hifigan_tf.audio import find_audio, read_audio, resample
+from hifigan_tf.errors import UserError
+from hifigan_tf.litert import load_tflite
+from hifigan_tf.mel import MelSpectrogram
+from hifigan_tf.shipped import DEMO_HELD_OUT
+from hifigan_tf.streaming import load_vocoder, vocode
+
+RATE = 8000
+FRAMES = 32
+
+
+@pytest.fixture(scope="module")
+def mels(tiny_generator):
+    return calibration_mels(tiny_generator)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tiny_generator, tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "tiny.keras"
+    tiny_generator.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Two recordings of a second at the tiny model's rate."""
+    folder = tmp_path_factory.mktemp("clips")
+    for path in find_audio(DEMO_HELD_OUT)[:2]:
+        audio, rate = read_audio(path)
+        soundfile.write(folder / path.with_suffix(".wav").name, resample(audio, rate, RATE)[:RATE], RATE)
+    return folder
+
+
+@pytest.fixture
+def export(checkpoint, clips, tmp_path):
+    def export(*options, data=clips, output=tmp_path / "model.tflite"):
+        arguments = ["--checkpoint", checkpoint, "--evaluation-data", data, "--output", output, *options]
+        return to_tflite.main([*map(str, arguments)]), output
+
+    return export
+
+
+def noise(signal, other) -> float:
+    """The difference in decibels below the signal."""
+    return float(10 * np.log10(np.mean(np.square(signal)) / np.mean(np.square(signal - other))))
+
+
+# --- numbers ---
+
+
+def test_runtime_ranges_are_on_the_grid_and_as_wide_as_the_values():
+    x = np.random.default_rng(0).normal(0.3, 2, [2, 1, 40, 3]).astype(np.float32)
+    rounded = with_runtime_range(tf.constant(x), [1, 2, 3]).numpy()
+    for values, original in zip(rounded, x, strict=True):
+        scale = (original.max() - original.min()) / 255
+        steps = values / scale
+        assert np.abs(steps - np.rint(steps)).max() < 1e-3
+        assert np.abs(values - original).max() <= 1.001 * scale  # half a step, and half more at a shifted end
+        assert len(np.unique(np.rint(steps))) <= 256
+    assert not with_runtime_range(tf.zeros([1, 1, 4, 2]), [1, 2, 3]).numpy().any()
+
+
+def test_static_ranges_learn():
+    """Values far outside pull a range open; values that need no room let it close, for finer steps."""
+    for spread, opens in ((4.0, True), (0.02, False)):
+        x = tf.constant(np.random.default_rng(1).normal(0, spread, [1000]).astype(np.float32))
+        ranges = LearnedRanges({"x": (-1.0, 1.0)})
+        with tf.GradientTape() as tape:
+            tape.watch(ranges.stretch)
+            loss = tf.reduce_sum(tf.square(ranges(x, "x") - x))
+        downhill = -tape.gradient(loss, ranges.stretch).numpy()[0]
+        assert (downhill > 0).all() if opens else (downhill < 0).all()
+    gradient = tf.GradientTape()
+    x = tf.constant([-2.0, -0.5, 0.5, 2.0])
+    with gradient:
+        gradient.watch(x)
+        y = with_static_range(x, tf.constant(-1.0), tf.constant(1.0))
+    assert gradient.gradient(y, x).numpy().tolist() == [0.0, 1.0, 1.0, 0.0]
+
+
+def test_kernels_have_a_scale_for_each_filter(tiny_generator):
+    deployment = Deployment(fold(tiny_generator))
+    weights = Weights(deployment)
+    for name, kernel in deployment.kernels.items():
+        rounded = weights(name, kernel).numpy()
+        scale = np.abs(kernel.numpy()).max((0, 1, 2)) / 127
+        assert np.abs(rounded - kernel.numpy()).max() <= 0.501 * scale.max()
+        steps = rounded / scale
+        assert np.abs(steps - np.rint(steps)).max() < 1e-2
+
+
+# --- what is simulated is what is exported ---
+
+
+@pytest.mark.parametrize("name", ["v1"])
+def test_int8_streams_as_its_simulation_predicts(name):
+    generator = generator_of(name)
+    mels = [np.random.default_rng(i).normal(-5, 2, [40, generator.audio.num_mels]).astype(np.float32) for i in range(2)]
+    build = Build(generator, "int8", (4,), mels=mels)
+    model, weights = load_tflite(build.tflite()), Weights(build.deployment)
+    states, simulated = model.initial_state(), model.initial_state()
+    for start in range(0, 40, 4):
+        mel = mels[0][start : start + 4]
+        audio, states = model.step(mel, states, None)
+        step = RuntimeStep(build.deployment, {k: tf.constant(v) for k, v in simulated.items()}, None)
+        step.weights, step.exact = weights, build.exact
+        expected = step.run(tf.constant(mel[None])).numpy()[0]
+        # From the same state; a value on the edge between two steps may still be rounded to the other side.
+        assert noise(expected, audio) > 35
+        simulated = states
+    assert noise(expected, Deployment(fold(generator)).whole(tf.constant(mels[0][None])).numpy()[0][-len(audio) :]) < 35
+
+
+def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, mels):
+    build = Build(tiny_generator, "full_int8", (), FRAMES, mels)
+    data = build.tflite()
+    kinds = schema.TensorType
+    found = operations(model_of(data))
+    for name, op, graph in found:
+        types = {graph.tensors[i].type for i in (*op.inputs, *op.outputs)}
+        if kinds.FLOAT32 in types:
+            assert name in ("QUANTIZE", "DEQUANTIZE")
+    assert [name for name, _, _ in found].count("QUANTIZE") == 1  # the mel
+    assert [name for name, _, _ in found].count("DEQUANTIZE") == 1  # the audio
+    assert [name for name, _, _ in found].count("CONV_2D") == len(build.network.convs()) - 1 + len(PIECES)
+
+    mel = mels[0][:FRAMES]
+    simulated = StaticWindow(build.deployment, LearnedRanges(build.ranges), Weights(build.deployment))
+    expected = simulated.run(tf.constant(mel[None])).numpy()[0]
+    outputs = [load_tflite(data).run(mel), load_tflite(data, interpreter=tf.lite.Interpreter).run(mel)]
+    lossless = Deployment(fold(tiny_generator)).whole(tf.constant(mel[None])).numpy()[0]
+    for output in outputs:
+        assert noise(expected, output) > 20
+        assert noise(lossless, output) > 8
+
+
+def test_integer_io_gives_the_same_audio(tiny_generator, mels):
+    data = [Build(tiny_generator, "full_int8", (), FRAMES, mels, integer_io=integer).tflite() for integer in (0, 1)]
+    plain, integer = (load_tflite(model) for model in data)
+    grid = integer.contract.quantization
+    assert (grid["mel"]["dtype"], grid["audio"]["dtype"]) == ("int8", "int16")
+    assert grid["audio"] == {"dtype": "int16", "scale": 1 / 32768, "zero_point": 0}
+    assert not plain.contract.quantization
+    types = {tensor.type for graph in model_of(data[1]).subgraphs for tensor in graph.tensors}
+    assert schema.TensorType.FLOAT32 not in types
+    mel = mels[0][:FRAMES]
+    assert np.array_equal(plain.run(mel), integer.run(mel))
+    # Shorter than a window: filled up with silence. Longer: windows that overlap.
+    for length in (5, 3 * FRAMES):
+        audio = vocode(integer, mels[0][:length])
+        assert len(audio) == length * tiny_generator.audio.hop_size
+        assert np.array_equal(audio, vocode(plain, mels[0][:length]))
+
+
+# --- distillation ---
+
+
+def lessons(generator, mels, steps, progress=None, mode="int8"):
+    """A build that has been distilled."""
+    build = Build(generator, mode, (4,), FRAMES if mode == "full_int8" else None, mels)
+    build.distill(Settings(steps=steps, batch=2, frames=24, learning_rate=2e-4), progress)
+    return build
+
+
+def simulation(build):
+    """What computes as the exported model will: mels ``[batch, frames, num_mels]`` to audio."""
+    if build.mode == "int8":
+        return RuntimeStudent(build.deployment, build.exact, 4)
+    ranges, weights = LearnedRanges(build.ranges), Weights(build.deployment)
+    return lambda mel: StaticWindow(build.deployment, ranges, weights).run(mel)
+
+
+@pytest.mark.parametrize("mode", ["int8", "full_int8"])
+def test_distillation_brings_the_student_nearer(tiny_generator, mels, mode):
+    teacher, front_end = Deployment(fold(tiny_generator)), MelSpectrogram.of(tiny_generator.audio, for_loss=True)
+
+    def distance(build):
+        student, segments = simulation(build), tf.constant(np.stack([mel[:FRAMES] for mel in mels]))
+        return float(audio_distance(student(segments), teacher.whole(segments), front_end))
+
+    plain = Build(tiny_generator, mode, (4,), FRAMES if mode == "full_int8" else None, mels)
+    taught = lessons(tiny_generator, mels, 150, mode=mode)
+    assert distance(taught) < 0.9 * distance(plain)
+    assert contract.read(taught.tflite(), "x").fingerprint != contract.read(plain.tflite(), "x").fingerprint
+
+
+def test_distillation_resumes_where_it_was(tiny_generator, mels, tmp_path, monkeypatch):
+    monkeypatch.setattr(distill, "SAVE_EVERY", 2)
+    whole = lessons(tiny_generator, mels, 6)
+    progress, batch = tmp_path / "progress", Distillation._batch
+
+    def interrupt(self, number):
+        if number == 5:
+            raise KeyboardInterrupt
+        return batch(self, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Distillation, "_batch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            lessons(tiny_generator, mels, 6, progress)
+    asked = []
+    monkeypatch.setattr(Distillation, "_batch", lambda self, number: asked.append(number) or batch(self, number))
+    resumed = lessons(tiny_generator, mels, 6, progress)
+    assert asked == [4, 5]
+    for ours, theirs in zip(resumed.deployment.parameters(), whole.deployment.parameters(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    # Of another distillation, or cut short: from the start.
+    asked.clear()
+    lessons(tiny_generator, mels[:2], 2, progress)
+    progress.write_bytes(progress.read_bytes()[:100])
+    lessons(tiny_generator, mels[:2], 2, progress)
+    assert asked == [0, 1, 0, 1]
+
+
+# --- the command line ---
+
+
+def test_export_distils_and_says_so(export, clips, caplog):
+    caplog.set_level(logging.INFO)
+    code, output = export("--int8", "--distill-steps", 3, "--calibration-data", clips, "--seed", 7)
+    assert code == 0
+    assert re.search(r"before, .* after", caplog.text)
+    assert [path.name for path in output.parent.iterdir()] == [output.name]  # no progress left
+
+
+def test_a_distillation_that_makes_things_worse_is_not_kept(export, caplog, monkeypatch):
+    _, output = export("--int8")
+    before = contract.read(output.read_bytes(), "x")
+
+    def ruin(self, *_):
+        for kernel in self.deployment.kernels.values():
+            kernel.assign(kernel * 1.2)
+
+    monkeypatch.setattr(Build, "distill", ruin)
+    code, output = export("--int8", "--distill-steps", 1)
+    assert code == 0
+    assert "the model from before is kept" in caplog.text
+    after = contract.read(output.read_bytes(), "x")
+    assert (after.quality, after.fingerprint) == (before.quality, before.fingerprint)
+
+
+def test_full_int8_through_the_command_line(export):
+    code, output = export("--full-int8", "--frames", FRAMES, "--integer-io", "--max-mel-difference", 2)
+    assert code == 0
+    model = load_tflite(output)
+    assert (model.contract.mode, model.contract.window_frames, model.contract.stateful) == ("full_int8", FRAMES, False)
+    code, _ = export("--full-int8", "--frames", FRAMES, "--max-mel-difference", 1e-6)
+    assert code == 1
+
+
+def test_calibration_far_from_the_training_is_told(export, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(quality, "round_trip", lambda _, clips: {1: 2.5, 2: 1.0}[len(clips)])
+    soundfile.write(tmp_path / "hiss.wav", np.random.default_rng(0).uniform(-0.5, 0.5, RATE), RATE)
+    code, _ = export("--int8", "--calibration-data", tmp_path)
+    assert code == 0
+    assert "2.500 on the calibration clips and 1.000 on the evaluation clips" in caplog.text
+
+
+def test_round_trip_is_the_error_of_the_float_model(tiny_generator):
+    keras.utils.set_random_seed(0)
+    clips = {"a": np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)}
+    mel = MelSpectrogram.of(tiny_generator.audio)
+    heard = vocode(load_vocoder(tiny_generator), quality.mel_spectrogram(clips["a"], mel))
+    expected = np.abs(quality.mel_spectrogram(heard, mel) - quality.mel_spectrogram(clips["a"], mel)).mean()
+    assert quality.round_trip(tiny_generator, clips) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--distill-steps", 5], ["--distill-steps", "--int8 and --full-int8", "--float32"]),
+        (["--float16", "--calibration-data", "."], ["--calibration-data", "--float16"]),
+        (["--int8", "--integer-io"], ["--integer-io", "--full-int8", "--int8"]),
+        (["--int8", "--seed", 1], ["--seed 1", "--distill-steps"]),
+        (["--full-int8", "--chunk-frames", 4], ["--chunk-frames 4", "--frames"]),
+        (["--full-int8", "--frames", 3], ["--frames 3", "too few"]),
+        (["--int8", "--calibration-data", "nowhere"], ["--calibration-data", "nowhere"]),
+    ],
+)
+def test_options_that_do_not_go_together(export, options, words):
+    with pytest.raises(UserError) as error:
+        export(*options)
+    assert all(word in str(error.value) for word in words)
+
+
+def test_better_is_better_by_ear_and_by_spectrum():
+    def report(drop, difference):
+        scores = [None if drop is None else {"pesq_wb": 3.0 - drop * heard} for heard in (0, 1)]
+        return Report(1, *(scores if drop is not None else [{"pesq_wb": None}] * 2), difference)
+
+    assert report(0.1, 0.1).better_than(report(0.2, 0.2))
+    assert report(None, 0.1).better_than(report(None, 0.2))
+    assert not report(0.1, 0.2).better_than(report(0.2, 0.1))
+    assert not report(0.2, 0.1).better_than(report(0.1, 0.2))
+    assert not report(None, float("nan")).better_than(report(None, 0.2))
+
+
+@pytest.mark.parametrize("fault", ["empty", "silent", "rate"])
+def test_bad_calibration_folders(export, tmp_path, fault):
+    folder = tmp_path / "calibration"
+    folder.mkdir()
+    if fault == "silent":
+        soundfile.write(folder / "a.wav", np.zeros(RATE), RATE)
+    if fault == "rate":
+        soundfile.write(folder / "a.wav", np.random.default_rng(0).normal(0, 0.1, RATE), 11025)
+    with pytest.raises(UserError, match={"empty": "calibration folder", "silent": "silent", "rate": "11025"}[fault]):
+        export("--int8", "--calibration-data", folder)
+
+
+def test_the_student_of_full_int8_learns_its_ranges(tiny_generator, mels):
+    build = Build(tiny_generator, "full_int8", (), FRAMES, mels[:1])
+    student = StaticStudent(build.deployment, (), mels[:1])
+    assert student.variables[-1] is student.ranges.stretch
+    for name, ends in student.ranges.values().items():
+        assert ends == pytest.approx(build.ranges[name])
