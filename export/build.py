@@ -21,7 +21,7 @@ from export.convert import (
 from export.distill import Distillation, Settings
 from export.equalize import equalize
 from export.graph import Deployment
-from export.integers import full_int8, io_quantization
+from export.integers import full_int8, int16_activations, io_quantization
 from export.network import Network, fold
 from export.quantize import dynamic_int8, float_layers
 from export.simulate import RuntimeStudent, StaticStudent, observed_ranges
@@ -35,7 +35,8 @@ from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.shipped import DEMO_TRAIN
 from hifigan_tf.windows import margin_frames
 
-MODES = ("float32", "float16", "int8", "full_int8")
+MODES = ("float32", "float16", "int8", "full_int8", "int16")
+INTEGERS = ("full_int8", "int16")  # alone, without any other
 CALIBRATION_CLIPS = 6  # which channels are loud hardly depends on the voice
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
 
@@ -43,9 +44,9 @@ PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
 class Build:
     """A generator as a graph with signatures, to be written in a mode.
 
-    Stateful with the given chunks, or stateless with windows of ``stateless_frames``, as ``full_int8`` always is.
-    ``mels`` ``[frames, num_mels]`` show a quantized model what it will have to say; by default they are those of a
-    few clips that ship with the package. ``integer_io`` leaves the mel and the audio of ``full_int8`` in integers.
+    Stateful with the given chunks, or stateless with windows of ``stateless_frames``, as models of integers alone
+    always are. ``mels`` ``[frames, num_mels]`` show a quantized model what it will have to say; by default they are
+    those of a few clips that ship with the package. ``integer_io`` leaves mel and audio of those alone in integers.
     Raises ``UserError`` when a window is not longer than what is cut off its ends.
     """
 
@@ -70,7 +71,7 @@ class Build:
                 f"end, so it takes more than {2 * self.margin}"
             )
         self.network = fold(generator)
-        if mode in ("int8", "full_int8"):
+        if mode not in ("float32", "float16"):
             self.mels = mels or calibration_mels(generator)
             equalize(self.network, self.mels)
         self.exact = float_layers(self.network) if mode == "int8" else ()
@@ -78,7 +79,7 @@ class Build:
         self.ranges = observed_ranges(self.deployment, self.mels) if mode == "full_int8" else {}
 
     def distill(self, settings: Settings, progress: Path | None = None) -> None:
-        """Teaches the quantized model to sound like the float one (``distill.py``), on the calibration mels."""
+        """Teaches an 8-bit model to sound like the float one (``distill.py``), on the calibration mels."""
         if self.mode == "int8":
             frames = self.stateless_frames or min(self.chunk_frames)
             student = RuntimeStudent(self.deployment, self.exact, frames)
@@ -100,6 +101,8 @@ class Build:
         """The ``.tflite`` in this mode, with its contract."""
         if self.mode == "full_int8":
             model = full_int8(self.deployment, self.stateless_frames, self.ranges, self.integer_io)
+        elif self.mode == "int16":
+            model = int16_activations(self.deployment, self.stateless_frames, self.mels, self.integer_io)
         else:
             model = to_tflite(self.deployment, self.signatures, half=self.mode == "float16")
         if self.mode == "int8":
@@ -129,7 +132,7 @@ class Build:
             kind = {
                 "stateful": False,
                 "window": WINDOW,
-                "window_edge": None if self.mode == "full_int8" else WINDOW_EDGE,
+                "window_edge": None if self.mode in INTEGERS else WINDOW_EDGE,
                 "quantization": io_quantization(model) if self.integer_io else {},
                 "window_frames": self.stateless_frames,
                 "margin_frames": self.margin,

@@ -1,10 +1,12 @@
-"""A stateless model of integers alone, for accelerators: every tensor in 8 bits over a static range, the output in 16.
+"""Stateless models of integers alone, for accelerators: every tensor has a static range.
 
-TensorFlow's converter makes 8-bit operations of a graph whose tensors are marked with their ranges. It cannot mix
-8 and 16 bits, so the sum of the pieces of the waveform and its tanh are put behind them here, in the file.
+With 8-bit activations, TensorFlow's converter makes operations of a graph whose tensors are marked with their
+ranges. It cannot mix 8 and 16 bits, so the sum of the pieces of the waveform and its tanh are put behind them here,
+in the file. With 16-bit activations it finds the ranges itself: they hardly matter.
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +31,9 @@ class MarkedWindow(StaticWindow):
     def __init__(self, deployment: Deployment, ranges: dict, exact: tuple[str, ...]):
         super().__init__(deployment, self._mark, None, exact)
         self.ranges = ranges
-        with tf.init_scope():  # as constants, whose own ranges are known
-            self.kernels = {name: kernel.numpy() for name, kernel in deployment.kernels.items()}
-            self.biases = {name: bias.numpy() for name, bias in deployment.biases.items()}
+        # As constants, whose own ranges are known.
+        self.kernels = {name: kernel.numpy() for name, kernel in deployment.kernels.items()}
+        self.biases = {name: bias.numpy() for name, bias in deployment.biases.items()}
 
     def _mark(self, x, name: str):
         return tf.quantization.fake_quant_with_min_max_args(x, *self.ranges[name])
@@ -66,18 +68,44 @@ def full_int8(
     deployment: Deployment, frames: int, ranges: dict, integer_io: bool, exact: tuple[str, ...] = ()
 ) -> bytes:
     """The ``.tflite``, with the signature ``window``; with ``integer_io`` mel and audio are integers too."""
-    function = tf.function(
-        lambda **inputs: MarkedWindow(deployment, ranges, exact).pieces(inputs[MEL]), autograph=False
-    )
-    signatures = {WINDOW: function.get_concrete_function(mel=mel_spec(deployment, frames))}
+
+    def configure(converter):
+        converter.inference_input_type = tf.int8 if integer_io else tf.float32
+        converter.inference_output_type = tf.int8
+
+    model = _converted(deployment, frames, MarkedWindow(deployment, ranges, exact).pieces, configure)
+    return _with_sum(model, integer_io)
+
+
+def int16_activations(deployment: Deployment, frames: int, mels: list[np.ndarray], integer_io: bool) -> bytes:
+    """The ``.tflite`` with 8-bit weights and 16-bit activations, whose ranges are what ``mels`` show."""
+
+    def windows():
+        for mel in mels:
+            for start in range(0, len(mel) - frames + 1, frames):
+                yield WINDOW, {MEL: mel[None, start : start + frames]}
+
+    def configure(converter):
+        converter.representative_dataset = windows
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        ]
+        if integer_io:
+            converter.inference_input_type = converter.inference_output_type = tf.int16
+
+    return _converted(deployment, frames, lambda mel: {AUDIO: deployment.whole(mel)}, configure)
+
+
+def _converted(deployment: Deployment, frames: int, graph: Callable, configure: Callable) -> bytes:
+    """``graph``, of a mel ``[1, frames, num_mels]``, as the signature ``window`` of a quantized ``.tflite``."""
+    function = tf.function(lambda **inputs: graph(inputs[MEL]), autograph=False)
+    signatures = {WINDOW: function.get_concrete_function(**{MEL: mel_spec(deployment, frames)})}
     with tempfile.TemporaryDirectory() as folder, quiet():
         save_model(deployment, signatures, Path(folder))
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.inference_input_type = tf.int8 if integer_io else tf.float32
-        converter.inference_output_type = tf.int8
-        model = converter.convert()
-    return _with_sum(model, integer_io)
+        configure(converter)
+        return converter.convert()
 
 
 def _with_sum(model: bytes, integer_io: bool) -> bytes:

@@ -36,6 +36,7 @@ DEFAULT_LIMITS = {
     "float16": Limits(0.02, 0.02),
     "int8": Limits(0.15, 0.25),
     "full_int8": Limits(0.5, 0.6),
+    "int16": Limits(0.15, 0.25),
 }
 
 

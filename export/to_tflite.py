@@ -28,10 +28,11 @@ A model that loses more than the limits is not written, and the exit code is 1.
 
 RUNS = Path("runs")
 MEL_FRONTEND = "mel_frontend"
-EIGHT_BITS = ("int8", "full_int8")
+EIGHT_BITS = ("int8", "full_int8")  # modes that can be distilled
+INTEGERS = ("full_int8", "int16")  # modes without a float inside
 CHUNK_FRAMES = 4
 BULK = 4  # the chunk for throughput, in small chunks
-FULL_INT8_FRAMES = 64
+INTEGER_FRAMES = 64
 SEED = 1234
 FAR = 1.5  # times the log-mel error on the evaluation clips: another voice has 1.1, another kind of sound 2 and more
 VOCODER_OPTIONS = (
@@ -55,13 +56,14 @@ def parse(argv=None):
     source.add_argument("--checkpoint", metavar="CKPT", help="a .keras file or a run folder; default: the newest run")
     source.add_argument("--config", metavar="FILE", help="for --mel-frontend: a config with the audio settings instead")
     mode = parser.add_mutually_exclusive_group()
-    for name, text in (
-        ("float32", "exact to rounding (the default)"),
-        ("float16", "half the size, computed in float32"),
-        ("int8", "8-bit weights and arithmetic, ranges found at run time"),
-        ("full-int8", "integers alone with fixed ranges, windows without states: for accelerators that need it"),
+    for option, name, text in (
+        ("float32", "float32", "exact to rounding (the default)"),
+        ("float16", "float16", "half the size, computed in float32"),
+        ("int8", "int8", "8-bit weights and arithmetic, ranges found at run time"),
+        ("full-int8", "full_int8", "8-bit integers alone, fixed ranges, windows without states: for accelerators"),
+        ("int16-activations", "int16", "the same with 16-bit activations: for quality where speed does not matter"),
     ):
-        mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name.replace("-", "_"), help=text)
+        mode.add_argument(f"--{option}", dest="mode", action="store_const", const=name, help=text)
     mode.add_argument("--saved-model", action="store_true", help="write a TensorFlow SavedModel folder instead")
     mode.add_argument(
         "--mel-frontend", dest="mode", action="store_const", const=MEL_FRONTEND, help="audio to log-mel, no vocoder"
@@ -74,9 +76,9 @@ def parse(argv=None):
         "--frames",
         type=cli.positive,
         metavar="N",
-        help=f"length of the windows of --stateless and --full-int8; default of the latter: {FULL_INT8_FRAMES}",
+        help=f"length of the windows of a model without states; default of the integer modes: {INTEGER_FRAMES}",
     )
-    parser.add_argument("--integer-io", action="store_true", help="--full-int8 with integers for mel and audio, too")
+    parser.add_argument("--integer-io", action="store_true", help="integers for mel and audio too: no float at all")
     parser.add_argument(
         "--distill-steps",
         type=cli.positive,
@@ -112,20 +114,21 @@ def parse(argv=None):
 
 def check_mode(args) -> None:
     """Raises ``UserError`` for options that do not go together; sets the length of the windows."""
-    mode = f"--{args.mode.replace('_', '-')}"
-    for name in ("distill_steps", "calibration_data"):
-        if getattr(args, name) is not None and args.mode not in EIGHT_BITS:
-            raise UserError(f"--{name.replace('_', '-')} is for --int8 and --full-int8, and this is {mode}")
+    mode = "this is " + {"int16": "--int16-activations"}.get(args.mode, f"--{args.mode.replace('_', '-')}")
+    if args.distill_steps and args.mode not in EIGHT_BITS:
+        raise UserError(f"--distill-steps {args.distill_steps} is for --int8 and --full-int8, and {mode}")
+    if args.calibration_data and args.mode not in (*EIGHT_BITS, *INTEGERS):
+        raise UserError(f"--calibration-data is for quantized models, and {mode}")
     if args.seed is not None and args.distill_steps is None:
         raise UserError(f"--seed {args.seed} is of --distill-steps N: give that too")
-    if args.integer_io and args.mode != "full_int8":
-        raise UserError(f"--integer-io is for --full-int8, and this is {mode}")
-    if args.mode == "full_int8":
+    if args.integer_io and args.mode not in INTEGERS:
+        raise UserError(f"--integer-io is for --full-int8 and --int16-activations, and {mode}")
+    if args.mode in INTEGERS:
         if args.chunk_frames:
             raise UserError(
-                f"--chunk-frames {args.chunk_frames} is for models with states: --full-int8 takes --frames N"
+                f"--chunk-frames {args.chunk_frames} is for models with states, and {mode}: give --frames N"
             )
-        args.frames = args.frames or FULL_INT8_FRAMES
+        args.frames = args.frames or INTEGER_FRAMES
     elif args.stateless != (args.frames is not None):
         raise UserError("--stateless and --frames N belong together: give both or neither")
 

@@ -158,6 +158,23 @@ def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, mels):
         assert noise(lossless, output) > 8
 
 
+def test_16_bit_activations_lose_little(tiny_generator, mels):
+    data = Build(tiny_generator, "int16", (), FRAMES, mels).tflite()
+    for name, op, graph in operations(model_of(data)):
+        types = [graph.tensors[i].type for i in (*op.inputs, *op.outputs)]
+        assert schema.TensorType.FLOAT32 not in types or name in ("QUANTIZE", "DEQUANTIZE")
+        if name == "CONV_2D":
+            assert (types[0], types[1]) == (schema.TensorType.INT16, schema.TensorType.INT8)
+    mel = mels[0][:FRAMES]
+    lossless = Deployment(fold(tiny_generator)).whole(tf.constant(mel[None])).numpy()[0]
+    outputs = [load_tflite(data).run(mel), load_tflite(data, interpreter=tf.lite.Interpreter).run(mel)]
+    assert np.array_equal(*outputs)
+    assert noise(lossless, outputs[0]) > 15
+    integer = load_tflite(Build(tiny_generator, "int16", (), FRAMES, mels, integer_io=True).tflite())
+    assert {grid["dtype"] for grid in integer.contract.quantization.values()} == {"int16"}
+    np.testing.assert_allclose(integer.run(mel), outputs[0], atol=1e-4)
+
+
 def test_integer_io_gives_the_same_audio(tiny_generator, mels):
     data = [Build(tiny_generator, "full_int8", (), FRAMES, mels, integer_io=integer).tflite() for integer in (0, 1)]
     plain, integer = (load_tflite(model) for model in data)
@@ -292,7 +309,8 @@ def test_round_trip_is_the_error_of_the_float_model(tiny_generator):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--distill-steps", 5], ["--distill-steps", "--int8 and --full-int8", "--float32"]),
+        (["--distill-steps", 5], ["--distill-steps 5", "--int8 and --full-int8", "--float32"]),
+        (["--int16-activations", "--distill-steps", 5], ["--distill-steps 5", "--int16-activations"]),
         (["--float16", "--calibration-data", "."], ["--calibration-data", "--float16"]),
         (["--int8", "--integer-io"], ["--integer-io", "--full-int8", "--int8"]),
         (["--int8", "--seed", 1], ["--seed 1", "--distill-steps"]),
