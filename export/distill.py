@@ -28,12 +28,15 @@ SAVE_EVERY = 50  # steps
 
 @dataclass(frozen=True)
 class Settings:
-    """How long, on what and how fast a student learns. Segments of ``frames`` mel frames, ``batch`` of them a step."""
+    """How long and on what a student learns: ``batch`` segments of ``frames`` mel frames a step.
+
+    ``learning_rate`` is the highest one, by default the student's own.
+    """
 
     steps: int
     batch: int = 6
     frames: int = 40
-    learning_rate: float = 4e-5
+    learning_rate: float | None = None
     seed: int = 1234
 
 
@@ -78,7 +81,10 @@ class Distillation:
         starts = np.array([len(mel) - settings.frames + 1 for mel in self.mels])
         self.shares = starts / starts.sum()  # every segment is as likely as any other
         schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, settings.steps, warmup_target=settings.learning_rate, warmup_steps=settings.steps // 10
+            0.0,
+            settings.steps,
+            warmup_target=settings.learning_rate or student.learning_rate,
+            warmup_steps=settings.steps // 10,
         )
         self.optimizer = keras.optimizers.Adam(schedule, beta_2=0.99)
         self.optimizer.build(self.variables)

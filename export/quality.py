@@ -30,12 +30,13 @@ class Limits:
     mel_difference: float
 
 
-# Well above what a trained V3 shows: float16 loses 0.0001 and differs by 0.0007, int8 0.05 and 0.12.
+# Above what a trained V3 shows: float16 loses 0.0001 and differs by 0.0007, int8 0.05 and 0.12, int16 0.02 and 0.13;
+# distilled full_int8 0.32 and 0.30. Without distillation it loses twice as much, and is refused.
 DEFAULT_LIMITS = {
     "float32": Limits(0.01, 0.005),
     "float16": Limits(0.02, 0.02),
     "int8": Limits(0.15, 0.25),
-    "full_int8": Limits(0.5, 0.6),
+    "full_int8": Limits(0.4, 0.5),
     "int16": Limits(0.15, 0.25),
 }
 

@@ -100,6 +100,8 @@ class StaticWindow(Window):
 class RuntimeStudent:
     """An ``--int8`` model as distillation teaches it: mels ``[batch, frames, num_mels]`` to ``[batch, samples]``."""
 
+    learning_rate = 2e-5  # it has little to repair: larger steps cost more than they mend
+
     def __init__(self, deployment: Deployment, exact: tuple[str, ...], chunk_frames: int):
         self.deployment = deployment
         self.exact = exact
@@ -115,6 +117,8 @@ class RuntimeStudent:
 
 class StaticStudent:
     """A ``--full-int8`` model likewise, whose ranges learn too. They begin at what is seen in ``mels``."""
+
+    learning_rate = 4e-5
 
     def __init__(self, deployment: Deployment, exact: tuple[str, ...], mels: list[np.ndarray]):
         self.deployment = deployment

@@ -220,9 +220,12 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
                 model, models, report = distilled(args, build, clips, output, (model, models, report))
             size, contract = len(model), next(iter(models.values())).contract
         speeds = {n or contract.window_frames: speed(vocoder) for n, vocoder in models.items()}
-        show(args.mode, report, speeds, size, contract.delay_ms)
+        show(args.mode, report, speeds, size, contract)
         if failures := report.failures(limits(args)):
-            print(f"not written: {'; '.join(failures)}", file=sys.stderr)
+            advice = (
+                " (--distill-steps 1500 may repair it)" if args.mode in EIGHT_BITS and not args.distill_steps else ""
+            )
+            print(f"not written: {'; '.join(failures)}{advice}", file=sys.stderr)
             return 1
         measured = {str(frames): round(rate, 2) for frames, rate in speeds.items()}
         contract = dataclasses.replace(contract, quality=report.to_dict(), speed={"x_realtime_1_thread": measured})
@@ -291,14 +294,17 @@ def limits(args):
     )
 
 
-def show(mode: str, report, speeds: dict, size: int, delay_ms: float) -> None:
+def show(mode: str, report, speeds: dict, size: int, contract) -> None:
     from export.quality import table
 
     print(table(report, mode))
     print(f"log-mel L1 between the two outputs {report.mel_difference:.4f}, over {report.clips} clips")
     for frames, rate in speeds.items():
         print(f"{rate:.1f} x real time on one thread, {frames} frames a step")
-    print(f"{size / 1e6:.2f} MB, delay {delay_ms} ms")
+    if contract.stateful:
+        print(f"{size / 1e6:.2f} MB, delay {contract.delay_ms} ms")
+    else:
+        print(f"{size / 1e6:.2f} MB, windows that lose {contract.margin_frames} frames at either end")
 
 
 if __name__ == "__main__":
