@@ -24,6 +24,7 @@ from export.graph import Deployment
 from export.integers import full_int8, int16_activations, io_quantization
 from export.network import Network, fold
 from export.quantize import dynamic_int8, float_layers
+from export.recipe import layers_in_float
 from export.simulate import RuntimeStudent, StaticStudent, observed_ranges
 from hifigan_tf import __version__
 from hifigan_tf.audio import find_audio, normalize, read_audio, resample
@@ -47,6 +48,7 @@ class Build:
     Stateful with the given chunks, or stateless with windows of ``stateless_frames``, as models of integers alone
     always are. ``mels`` ``[frames, num_mels]`` show a quantized model what it will have to say; by default they are
     those of a few clips that ship with the package. ``integer_io`` leaves mel and audio of those alone in integers.
+    ``recipe`` (``recipe.py``) changes which layers of an 8-bit model are in float.
     Raises ``UserError`` when a window is not longer than what is cut off its ends.
     """
 
@@ -58,6 +60,7 @@ class Build:
         stateless_frames: int | None = None,
         mels: list[np.ndarray] | None = None,
         integer_io: bool = False,
+        recipe: dict[str, str] | None = None,
     ):
         self.generator = generator
         self.mode = mode
@@ -74,9 +77,14 @@ class Build:
         if mode not in ("float32", "float16"):
             self.mels = mels or calibration_mels(generator)
             equalize(self.network, self.mels)
-        self.exact = float_layers(self.network) if mode == "int8" else ()
+        by_default = float_layers(self.network) if mode == "int8" else ()
+        self.exact = layers_in_float(self.network, by_default, recipe or {})
+        if mode == "full_int8" and self.network.post.name in self.exact:
+            raise UserError(
+                f"the recipe leaves {self.network.post.name} in float: --full-int8 has it in 8 bits, always"
+            )
         self.deployment = Deployment(self.network)
-        self.ranges = observed_ranges(self.deployment, self.mels) if mode == "full_int8" else {}
+        self.ranges = observed_ranges(self.deployment, self.exact, self.mels) if mode == "full_int8" else {}
 
     def distill(self, settings: Settings, progress: Path | None = None) -> None:
         """Teaches an 8-bit model to sound like the float one (``distill.py``), on the calibration mels."""
@@ -84,7 +92,7 @@ class Build:
             frames = self.stateless_frames or min(self.chunk_frames)
             student = RuntimeStudent(self.deployment, self.exact, frames)
         else:
-            student = StaticStudent(self.deployment, self.exact, self.mels)
+            student = StaticStudent(self.deployment, self.exact, self.ranges)
         teacher = Deployment(fold(self.generator))
         Distillation(teacher, student, self.generator.audio, self.mels, settings, progress).run()
         self.deployment.store()
@@ -100,7 +108,7 @@ class Build:
     def tflite(self) -> bytes:
         """The ``.tflite`` in this mode, with its contract."""
         if self.mode == "full_int8":
-            model = full_int8(self.deployment, self.stateless_frames, self.ranges, self.integer_io)
+            model = full_int8(self.deployment, self.stateless_frames, self.ranges, self.integer_io, self.exact)
         elif self.mode == "int16":
             model = int16_activations(self.deployment, self.stateless_frames, self.mels, self.integer_io)
         else:
@@ -142,7 +150,7 @@ class Build:
             float_layers=self.exact,
             audio=dataclasses.asdict(audio),
             generator=dataclasses.asdict(self.generator.hyper_parameters),
-            fingerprint=fingerprint(self.network, self.mode),
+            fingerprint=fingerprint(self.network, self.mode, self.exact),
             log_floor=LOG_FLOOR,
             versions=versions(),
             **kind,
@@ -162,9 +170,9 @@ def versions() -> dict[str, str]:
     return {"hifigan_tf": __version__, **{name: metadata.version(name) for name in PACKAGES}}
 
 
-def fingerprint(network: Network, mode: str) -> str:
+def fingerprint(network: Network, mode: str, float_layers: tuple[str, ...] = ()) -> str:
     """The same for models that can go on from each other's states, and for no others."""
-    digest = hashlib.sha256(mode.encode())
+    digest = hashlib.sha256(",".join([mode, *float_layers]).encode())
     for conv in network.convs():
         digest.update(conv.kernel.tobytes())
         digest.update(conv.bias.tobytes())

@@ -86,7 +86,8 @@ class StaticWindow(Window):
 
     def convolve(self, x, conv: Conv, padding="VALID"):
         x = super().convolve(x, conv, padding)
-        return x if conv is self.network.post else self.rounded(x, conv.name)
+        # The converter computes in float what has no range.
+        return x if conv is self.network.post or conv.name in self.exact else self.rounded(x, conv.name)
 
     kernel = RuntimeRanges.kernel
 
@@ -116,24 +117,26 @@ class RuntimeStudent:
 
 
 class StaticStudent:
-    """A ``--full-int8`` model likewise, whose ranges learn too. They begin at what is seen in ``mels``."""
+    """A ``--full-int8`` model likewise, whose ``ranges`` learn too."""
 
     learning_rate = 4e-5
 
-    def __init__(self, deployment: Deployment, exact: tuple[str, ...], mels: list[np.ndarray]):
+    def __init__(self, deployment: Deployment, exact: tuple[str, ...], ranges: dict[str, tuple[float, float]]):
         self.deployment = deployment
         self.exact = exact
         self.weights = Weights(deployment)
-        self.ranges = LearnedRanges(observed_ranges(deployment, mels))
+        self.ranges = LearnedRanges(ranges)
         self.variables = [*deployment.parameters(), self.ranges.stretch]
 
     def __call__(self, mel):
         return StaticWindow(self.deployment, self.ranges, self.weights, self.exact).run(mel)
 
 
-def observed_ranges(deployment: Deployment, mels: list[np.ndarray]) -> dict[str, tuple[float, float]]:
+def observed_ranges(
+    deployment: Deployment, exact: tuple[str, ...], mels: list[np.ndarray]
+) -> dict[str, tuple[float, float]]:
     """The static ranges that mels ``[frames, num_mels]`` call for, by the names that ``StaticWindow`` gives."""
     observed = ObservedRanges()
     for mel in mels:
-        StaticWindow(deployment, observed, lambda _, kernel: kernel).run(tf.constant(mel[None]))
+        StaticWindow(deployment, observed, lambda _, kernel: kernel, exact).run(tf.constant(mel[None]))
     return observed.values()

@@ -43,6 +43,7 @@ VOCODER_OPTIONS = (
     "distill_steps",
     "calibration_data",
     "seed",
+    "recipe",
     "max_pesq_drop",
     "max_mel_difference",
 )
@@ -90,6 +91,9 @@ def parse(argv=None):
         metavar="DIR",
         help="recordings that an 8-bit model is fitted to and distilled on; default: the demo corpus",
     )
+    parser.add_argument(
+        "--recipe", metavar="F.json", type=Path, help="which layers are in 8 bits and which in float (sensitivity.py)"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help=f"of the distillation; default: {SEED}")
     parser.add_argument("--output", metavar="F", type=Path, help="default: <checkpoint>_<mode>.tflite beside it")
     parser.add_argument("--evaluation-data", metavar="DIR", help="recordings of speech; default: the demo corpus")
@@ -117,6 +121,8 @@ def check_mode(args) -> None:
     mode = "this is " + {"int16": "--int16-activations"}.get(args.mode, f"--{args.mode.replace('_', '-')}")
     if args.distill_steps and args.mode not in EIGHT_BITS:
         raise UserError(f"--distill-steps {args.distill_steps} is for --int8 and --full-int8, and {mode}")
+    if args.recipe and args.mode not in EIGHT_BITS:
+        raise UserError(f"--recipe {args.recipe} is for --int8 and --full-int8, and {mode}")
     if args.calibration_data and args.mode not in (*EIGHT_BITS, *INTEGERS):
         raise UserError(f"--calibration-data is for quantized models, and {mode}")
     if args.seed is not None and args.distill_steps is None:
@@ -194,18 +200,20 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
     """Writes the generator of a checkpoint as the options say. Exit code 1 where it loses too much."""
     from export.build import Build
     from export.quality import compare, load_clips, speed
+    from export.recipe import load_recipe
     from export.saved_model import SavedModelInterpreter, publish
     from hifigan_tf.contract import pack
     from hifigan_tf.files import write_bytes
     from hifigan_tf.generator import load_generator
     from hifigan_tf.litert import ContractVocoder
 
+    recipe = load_recipe(args.recipe) if args.recipe else None
     generator = load_generator(checkpoint)
     clips = load_clips(data, generator.audio, convert_rate=data == DEMO_HELD_OUT)
     mels = calibration(args.calibration_data, generator, clips) if args.calibration_data else None
     log.info("exporting %s as %s", checkpoint, "SavedModel" if args.saved_model else args.mode)
     chunk = args.chunk_frames or CHUNK_FRAMES
-    build = Build(generator, args.mode, (chunk, BULK * chunk), args.frames, mels, args.integer_io)
+    build = Build(generator, args.mode, (chunk, BULK * chunk), args.frames, mels, args.integer_io, recipe)
     with tempfile.TemporaryDirectory() as temporary:
         if args.saved_model:
             folder = Path(temporary) / "model"

@@ -351,7 +351,7 @@ def test_bad_calibration_folders(export, tmp_path, fault):
 
 def test_the_student_of_full_int8_learns_its_ranges(tiny_generator, mels):
     build = Build(tiny_generator, "full_int8", (), FRAMES, mels[:1])
-    student = StaticStudent(build.deployment, (), mels[:1])
+    student = StaticStudent(build.deployment, (), build.ranges)
     assert student.variables[-1] is student.ranges.stretch
     for name, ends in student.ranges.values().items():
         assert ends == pytest.approx(build.ranges[name])
