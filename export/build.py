@@ -36,7 +36,7 @@ from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.shipped import DEMO_TRAIN
 from hifigan_tf.windows import margin_frames
 
-MODES = ("float32", "float16", "int8", "full_int8", "int16")
+STREAMING = ("float32", "float16", "int8")  # with states, or without
 INTEGERS = ("full_int8", "int16")  # alone, without any other
 CALIBRATION_CLIPS = 6  # which channels are loud hardly depends on the voice
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")

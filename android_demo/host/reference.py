@@ -26,7 +26,7 @@ import numpy as np
 import soundfile
 
 from export import mel_frontend
-from export.build import MODES, Build
+from export.build import STREAMING, Build
 from hifigan_tf import contract
 from hifigan_tf.audio import find_audio, load_audio, normalize, resample, to_pcm16
 from hifigan_tf.config import Config
@@ -103,7 +103,7 @@ def tiny() -> Generator:
 def write_models(folder: Path, generator: Generator) -> dict[str, bytes]:
     """Every model as a ``.tflite``; their bytes by name."""
     small = tiny()
-    models = {f"vocoder_{mode}": Build(generator, mode, CHUNKS).tflite() for mode in MODES}
+    models = {f"vocoder_{mode}": Build(generator, mode, CHUNKS).tflite() for mode in STREAMING}
     models["mel_frontend"] = mel_frontend.build(generator.audio)
     models["tiny_vocoder"] = Build(small, "float32", TINY_CHUNKS).tflite()
     models["tiny_mel_frontend"] = mel_frontend.build(small.audio)
@@ -137,7 +137,7 @@ def write_mels(folder: Path, model: bytes, clips) -> None:
 
 
 def write_audio(folder: Path, models: dict[str, bytes], mels: list[tuple[str, np.ndarray]]) -> None:
-    for mode in MODES:
+    for mode in STREAMING:
         for chunk in CHUNKS:
             model = load_vocoder(models[f"vocoder_{mode}"], chunk_frames=chunk)
             for name, mel in mels:
