@@ -38,6 +38,7 @@ from hifigan_tf.windows import margin_frames
 
 STREAMING = ("float32", "float16", "int8")  # with states, or without
 INTEGERS = ("full_int8", "int16")  # alone, without any other
+DISTILLABLE = ("int8", "full_int8")
 CALIBRATION_CLIPS = 6  # which channels are loud hardly depends on the voice
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
 
@@ -68,6 +69,10 @@ class Build:
         self.stateless_frames = stateless_frames
         self.integer_io = integer_io
         self.margin = margin_frames(generator.hyper_parameters)
+        if mode in INTEGERS and stateless_frames is None:
+            raise UserError(f"a model in mode {mode} has windows: say how many frames long")
+        if recipe and mode not in DISTILLABLE:
+            raise UserError(f"a recipe chooses the layers of {' and '.join(DISTILLABLE)}, and this is {mode}")
         if stateless_frames is not None and stateless_frames <= 2 * self.margin:
             raise UserError(
                 f"--frames {stateless_frames} is too few: this model's windows lose {self.margin} frames at either "
@@ -88,6 +93,8 @@ class Build:
 
     def distill(self, settings: Settings, progress: Path | None = None) -> None:
         """Teaches an 8-bit model to sound like the float one (``distill.py``), on the calibration mels."""
+        if self.mode not in DISTILLABLE:
+            raise UserError(f"{' and '.join(DISTILLABLE)} can be distilled, and this is {self.mode}")
         if self.mode == "int8":
             frames = self.stateless_frames or min(self.chunk_frames)
             student = RuntimeStudent(self.deployment, self.exact, frames)
@@ -150,7 +157,7 @@ class Build:
             float_layers=self.exact,
             audio=dataclasses.asdict(audio),
             generator=dataclasses.asdict(self.generator.hyper_parameters),
-            fingerprint=fingerprint(self.network, self.mode, self.exact),
+            fingerprint=fingerprint(self.network, f"{self.mode} {self.stateless_frames} {self.exact}"),
             log_floor=LOG_FLOOR,
             versions=versions(),
             **kind,
@@ -170,9 +177,9 @@ def versions() -> dict[str, str]:
     return {"hifigan_tf": __version__, **{name: metadata.version(name) for name in PACKAGES}}
 
 
-def fingerprint(network: Network, mode: str, float_layers: tuple[str, ...] = ()) -> str:
-    """The same for models that can go on from each other's states, and for no others."""
-    digest = hashlib.sha256(",".join([mode, *float_layers]).encode())
+def fingerprint(network: Network, how: str) -> str:
+    """The same for models that can go on from each other's states, and for no others; ``how`` they compute."""
+    digest = hashlib.sha256(how.encode())
     for conv in network.convs():
         digest.update(conv.kernel.tobytes())
         digest.update(conv.bias.tobytes())

@@ -6,6 +6,7 @@ The student computes as the exported model will (``fake_quant.py``), and learns 
 
 import hashlib
 import io
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,12 @@ import tensorflow as tf
 
 from export.graph import Deployment
 from hifigan_tf.config import LOG_FLOOR, LOG_MIN, AudioConfig
+from hifigan_tf.errors import UserError
 from hifigan_tf.files import write_bytes
 from hifigan_tf.losses import mel_loss
 from hifigan_tf.mel import MelSpectrogram
+
+log = logging.getLogger(__name__)
 
 RESOLUTIONS = (2.0, 1.0, 0.5)  # frames of a spectrum, in those of the mel: pitch, speech, attacks
 WAVEFORM_WEIGHT = 20.0  # brings an error of rounding to the size of the logarithms'
@@ -77,33 +81,34 @@ class Distillation:
         self.settings = settings
         self.progress = progress
         self.front_end = MelSpectrogram.of(audio, for_loss=True)
-        self.mels = [_at_least(mel, settings.frames) for mel in mels]
+        self.mels = [at_least(mel, settings.frames) for mel in mels]
         starts = np.array([len(mel) - settings.frames + 1 for mel in self.mels])
         self.shares = starts / starts.sum()  # every segment is as likely as any other
+        highest = settings.learning_rate or student.learning_rate
+        warmup = settings.steps // 10
         schedule = keras.optimizers.schedules.CosineDecay(
-            0.0,
-            settings.steps,
-            warmup_target=settings.learning_rate or student.learning_rate,
-            warmup_steps=settings.steps // 10,
+            highest / (warmup + 1), settings.steps - warmup, warmup_target=highest, warmup_steps=warmup
         )
         self.optimizer = keras.optimizers.Adam(schedule, beta_2=0.99)
         self.optimizer.build(self.variables)
         self.step = tf.function(self._step, autograph=False, reduce_retracing=True)
 
-    def run(self) -> float:
-        """Teaches; the mean loss over the last tenth of the steps."""
+    def run(self) -> None:
+        """Teaches. Raises ``UserError`` when the loss is no longer a number."""
         from tqdm import tqdm
 
         done, losses = self._resume()
-        bar = tqdm(total=self.settings.steps, initial=done, desc="distilling", unit="step", leave=False)
-        with bar:
+        if done:
+            log.info("distillation goes on at step %d", done)
+        with tqdm(total=self.settings.steps, initial=done, desc="distilling", unit="step", leave=False) as bar:
             for number in range(done, self.settings.steps):
                 losses.append(float(self.step(self._batch(number))))
+                if not np.isfinite(losses[-1]):
+                    raise UserError(f"distillation diverged at step {number}: its loss is {losses[-1]}")
                 bar.set_postfix_str(f"loss {np.mean(losses[-20:]):.4f}", refresh=False)
                 bar.update()
                 if (number + 1) % SAVE_EVERY == 0:
                     self._save(number + 1, losses)
-        return float(np.mean(losses[-max(1, len(losses) // 10) :]))
 
     def _step(self, mel):
         target = tf.stop_gradient(self.teacher.whole(mel))
@@ -123,25 +128,27 @@ class Distillation:
 
     def _fingerprint(self) -> str:
         """The same for distillations that take the same steps."""
-        digest = hashlib.sha256(repr(self.settings).encode())
-        for array in [*self.mels, *(value.numpy() for value in self.first)]:
+        digest = hashlib.sha256(f"{self.settings} {self.student.identity}".encode())
+        for array in [*self.mels, *(variable.numpy() for variable in self.variables)]:
             digest.update(array.tobytes())
         return digest.hexdigest()
 
     def _resume(self) -> tuple[int, list[float]]:
         """Steps done and their losses, from the file of a distillation that was cut short."""
-        self.first = [tf.identity(variable) for variable in self.variables]
         self.identity = self._fingerprint()
+        if self.progress is None or not self.progress.is_file():
+            return 0, []
         try:
             with np.load(self.progress) as saved:
                 if str(saved["identity"]) != self.identity:
                     return 0, []
-                arrays = [saved[f"array_{i}"] for i in range(len(self._state()))]
-                for variable, array in zip(self._state(), arrays, strict=True):
-                    variable.assign(array)
-                return int(saved["step"]), saved["losses"].tolist()
-        except (TypeError, OSError, KeyError, ValueError, BadZipFile):  # none, or not whole: from the start
+                arrays = [saved[f"array_{index}"] for index in range(len(self._state()))]
+                step, losses = int(saved["step"]), saved["losses"].tolist()
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile):  # not whole
             return 0, []
+        for variable, array in zip(self._state(), arrays, strict=True):
+            variable.assign(array)
+        return step, losses
 
     def _save(self, step: int, losses: list[float]) -> None:
         if self.progress is None:
@@ -155,5 +162,6 @@ class Distillation:
         return [*self.variables, *self.optimizer.variables]
 
 
-def _at_least(mel: np.ndarray, frames: int) -> np.ndarray:
+def at_least(mel: np.ndarray, frames: int) -> np.ndarray:
+    """A mel with silence at its end where it is shorter."""
     return np.pad(mel, [[0, max(0, frames - len(mel))], [0, 0]], constant_values=LOG_MIN)

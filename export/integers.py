@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 from export.convert import WINDOW, mel_spec, quiet, save_model
+from export.distill import at_least
 from export.graph import Deployment
 from export.network import Conv
 from export.simulate import PIECES, StaticWindow, piece_range
@@ -47,11 +48,10 @@ class MarkedWindow(StaticWindow):
 
     def pieces(self, mel) -> dict:
         """``[1, frames, num_mels]`` to the pieces, ``[1, 1, samples / phases, phases]`` each."""
-        self.finish = self._apart
         self.run(mel)
         return self.found
 
-    def _apart(self, x, post):
+    def finish(self, x, post):
         x = tf.pad(x, [[0, 0], [0, 0], [post.half, post.half], [0, 0]])
         self.found = {}
         for index, (centre, reach) in enumerate(PIECES):
@@ -82,8 +82,8 @@ def int16_activations(deployment: Deployment, frames: int, mels: list[np.ndarray
 
     def windows():
         for mel in mels:
-            for start in range(0, len(mel) - frames + 1, frames):
-                yield WINDOW, {MEL: mel[None, start : start + frames]}
+            for start in range(0, len(mel), frames):
+                yield WINDOW, {MEL: at_least(mel[start : start + frames], frames)[None]}
 
     def configure(converter):
         converter.representative_dataset = windows

@@ -9,8 +9,10 @@ import numpy as np
 from hifigan_tf.audio import check_length, find_audio, normalize, read_audio, resample
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
+from hifigan_tf.files import unique_stems
 from hifigan_tf.litert import ContractVocoder
 from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.mel_formats import load_given_mel
 from hifigan_tf.metrics import METRICS, evaluate_pair, log_mel_l1, mean_scores
 from hifigan_tf.streaming import load_vocoder, vocode
 
@@ -98,7 +100,7 @@ def load_clips(
     if not paths:
         raise UserError(f"{what} folder {folder} holds no audio file: give one with recordings of speech")
     clips = {}
-    for path in paths:
+    for stem, path in unique_stems(paths).items():
         clip, rate = read_audio(path)
         if rate != audio.sampling_rate and not convert_rate:
             raise UserError(
@@ -107,35 +109,62 @@ def load_clips(
             )
         clip = resample(clip, rate, audio.sampling_rate)
         check_length(path, len(clip), audio.hop_size)
-        clips[path.stem] = normalize(clip)
+        clips[stem] = normalize(clip)
     return clips
 
 
-def compare(generator, exported: ContractVocoder, clips: dict[str, np.ndarray]) -> Report:
-    """Runs both models over the clips, from recordings to mels and back. ``generator`` is the float one in Keras."""
+@dataclass(frozen=True)
+class Performance:
+    """What a model makes of clips: its audio, and the scores of each."""
+
+    outputs: list[np.ndarray]
+    scores: list[dict]
+
+
+def perform(model, clips: dict[str, np.ndarray], audio: AudioConfig) -> Performance:
+    """Runs a model over clips, from recordings to mels and back."""
     from tqdm import tqdm
 
-    front_end = MelSpectrogram.of(generator.audio)
-    loss_front_end = MelSpectrogram.of(generator.audio, for_loss=True)
-    models = {"float": load_vocoder(generator), "exported": exported}
-    scores: dict[str, list] = {name: [] for name in models}
-    differences = []
+    front_end, loss_front_end = MelSpectrogram.of(audio), MelSpectrogram.of(audio, for_loss=True)
+    outputs, scores = [], []
     for clip in tqdm(clips.values(), desc="quality", unit="clip", leave=False):
-        mel = mel_spectrogram(clip, front_end)
-        outputs = {name: vocode(model, mel)[: len(clip)] for name, model in models.items()}
-        for name, output in outputs.items():
-            output = np.nan_to_num(output)  # the metrics would stop at NaN; the difference below does not
-            scores[name].append(evaluate_pair(clip, output, loss_front_end, SCORES))
-        differences.append(log_mel_l1(*(mel_spectrogram(output, loss_front_end) for output in outputs.values())))
-    means = {name: mean_scores(rows, SCORES) for name, rows in scores.items()}
-    return Report(len(clips), means["float"], means["exported"], float(np.mean(differences)))
+        outputs.append(vocode(model, mel_spectrogram(clip, front_end))[: len(clip)])
+        # The metrics would stop at NaN; the difference between two models does not.
+        scores.append(evaluate_pair(clip, np.nan_to_num(outputs[-1]), loss_front_end, SCORES))
+    return Performance(outputs, scores)
 
 
-def round_trip(generator, clips: dict[str, np.ndarray]) -> float:
-    """The log-mel L1 between clips and what the float model makes of their mels: little where it knows their like."""
+def compare(
+    generator, exported: ContractVocoder, clips: dict[str, np.ndarray], lossless: Performance | None = None
+) -> Report:
+    """What an export of the float ``generator`` costs; ``lossless`` is what that makes of the clips, where known."""
+    lossless = lossless or perform(load_vocoder(generator), clips, generator.audio)
+    ours = perform(exported, clips, generator.audio)
+    front_end = MelSpectrogram.of(generator.audio, for_loss=True)
+    differences = [
+        log_mel_l1(*(mel_spectrogram(output, front_end) for output in pair))
+        for pair in zip(lossless.outputs, ours.outputs, strict=True)
+    ]
+    before, after = (mean_scores(performance.scores, SCORES) for performance in (lossless, ours))
+    return Report(len(clips), before, after, float(np.mean(differences)))
+
+
+def load_mels(folder: Path, audio: AudioConfig) -> list[np.ndarray]:
+    """The mels ``[frames, num_mels]`` of a calibration folder: of its recordings, and those in its ``.npy`` files.
+
+    Raises ``UserError`` when it holds neither, or one of them cannot be used.
+    """
+    mels = [load_given_mel(path, audio.num_mels, check_scale=True) for path in sorted(folder.glob("*.npy"))]
+    if not mels or find_audio(folder):
+        front_end = MelSpectrogram.of(audio)
+        mels += [mel_spectrogram(clip, front_end) for clip in load_clips(folder, audio, what="calibration").values()]
+    return mels
+
+
+def round_trip(generator, mels: list[np.ndarray]) -> float:
+    """The log-mel L1 between mels and what the float model says of them: little where it knows their like."""
     front_end = MelSpectrogram.of(generator.audio)
     vocoder = load_vocoder(generator)
-    mels = [mel_spectrogram(clip, front_end) for clip in clips.values()]
     return float(np.mean([log_mel_l1(mel, mel_spectrogram(vocode(vocoder, mel), front_end)) for mel in mels]))
 
 

@@ -2,8 +2,8 @@
 
     {"layers": {"conv_pre": "int8", "stage_2/*": "float32"}}
 
-Names are those of the layers, or patterns (``*``, ``?``); a later line overrides an earlier one. Layers that no line
-names are computed as the mode computes them.
+Names are those of the layers, or patterns (``*``, ``?``); a later line overrides an earlier one, and no name may stand
+there twice. Layers that no line names are computed as the mode computes them.
 """
 
 import fnmatch
@@ -19,8 +19,11 @@ CHOICES = ("int8", "float32")
 def load_recipe(path: Path) -> dict[str, str]:
     """``{name or pattern: choice}`` of a recipe's file. Raises ``UserError`` when it is none."""
     try:
-        layers = json.loads(path.read_text(encoding="utf-8"))["layers"]
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
+        layers = content.pop("layers")
         lines = list(layers.items())
+        if content:
+            raise ValueError
     except OSError as error:
         raise UserError(f"recipe {path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -29,6 +32,12 @@ def load_recipe(path: Path) -> dict[str, str]:
         if choice not in CHOICES:
             raise UserError(f"recipe {path}: {name} is {choice!r}, and may be {' or '.join(CHOICES)}")
     return layers
+
+
+def _without_twins(pairs: list[tuple]) -> dict:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError
+    return dict(pairs)
 
 
 def layers_in_float(network: Network, by_default: tuple[str, ...], recipe: dict[str, str]) -> tuple[str, ...]:

@@ -40,34 +40,36 @@ def main(argv=None) -> None:
     from tqdm import tqdm
 
     from export.build import Build
-    from export.quality import compare, load_clips
+    from export.quality import compare, load_clips, perform
     from export.recipe import dump_recipe
     from hifigan_tf.generator import load_generator
     from hifigan_tf.litert import load_tflite
+    from hifigan_tf.streaming import load_vocoder
 
     generator = load_generator(checkpoint)
     clips = load_clips(data, generator.audio, convert_rate=data == DEMO_HELD_OUT)
     build = Build(generator, "int8", (args.chunk_frames,))
     layers = [conv.name for conv in build.network.convs()]
-    work = multiplications(build.network)
+    work = work_shares(build.network)
     groups = {name: [name] for name in layers}
     for index in range(len(build.network.stages)):
         groups[f"stage_{index}"] = [name for name in layers if name.startswith(f"stage_{index}/")]
     groups["all"] = layers
+    lossless = perform(load_vocoder(generator), clips, generator.audio)
     reports = {}
     for name, members in tqdm(groups.items(), desc="judging", unit="export", leave=False):
         build.exact = tuple(layer for layer in layers if layer not in members)
-        reports[name] = compare(generator, load_tflite(build.tflite()), clips)
-    text = table(reports, {name: sum(work[layer] for layer in members) for name, members in groups.items()})
+        reports[name] = compare(generator, load_tflite(build.tflite()), clips, lossless)
+        text = table(reports, {group: sum(work[layer] for layer in groups[group]) for group in reports})
+        write_bytes(output / "sensitivity.md", f"{text}\n".encode())  # interrupted, it leaves what it has found
     print(text)
     kept = costliest(reports, work, args.float_share)
-    write_bytes(output / "sensitivity.md", f"{text}\n".encode())
     write_bytes(output / "recipe.json", dump_recipe(kept, build.network).encode())
     draw(output / "sensitivity.png", {name: reports[name] for name in layers})
     print(f"{output / 'recipe.json'} leaves in float: {', '.join(kept) or 'nothing'}")
 
 
-def multiplications(network) -> dict[str, float]:
+def work_shares(network) -> dict[str, float]:
     """The share of each layer in the multiplications of a frame, ``{name: share}``."""
     steps, counts = 1, {network.pre.name: network.pre.kernel.size}
     for stage in network.stages:
@@ -84,7 +86,7 @@ def costliest(reports: dict, work: dict[str, float], share: float) -> tuple[str,
     """The layers whose 8 bits cost most for their work, within ``share`` of all work."""
     kept, left = [], share
     for name in sorted(work, key=lambda name: reports[name].mel_difference / work[name], reverse=True):
-        if work[name] <= left:
+        if work[name] <= left + 1e-9:  # the sum of all is 1 but for rounding
             kept.append(name)
             left -= work[name]
     return tuple(name for name in work if name in kept)

@@ -9,36 +9,61 @@ from export.fake_quant import LearnedRanges, ObservedRanges, Weights, with_runti
 from export.graph import Deployment, Step, Window
 from export.network import Conv
 
-# The last convolution of an all-integer model is made of five, each of which saturates outside of its part of
-# the waveform, as the pieces of A-law do: together they have the resolution of 13 bits where speech is quiet.
+# The last convolution of an all-integer model is made of five, each of which saturates outside of its piece of the
+# waveform, as in A-law: together they have the resolution of 13 bits where speech is quiet.
 #
-#     centre    -1.2    -0.17     0     0.17     1.2
 #     reach      0.9     0.13    0.04   0.13     0.9
 #            |=========|======|=|=|======|=========|      the sum of the five is the waveform before its tanh
-PIECES = ((0.0, 0.04), (-0.17, 0.13), (0.17, 0.13), (-1.2, 0.9), (1.2, 0.9))
+REACHES = (0.04, 0.13, 0.9)
+LOWER = 128 / 127  # an 8-bit range whose middle is zero goes a step further down than up
+
+
+def _abutting(reaches: tuple[float, ...]) -> tuple[tuple[float, float], ...]:
+    """Pieces ``(centre, reach)`` that begin where others end, so that they add up to what they were cut from."""
+    first, *others = reaches
+    pieces, low, high = [(0.0, first)], -first * LOWER, first
+    for reach in others:
+        pieces.append((high + reach * LOWER, reach))
+        high += reach * LOWER + reach
+        below = reach * LOWER  # what the two add where both saturate cancels out
+        pieces.append((low - below, below))
+        low -= below + below * LOWER
+    return tuple(pieces)
+
+
+PIECES = _abutting(REACHES)
 
 
 def piece_range(reach: float) -> tuple[float, float]:
-    """An 8-bit range of so much to either side, whose middle is exactly zero."""
-    return -reach * 128 / 127, reach
+    """The 8-bit range of a piece around its centre."""
+    return -reach * LOWER, reach
 
 
-class RuntimeRanges(Step):
-    """What ``--int8`` does to a convolution; ``exact`` names those left in float."""
+class RoundedKernels:
+    """What both kinds of 8 bits do to the kernels of a graph; ``exact`` names the layers left in float."""
 
-    weights: Weights
-    exact: tuple[str, ...] = ()
-
-    def convolve(self, x, conv: Conv, padding="VALID"):
-        return super().convolve(x if conv.name in self.exact else self.rounded(x), conv, padding)
+    weights: Callable
+    exact: tuple[str, ...]
 
     def kernel(self, conv: Conv):
         kernel = self.deployment.kernels[conv.name]
         return kernel if conv.name in self.exact else self.weights(conv.name, kernel)
 
 
-class RuntimeStep(RuntimeRanges):
-    """The streaming graph of a chunk exactly as ``--int8`` computes it."""
+class RuntimeRanges(RoundedKernels):
+    """What ``--int8`` does to a convolution."""
+
+    def convolve(self, x, conv: Conv, padding="VALID"):
+        return super().convolve(x if conv.name in self.exact else self.rounded(x), conv, padding)
+
+
+class RuntimeStep(RuntimeRanges, Step):
+    """The streaming graph of a chunk exactly as ``--int8`` computes it: what to expect of an exported model."""
+
+    def __init__(self, deployment: Deployment, states: dict, weights: Weights, exact: tuple[str, ...]):
+        super().__init__(deployment, states, None)
+        self.weights = weights
+        self.exact = exact
 
     def rounded(self, x):
         return with_runtime_range(x, [1, 2, 3])
@@ -51,7 +76,11 @@ class RuntimeWindow(RuntimeRanges, Window):
     its own chunk, which saves half of the work.
     """
 
-    chunk_frames: int
+    def __init__(self, deployment: Deployment, weights: Weights, exact: tuple[str, ...], chunk_frames: int):
+        super().__init__(deployment, None)
+        self.weights = weights
+        self.exact = exact
+        self.chunk_frames = chunk_frames
 
     def rounded(self, x):
         steps = self.chunk_frames * self.rate
@@ -61,7 +90,7 @@ class RuntimeWindow(RuntimeRanges, Window):
         return tf.reshape(chunks, [x.shape[0], 1, -1, x.shape[3]])[:, :, : x.shape[2]]
 
 
-class StaticWindow(Window):
+class StaticWindow(RoundedKernels, Window):
     """The stateless graph in integers: every tensor that is computed goes through ``quantize``, by its number."""
 
     def __init__(self, deployment, quantize: Callable, weights: Callable, exact: tuple[str, ...] = ()):
@@ -69,13 +98,13 @@ class StaticWindow(Window):
         self.quantize = quantize
         self.weights = weights
         self.exact = exact
-        self.count = 0
 
     def rounded(self, x, kind: str):
         self.count += 1
         return self.quantize(x, f"{self.count:03d}_{kind}")
 
     def run(self, mel):
+        self.count = 0
         return super().run(self.rounded(mel, "mel"))
 
     def activate(self, x, slope=None):
@@ -88,8 +117,6 @@ class StaticWindow(Window):
         x = super().convolve(x, conv, padding)
         # The converter computes in float what has no range.
         return x if conv is self.network.post or conv.name in self.exact else self.rounded(x, conv.name)
-
-    kernel = RuntimeRanges.kernel
 
     def finish(self, x, post):
         x = super().finish(x, post)
@@ -111,9 +138,12 @@ class RuntimeStudent:
         self.variables = deployment.parameters()
 
     def __call__(self, mel):
-        window = RuntimeWindow(self.deployment, None)
-        window.weights, window.exact, window.chunk_frames = self.weights, self.exact, self.chunk_frames
-        return window.run(mel)
+        return RuntimeWindow(self.deployment, self.weights, self.exact, self.chunk_frames).run(mel)
+
+    @property
+    def identity(self) -> str:
+        """Of two students of equal weights, the same where they learn the same."""
+        return f"runtime {self.chunk_frames} {self.exact} {self.learning_rate}"
 
 
 class StaticStudent:
@@ -130,6 +160,10 @@ class StaticStudent:
 
     def __call__(self, mel):
         return StaticWindow(self.deployment, self.ranges, self.weights, self.exact).run(mel)
+
+    @property
+    def identity(self) -> str:
+        return f"static {self.ranges.first.numpy().tolist()} {self.exact} {self.learning_rate}"
 
 
 def observed_ranges(

@@ -84,25 +84,33 @@ def parse(argv=None):
         "--distill-steps",
         type=cli.positive,
         metavar="N",
-        help="teach the 8-bit model to sound like the float one: 600 take ten minutes for a V3 on two cores",
+        help="teach the 8-bit model to sound like the float one: 800 take six minutes for a V3 on two cores",
     )
     parser.add_argument(
         "--calibration-data",
         metavar="DIR",
-        help="recordings that an 8-bit model is fitted to and distilled on; default: the demo corpus",
+        help="recordings, or mels as .npy, to fit a quantized model to and distil it on; default: six demo clips",
     )
     parser.add_argument(
         "--recipe", metavar="F.json", type=Path, help="which layers are in 8 bits and which in float (sensitivity.py)"
     )
-    parser.add_argument("--seed", type=int, metavar="N", help=f"of the distillation; default: {SEED}")
-    parser.add_argument("--output", metavar="F", type=Path, help="default: <checkpoint>_<mode>.tflite beside it")
+    parser.add_argument("--seed", type=cli.not_negative, metavar="N", help=f"of the distillation; default: {SEED}")
+    parser.add_argument(
+        "--output", metavar="F", type=Path, help="default: <checkpoint>_<mode>.tflite, its name saying how it was made"
+    )
     parser.add_argument("--evaluation-data", metavar="DIR", help="recordings of speech; default: the demo corpus")
-    parser.add_argument("--max-pesq-drop", type=float, metavar="X", help="default: 0.15 for --int8, 0.02 or less else")
+    parser.add_argument(
+        "--max-pesq-drop",
+        type=float,
+        metavar="X",
+        help="default: 0.15 for --int8 and --int16-activations, 0.4 for --full-int8, 0.02 or less else",
+    )
     parser.add_argument(
         "--max-mel-difference",
         type=float,
         metavar="X",
-        help="limit on the log-mel L1 between float and exported output; default: 0.25 for --int8, 0.02 or less else",
+        help="limit on the log-mel L1 between float and exported output; default: 0.25 for --int8 and "
+        "--int16-activations, 0.5 for --full-int8, 0.02 or less else",
     )
     parser.set_defaults(mode="float32")
     args = parser.parse_args(argv)
@@ -118,7 +126,8 @@ def parse(argv=None):
 
 def check_mode(args) -> None:
     """Raises ``UserError`` for options that do not go together; sets the length of the windows."""
-    mode = "this is " + {"int16": "--int16-activations"}.get(args.mode, f"--{args.mode.replace('_', '-')}")
+    option = {"int16": "--int16-activations"}.get(args.mode, f"--{args.mode.replace('_', '-')}")
+    mode = "this is " + ("--saved-model" if args.saved_model else option)
     if args.distill_steps and args.mode not in EIGHT_BITS:
         raise UserError(f"--distill-steps {args.distill_steps} is for --int8 and --full-int8, and {mode}")
     if args.recipe and args.mode not in EIGHT_BITS:
@@ -129,11 +138,12 @@ def check_mode(args) -> None:
         raise UserError(f"--seed {args.seed} is of --distill-steps N: give that too")
     if args.integer_io and args.mode not in INTEGERS:
         raise UserError(f"--integer-io is for --full-int8 and --int16-activations, and {mode}")
+    if args.integer_io and args.recipe:
+        raise UserError("--integer-io is for integers alone, and --recipe leaves layers in float: give one of them")
+    if args.chunk_frames and (args.stateless or args.mode in INTEGERS):
+        kind = "--stateless" if args.stateless else option
+        raise UserError(f"--chunk-frames {args.chunk_frames} is for models with states, not {kind}: give --frames N")
     if args.mode in INTEGERS:
-        if args.chunk_frames:
-            raise UserError(
-                f"--chunk-frames {args.chunk_frames} is for models with states, and {mode}: give --frames N"
-            )
         args.frames = args.frames or INTEGER_FRAMES
     elif args.stateless != (args.frames is not None):
         raise UserError("--stateless and --frames N belong together: give both or neither")
@@ -246,21 +256,22 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
 
 
 def calibration(folder: str, generator, clips: dict) -> list:
-    """The mels of the recordings in ``--calibration-data``; a warning where the model does not know their like."""
-    from export.quality import load_clips, round_trip
+    """The mels in ``--calibration-data``; a warning where the model does not know their like."""
+    from export.quality import load_mels, round_trip
     from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 
-    path = cli.existing_folder(folder, "--calibration-data")
-    found = load_clips(path, generator.audio, what="calibration")
-    theirs, ours = (round_trip(generator, some) for some in (found, clips))
-    if theirs > FAR * ours:
+    front_end = MelSpectrogram.of(generator.audio)
+    found = load_mels(cli.existing_folder(folder, "--calibration-data"), generator.audio)
+    theirs = round_trip(generator, found)
+    known = round_trip(generator, [mel_spectrogram(clip, front_end) for clip in clips.values()])
+    if theirs > FAR * known:
         log.warning(
-            "the float model makes a log-mel L1 of %.3f on the calibration clips and %.3f on the evaluation clips: "
+            "the float model makes a log-mel L1 of %.3f on the calibration mels and %.3f on the evaluation clips: "
             "they are far from what it was trained on, and what it learns from them may not help",
             theirs,
-            ours,
+            known,
         )
-    return [mel_spectrogram(clip, MelSpectrogram.of(generator.audio)) for clip in found.values()]
+    return found
 
 
 def judged(build, clips: dict) -> tuple:
@@ -280,7 +291,12 @@ def distilled(args, build, clips: dict, output: Path, before: tuple) -> tuple:
 
     progress = output.with_name(f".{output.name}.distilling")
     seed = SEED if args.seed is None else args.seed
-    build.distill(Settings(steps=args.distill_steps, seed=seed), progress)
+    try:
+        build.distill(Settings(steps=args.distill_steps, seed=seed), progress)
+    except UserError as error:
+        log.warning("%s: the model from before is kept", error)
+        progress.unlink(missing_ok=True)
+        return before
     after = judged(build, clips)
     progress.unlink(missing_ok=True)
     changes = [report.summary() for *_, report in (before, after)]

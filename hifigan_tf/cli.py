@@ -122,6 +122,14 @@ def positive(text: str) -> int:
     return value
 
 
+def not_negative(text: str) -> int:
+    """A whole number from 0 up, for argparse."""
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
 def writable_folder(text: str | Path) -> Path:
     """Makes the folder, with its parents, and proves that a file can be written there.
 

@@ -3,7 +3,6 @@
 import logging
 import re
 
-import keras
 import numpy as np
 import pytest
 import soundfile
@@ -17,15 +16,14 @@ from export.build import Build, calibration_mels
 from export.distill import Distillation, Settings, audio_distance
 from export.fake_quant import LearnedRanges, Weights, with_runtime_range, with_static_range
 from export.graph import Deployment
-from export.integers import PIECES
 from export.network import fold
 from export.quality import Report
-from export.simulate import RuntimeStep, RuntimeStudent, StaticStudent, StaticWindow
+from export.simulate import PIECES, RuntimeStep, RuntimeStudent, StaticStudent, StaticWindow, piece_range
 from hifigan_tf import contract
 from hifigan_tf.audio import find_audio, read_audio, resample
 from hifigan_tf.errors import UserError
 from hifigan_tf.litert import load_tflite
-from hifigan_tf.mel import MelSpectrogram
+from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.shipped import DEMO_HELD_OUT
 from hifigan_tf.streaming import load_vocoder, vocode
 
@@ -113,6 +111,16 @@ def test_kernels_have_a_scale_for_each_filter(tiny_generator):
         assert np.abs(steps - np.rint(steps)).max() < 1e-2
 
 
+def test_the_pieces_of_the_waveform_add_up_to_it():
+    x = np.linspace(-2, 2, 100_001)
+    bounds = [(centre, *piece_range(reach)) for centre, reach in PIECES]
+    assert np.abs(sum(np.clip(x - centre, low, high) for centre, low, high in bounds) - x).max() < 1e-12
+    # The quieter, the finer: 13 bits around zero.
+    for loudness, bits in ((0.03, 12.5), (0.25, 10.5), (1.9, 7.5)):
+        near = [high for centre, low, high in bounds if low <= loudness - centre <= high]
+        assert np.log2(2 * 2 / (near[0] / 127)) > bits
+
+
 # --- what is simulated is what is exported ---
 
 
@@ -126,8 +134,8 @@ def test_int8_streams_as_its_simulation_predicts(name):
     for start in range(0, 40, 4):
         mel = mels[0][start : start + 4]
         audio, states = model.step(mel, states, None)
-        step = RuntimeStep(build.deployment, {k: tf.constant(v) for k, v in simulated.items()}, None)
-        step.weights, step.exact = weights, build.exact
+        before = {name: tf.constant(state) for name, state in simulated.items()}
+        step = RuntimeStep(build.deployment, before, weights, build.exact)
         expected = step.run(tf.constant(mel[None])).numpy()[0]
         # From the same state; a value on the edge between two steps may still be rounded to the other side.
         assert noise(expected, audio) > 35
@@ -159,7 +167,7 @@ def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, mels):
 
 
 def test_16_bit_activations_lose_little(tiny_generator, mels):
-    data = Build(tiny_generator, "int16", (), FRAMES, mels).tflite()
+    data = Build(tiny_generator, "int16", (), FRAMES, [*mels, mels[0][:5]]).tflite()
     for name, op, graph in operations(model_of(data)):
         types = [graph.tensors[i].type for i in (*op.inputs, *op.outputs)]
         assert schema.TensorType.FLOAT32 not in types or name in ("QUANTIZE", "DEQUANTIZE")
@@ -170,7 +178,7 @@ def test_16_bit_activations_lose_little(tiny_generator, mels):
     outputs = [load_tflite(data).run(mel), load_tflite(data, interpreter=tf.lite.Interpreter).run(mel)]
     assert np.array_equal(*outputs)
     assert noise(lossless, outputs[0]) > 15
-    integer = load_tflite(Build(tiny_generator, "int16", (), FRAMES, mels, integer_io=True).tflite())
+    integer = load_tflite(Build(tiny_generator, "int16", (), FRAMES, [*mels, mels[0][:5]], integer_io=True).tflite())
     assert {grid["dtype"] for grid in integer.contract.quantization.values()} == {"int16"}
     np.testing.assert_allclose(integer.run(mel), outputs[0], atol=1e-4)
 
@@ -196,9 +204,9 @@ def test_integer_io_gives_the_same_audio(tiny_generator, mels):
 # --- distillation ---
 
 
-def lessons(generator, mels, steps, progress=None, mode="int8"):
+def lessons(generator, mels, steps, progress=None, mode="int8", recipe=None):
     """A build that has been distilled."""
-    build = Build(generator, mode, (4,), FRAMES if mode == "full_int8" else None, mels)
+    build = Build(generator, mode, (4,), FRAMES if mode == "full_int8" else None, mels, recipe=recipe)
     build.distill(Settings(steps=steps, batch=2, frames=24, learning_rate=2e-4), progress)
     return build
 
@@ -251,6 +259,21 @@ def test_distillation_resumes_where_it_was(tiny_generator, mels, tmp_path, monke
     progress.write_bytes(progress.read_bytes()[:100])
     lessons(tiny_generator, mels[:2], 2, progress)
     assert asked == [0, 1, 0, 1]
+    # Of the same weights, but not of the same student.
+    asked.clear()
+    lessons(tiny_generator, mels[:2], 2, progress, recipe={"conv_pre": "int8"})
+    progress.write_bytes(b"")
+    lessons(tiny_generator, mels[:2], 2, progress)
+    assert asked == [0, 1, 0, 1]
+
+
+def test_a_distillation_that_diverges_is_not_kept(export, caplog, monkeypatch):
+    monkeypatch.setattr(RuntimeStudent, "learning_rate", 1e30)
+    code, output = export("--int8", "--distill-steps", 5)
+    assert code == 0
+    assert "diverged at step" in caplog.text
+    assert "the model from before is kept" in caplog.text
+    assert [path.name for path in output.parent.iterdir()] == [output.name]
 
 
 # --- the command line ---
@@ -290,20 +313,33 @@ def test_full_int8_through_the_command_line(export):
 
 
 def test_calibration_far_from_the_training_is_told(export, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(quality, "round_trip", lambda _, clips: {1: 2.5, 2: 1.0}[len(clips)])
+    monkeypatch.setattr(quality, "round_trip", lambda _, mels: {1: 2.5, 2: 1.0}[len(mels)])
     soundfile.write(tmp_path / "hiss.wav", np.random.default_rng(0).uniform(-0.5, 0.5, RATE), RATE)
     code, _ = export("--int8", "--calibration-data", tmp_path)
     assert code == 0
-    assert "2.500 on the calibration clips and 1.000 on the evaluation clips" in caplog.text
+    assert "2.500 on the calibration mels and 1.000 on the evaluation clips" in caplog.text
 
 
-def test_round_trip_is_the_error_of_the_float_model(tiny_generator):
-    keras.utils.set_random_seed(0)
-    clips = {"a": np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)}
-    mel = MelSpectrogram.of(tiny_generator.audio)
-    heard = vocode(load_vocoder(tiny_generator), quality.mel_spectrogram(clips["a"], mel))
-    expected = np.abs(quality.mel_spectrogram(heard, mel) - quality.mel_spectrogram(clips["a"], mel)).mean()
-    assert quality.round_trip(tiny_generator, clips) == pytest.approx(expected, rel=1e-4)
+def test_round_trip_is_the_error_of_the_float_model(tiny_generator, mels):
+    heard = vocode(load_vocoder(tiny_generator), mels[0])
+    expected = np.abs(mel_spectrogram(heard, MelSpectrogram.of(tiny_generator.audio)) - mels[0]).mean()
+    assert quality.round_trip(tiny_generator, mels[:1]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_calibration_takes_recordings_and_mels(tiny_generator, mels, clips, tmp_path):
+    np.save(tmp_path / "one.npy", mels[0])
+    np.save(tmp_path / "two.npy", mels[1].T)
+    found = quality.load_mels(tmp_path, tiny_generator.audio)
+    assert [mel.shape for mel in found] == [mel.shape for mel in mels[:2]]
+    assert np.array_equal(found[1], mels[1])
+    recordings = quality.load_mels(clips, tiny_generator.audio)
+    (tmp_path / "a.wav").write_bytes(find_audio(clips)[0].read_bytes())
+    both = quality.load_mels(tmp_path, tiny_generator.audio)
+    assert len(both) == 3
+    assert np.array_equal(both[-1], recordings[0])
+    np.save(tmp_path / "one.npy", np.zeros([10, 7], np.float32))
+    with pytest.raises(UserError, match=r"one\.npy"):
+        quality.load_mels(tmp_path, tiny_generator.audio)
 
 
 @pytest.mark.parametrize(
@@ -314,6 +350,8 @@ def test_round_trip_is_the_error_of_the_float_model(tiny_generator):
         (["--float16", "--calibration-data", "."], ["--calibration-data", "--float16"]),
         (["--int8", "--integer-io"], ["--integer-io", "--full-int8", "--int8"]),
         (["--int8", "--seed", 1], ["--seed 1", "--distill-steps"]),
+        (["--stateless", "--frames", 64, "--chunk-frames", 4], ["--chunk-frames 4", "--stateless"]),
+        (["--full-int8", "--integer-io", "--recipe", "r.json"], ["--integer-io", "--recipe"]),
         (["--full-int8", "--chunk-frames", 4], ["--chunk-frames 4", "--frames"]),
         (["--full-int8", "--frames", 3], ["--frames 3", "too few"]),
         (["--int8", "--calibration-data", "nowhere"], ["--calibration-data", "nowhere"]),

@@ -32,7 +32,7 @@ public final class Contract {
     /** The whole contract, as {@link Json} reads it; {@code "quality"} and {@code "speed"} are for people. */
     public final Map<String, Object> values;
 
-    /** Of a vocoder: {@code "float32"}, {@code "float16"} or {@code "int8"}. */
+    /** Of a vocoder that streams: {@code "float32"}, {@code "float16"} or {@code "int8"}. */
     public final String mode;
     /** Whether a vocoder carries its state from chunk to chunk; the fields below, to {@link #edge}, need that. */
     public final boolean stateful;

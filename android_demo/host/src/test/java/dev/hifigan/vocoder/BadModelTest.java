@@ -56,7 +56,7 @@ public class BadModelTest {
 
     @Test
     public void aStatelessVocoder() throws IOException {
-        assertEquals("a.tflite has no state, and cannot stream: export it without --stateless",
+        assertEquals("a.tflite has no state, and cannot stream: export it with --float32, --float16 or --int8",
                 refusal(Reference.modelBytes("stateless")));
     }
 
