@@ -12,7 +12,7 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.litert import ContractVocoder, StatefulStream, load_tflite
 from hifigan_tf.windows import WindowStream, margin_frames
 
-# Frames that a Keras generator advances by. Its windows are two margins longer (22 frames in all for V3, 28 for
+# Frames that a Keras generator advances by. Its windows are two margins longer (24 frames in all for V3, 28 for
 # V1): longer chunks waste less on them, shorter ones come sooner.
 KERAS_CHUNK = 128
 

@@ -61,7 +61,8 @@ public final class StreamingVocoder implements Closeable {
         boolean ready = false;
         try {
             if (!contract.stateful) {
-                throw new ModelException(name + " has no state, and cannot stream: export it with --float32, --float16 or --int8");
+                throw new ModelException(name + " has no state, and cannot stream: "
+                        + "export it with --float32, --float16 or --int8");
             }
             int least = contract.chunkFrames[0];
             int frames = chunkFrames == 0 ? least : chunkFrames;
