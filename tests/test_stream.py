@@ -90,8 +90,10 @@ def test_the_samples_are_those_of_vocode(kind, request, mel, tmp_path):
     mel = np.concatenate([mel] * 3)  # more than one window of a Keras model
     result = finish(start(checkpoint), mel.tobytes())
     assert result.returncode == 0, result.stderr
-    assert result.stdout == vocoded(checkpoint, mel, tmp_path)
-    assert np.abs(np.frombuffer(result.stdout, "<i2")).max() > 300
+    ours, theirs = (np.frombuffer(data, "<i2") for data in (result.stdout, vocoded(checkpoint, mel, tmp_path)))
+    # TensorFlow adds up in another order when it is busy, and a sum on the edge is rounded to the other side.
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=0 if kind == "model" else 1)
+    assert np.abs(ours).max() > 300
     (line,) = result.stderr.splitlines()
     assert line.endswith("to play it: aplay -t raw -f S16_LE -r 8000 -c 1")
 
