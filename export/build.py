@@ -22,6 +22,7 @@ from export.distill import Distillation, Settings
 from export.equalize import equalize
 from export.graph import Deployment
 from export.integers import full_int8, int16_activations, io_quantization
+from export.modes import EIGHT_BITS, INTEGERS
 from export.network import Network, fold
 from export.quantize import dynamic_int8, float_layers
 from export.recipe import layers_in_float
@@ -36,9 +37,6 @@ from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.shipped import DEMO_TRAIN
 from hifigan_tf.windows import margin_frames
 
-STREAMING = ("float32", "float16", "int8")  # with states, or without
-INTEGERS = ("full_int8", "int16")  # alone, without any other
-DISTILLABLE = ("int8", "full_int8")
 CALIBRATION_CLIPS = 6  # which channels are loud hardly depends on the voice
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
 
@@ -71,8 +69,8 @@ class Build:
         self.margin = margin_frames(generator.hyper_parameters)
         if mode in INTEGERS and stateless_frames is None:
             raise UserError(f"a model in mode {mode} has windows: say how many frames long")
-        if recipe and mode not in DISTILLABLE:
-            raise UserError(f"a recipe chooses the layers of {' and '.join(DISTILLABLE)}, and this is {mode}")
+        if recipe and mode not in EIGHT_BITS:
+            raise UserError(f"a recipe chooses the layers of {' and '.join(EIGHT_BITS)}, and this is {mode}")
         if stateless_frames is not None and stateless_frames <= 2 * self.margin:
             raise UserError(
                 f"--frames {stateless_frames} is too few: this model's windows lose {self.margin} frames at either "
@@ -93,8 +91,8 @@ class Build:
 
     def distill(self, settings: Settings, progress: Path | None = None) -> None:
         """Teaches an 8-bit model to sound like the float one (``distill.py``), on the calibration mels."""
-        if self.mode not in DISTILLABLE:
-            raise UserError(f"{' and '.join(DISTILLABLE)} can be distilled, and this is {self.mode}")
+        if self.mode not in EIGHT_BITS:
+            raise UserError(f"{' and '.join(EIGHT_BITS)} can be distilled, and this is {self.mode}")
         if self.mode == "int8":
             frames = self.stateless_frames or min(self.chunk_frames)
             student = RuntimeStudent(self.deployment, self.exact, frames)

@@ -30,16 +30,16 @@ def main(argv=None) -> None:
     cli.writable_folder(args.output.parent)
 
     from export.build import Build
-    from export.quality import compare, load_clips, speed
+    from export.quality import compare, evaluation_clips, perform, speed
     from hifigan_tf.generator import load_generator
     from hifigan_tf.litert import load_tflite
 
     generator = load_generator(checkpoint)
-    clips = load_clips(folder, generator.audio, convert_rate=folder == DEMO_HELD_OUT)
+    lossless = perform(generator, evaluation_clips(folder, generator.audio))
     models = {mode: Build(generator, mode, CHUNKS).tflite() for mode in ("float32", "int8")}
     drops, rates = [], {mode: [] for mode in models}
     for chunk in CHUNKS:
-        drops.append(compare(generator, load_tflite(models["int8"], chunk), clips).pesq_drop)
+        drops.append(compare(load_tflite(models["int8"], chunk), lossless).pesq_drop)
         for mode, model in models.items():
             rates[mode].append(speed(load_tflite(model, chunk)))
     print("| frames a chunk | int8 PESQ drop | int8 x real time | float32 x real time |\n|--:|--:|--:|--:|")

@@ -9,11 +9,12 @@ import numpy as np
 from hifigan_tf.audio import check_length, find_audio, normalize, read_audio, resample
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import unique_stems
+from hifigan_tf.files import find_files, unique_stems
 from hifigan_tf.litert import ContractVocoder
 from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.mel_formats import load_given_mel
 from hifigan_tf.metrics import METRICS, evaluate_pair, log_mel_l1, mean_scores
+from hifigan_tf.shipped import DEMO_HELD_OUT
 from hifigan_tf.streaming import load_vocoder, vocode
 
 SCORES = ("log_mel_l1", "pesq_wb", "stoi")
@@ -88,6 +89,11 @@ class Report:
         }
 
 
+def evaluation_clips(folder: Path, audio: AudioConfig) -> dict[str, np.ndarray]:
+    """``load_clips`` of a folder to judge by; only the demo corpus is brought to the model's rate."""
+    return load_clips(folder, audio, convert_rate=folder == DEMO_HELD_OUT)
+
+
 def load_clips(
     folder: Path, audio: AudioConfig, convert_rate: bool = False, what: str = "evaluation"
 ) -> dict[str, np.ndarray]:
@@ -115,38 +121,37 @@ def load_clips(
 
 @dataclass(frozen=True)
 class Performance:
-    """What a model makes of clips: its audio, and the scores of each."""
+    """What a model makes of clips: its audio of each, and the scores."""
 
+    clips: dict[str, np.ndarray]
     outputs: list[np.ndarray]
     scores: list[dict]
 
 
-def perform(model, clips: dict[str, np.ndarray], audio: AudioConfig) -> Performance:
-    """Runs a model over clips, from recordings to mels and back."""
+def perform(model, clips: dict[str, np.ndarray]) -> Performance:
+    """Runs a model that ``load_vocoder`` takes over clips, from recordings to mels and back."""
     from tqdm import tqdm
 
-    front_end, loss_front_end = MelSpectrogram.of(audio), MelSpectrogram.of(audio, for_loss=True)
+    vocoder = load_vocoder(model)
+    front_end, loss_front_end = (MelSpectrogram.of(vocoder.audio, for_loss=for_loss) for for_loss in (False, True))
     outputs, scores = [], []
     for clip in tqdm(clips.values(), desc="quality", unit="clip", leave=False):
-        outputs.append(vocode(model, mel_spectrogram(clip, front_end))[: len(clip)])
+        outputs.append(vocode(vocoder, mel_spectrogram(clip, front_end))[: len(clip)])
         # The metrics would stop at NaN; the difference between two models does not.
         scores.append(evaluate_pair(clip, np.nan_to_num(outputs[-1]), loss_front_end, SCORES))
-    return Performance(outputs, scores)
+    return Performance(clips, outputs, scores)
 
 
-def compare(
-    generator, exported: ContractVocoder, clips: dict[str, np.ndarray], lossless: Performance | None = None
-) -> Report:
-    """What an export of the float ``generator`` costs; ``lossless`` is what that makes of the clips, where known."""
-    lossless = lossless or perform(load_vocoder(generator), clips, generator.audio)
-    ours = perform(exported, clips, generator.audio)
-    front_end = MelSpectrogram.of(generator.audio, for_loss=True)
+def compare(exported: ContractVocoder, lossless: Performance) -> Report:
+    """What an export costs over the clips of ``lossless``, which is what the float model made of them."""
+    ours = perform(exported, lossless.clips)
+    front_end = MelSpectrogram.of(exported.audio, for_loss=True)
     differences = [
         log_mel_l1(*(mel_spectrogram(output, front_end) for output in pair))
         for pair in zip(lossless.outputs, ours.outputs, strict=True)
     ]
     before, after = (mean_scores(performance.scores, SCORES) for performance in (lossless, ours))
-    return Report(len(clips), before, after, float(np.mean(differences)))
+    return Report(len(ours.clips), before, after, float(np.mean(differences)))
 
 
 def load_mels(folder: Path, audio: AudioConfig) -> list[np.ndarray]:
@@ -154,7 +159,7 @@ def load_mels(folder: Path, audio: AudioConfig) -> list[np.ndarray]:
 
     Raises ``UserError`` when it holds neither, or one of them cannot be used.
     """
-    mels = [load_given_mel(path, audio.num_mels, check_scale=True) for path in sorted(folder.glob("*.npy"))]
+    mels = [load_given_mel(path, audio.num_mels, check_scale=True) for path in find_files(folder, (".npy",))]
     if not mels or find_audio(folder):
         front_end = MelSpectrogram.of(audio)
         mels += [mel_spectrogram(clip, front_end) for clip in load_clips(folder, audio, what="calibration").values()]

@@ -40,14 +40,12 @@ def main(argv=None) -> None:
     from tqdm import tqdm
 
     from export.build import Build
-    from export.quality import compare, load_clips, perform
+    from export.quality import compare, evaluation_clips, perform
     from export.recipe import dump_recipe
     from hifigan_tf.generator import load_generator
     from hifigan_tf.litert import load_tflite
-    from hifigan_tf.streaming import load_vocoder
 
     generator = load_generator(checkpoint)
-    clips = load_clips(data, generator.audio, convert_rate=data == DEMO_HELD_OUT)
     build = Build(generator, "int8", (args.chunk_frames,))
     layers = [conv.name for conv in build.network.convs()]
     work = work_shares(build.network)
@@ -55,11 +53,11 @@ def main(argv=None) -> None:
     for index in range(len(build.network.stages)):
         groups[f"stage_{index}"] = [name for name in layers if name.startswith(f"stage_{index}/")]
     groups["all"] = layers
-    lossless = perform(load_vocoder(generator), clips, generator.audio)
+    lossless = perform(generator, evaluation_clips(data, generator.audio))
     reports = {}
     for name, members in tqdm(groups.items(), desc="judging", unit="export", leave=False):
         build.exact = tuple(layer for layer in layers if layer not in members)
-        reports[name] = compare(generator, load_tflite(build.tflite()), clips, lossless)
+        reports[name] = compare(load_tflite(build.tflite()), lossless)
         text = table(reports, {group: sum(work[layer] for layer in groups[group]) for group in reports})
         write_bytes(output / "sensitivity.md", f"{text}\n".encode())  # interrupted, it leaves what it has found
     print(text)

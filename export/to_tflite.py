@@ -3,12 +3,14 @@
 import argparse
 import dataclasses
 import logging
+import os
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
+from export.modes import EIGHT_BITS, INTEGERS
 from hifigan_tf import cli
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.errors import UserError
@@ -28,8 +30,6 @@ A model that loses more than the limits is not written, and the exit code is 1.
 
 RUNS = Path("runs")
 MEL_FRONTEND = "mel_frontend"
-EIGHT_BITS = ("int8", "full_int8")  # modes that can be distilled
-INTEGERS = ("full_int8", "int16")  # modes without a float inside
 CHUNK_FRAMES = 4
 BULK = 4  # the chunk for throughput, in small chunks
 INTEGER_FRAMES = 64
@@ -184,14 +184,14 @@ def main(argv=None) -> int:
 def export_mel_frontend(source: Path, audio: AudioConfig | None, data: Path, output: Path) -> int:
     """Writes the front end of these settings, or of a checkpoint. Exit code 1 where it computes something else."""
     from export.mel_frontend import MAX_DIFFERENCE, build, largest_difference
-    from export.quality import load_clips
+    from export.quality import evaluation_clips
     from hifigan_tf.contract import MelContract, pack, read
     from hifigan_tf.files import write_bytes
     from hifigan_tf.generator import load_generator
     from hifigan_tf.mel_frontend import TfliteMelSpectrogram
 
     audio = audio or load_generator(source).audio
-    clips = load_clips(data, audio, convert_rate=data == DEMO_HELD_OUT)
+    clips = evaluation_clips(data, audio)
     log.info("exporting the mel front end of %s", source)
     model = build(audio)
     difference = largest_difference(TfliteMelSpectrogram(model), clips)
@@ -209,7 +209,7 @@ def export_mel_frontend(source: Path, audio: AudioConfig | None, data: Path, out
 def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
     """Writes the generator of a checkpoint as the options say. Exit code 1 where it loses too much."""
     from export.build import Build
-    from export.quality import compare, load_clips, speed
+    from export.quality import compare, evaluation_clips, perform, speed
     from export.recipe import load_recipe
     from export.saved_model import SavedModelInterpreter, publish
     from hifigan_tf.contract import pack
@@ -217,13 +217,18 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
     from hifigan_tf.generator import load_generator
     from hifigan_tf.litert import ContractVocoder
 
+    if args.distill_steps:
+        # Gradients that arrive side by side are added up in the order they arrive: with more than one thread to
+        # start operations from, the same seed would give another model every time. TensorFlow reads this at its first.
+        os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     recipe = load_recipe(args.recipe) if args.recipe else None
     generator = load_generator(checkpoint)
-    clips = load_clips(data, generator.audio, convert_rate=data == DEMO_HELD_OUT)
+    clips = evaluation_clips(data, generator.audio)
     mels = calibration(args.calibration_data, generator, clips) if args.calibration_data else None
     log.info("exporting %s as %s", checkpoint, "SavedModel" if args.saved_model else args.mode)
     chunk = args.chunk_frames or CHUNK_FRAMES
     build = Build(generator, args.mode, (chunk, BULK * chunk), args.frames, mels, args.integer_io, recipe)
+    lossless = perform(generator, clips)
     with tempfile.TemporaryDirectory() as temporary:
         if args.saved_model:
             folder = Path(temporary) / "model"
@@ -231,11 +236,11 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
             size = sum(path.stat().st_size for path in folder.rglob("*"))
             contract, interpreter = build.contract(), SavedModelInterpreter(folder)
             models = {n: ContractVocoder(contract, interpreter, n) for n in contract.chunk_frames or (None,)}
-            report = compare(generator, next(iter(models.values())), clips)
+            report = compare(next(iter(models.values())), lossless)
         else:
-            model, models, report = judged(build, clips)
+            model, models, report = judged(build, lossless)
             if args.distill_steps:
-                model, models, report = distilled(args, build, clips, output, (model, models, report))
+                model, models, report = distilled(args, build, lossless, output, (model, models, report))
             size, contract = len(model), next(iter(models.values())).contract
         speeds = {n or contract.window_frames: speed(vocoder) for n, vocoder in models.items()}
         show(args.mode, report, speeds, size, contract)
@@ -274,7 +279,7 @@ def calibration(folder: str, generator, clips: dict) -> list:
     return found
 
 
-def judged(build, clips: dict) -> tuple:
+def judged(build, lossless) -> tuple:
     """The model of a build: its bytes, a vocoder for each chunk, and what it costs."""
     from export.quality import compare
     from hifigan_tf.contract import read
@@ -282,10 +287,10 @@ def judged(build, clips: dict) -> tuple:
 
     model = build.tflite()
     models = {n: load_tflite(model, n) for n in read(model, "model").chunk_frames or (None,)}
-    return model, models, compare(build.generator, next(iter(models.values())), clips)
+    return model, models, compare(next(iter(models.values())), lossless)
 
 
-def distilled(args, build, clips: dict, output: Path, before: tuple) -> tuple:
+def distilled(args, build, lossless, output: Path, before: tuple) -> tuple:
     """The better one of ``judged`` before and after distillation. Interrupted, it goes on where it was."""
     from export.distill import Settings
 
@@ -297,7 +302,7 @@ def distilled(args, build, clips: dict, output: Path, before: tuple) -> tuple:
         log.warning("%s: the model from before is kept", error)
         progress.unlink(missing_ok=True)
         return before
-    after = judged(build, clips)
+    after = judged(build, lossless)
     progress.unlink(missing_ok=True)
     changes = [report.summary() for *_, report in (before, after)]
     if after[-1].better_than(before[-1]):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import atomic_path, write_bytes
+from hifigan_tf.files import atomic_path, find_files, write_bytes
 from hifigan_tf.mp3 import with_length
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ UNKNOWN_LENGTH = 2**62  # soundfile tells more samples than this for a FLAC that
 
 def find_audio(folder: Path) -> list[Path]:
     """Every audio file under the folder, sorted by path."""
-    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
+    return find_files(folder, AUDIO_SUFFIXES)
 
 
 def read_audio(path: str | Path) -> tuple[np.ndarray, int]:

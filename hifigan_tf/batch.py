@@ -10,7 +10,7 @@ from hifigan_tf.audio import check_length, load_audio
 from hifigan_tf.clip_lists import name_skips
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import unique_stems
+from hifigan_tf.files import find_files, unique_stems
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def find_inputs(inputs: Iterable[str], suffixes: tuple[str, ...], output_dir: Pa
                 raise UserError(f"input {text} does not exist: check the path")
             found.append(path)
             continue
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
+        files = find_files(path, suffixes)
         if path.resolve() in output_dir.resolve().parents:
             files = [file for file in files if output_dir.resolve() not in file.resolve().parents]
         if not files:

@@ -116,16 +116,17 @@ def checkpoint(text: str, suffixes: tuple[str, ...] = (".keras",)) -> Path:
 
 def positive(text: str) -> int:
     """A whole number from 1 up, for argparse."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
+    return _whole(text, 1)
 
 
 def not_negative(text: str) -> int:
     """A whole number from 0 up, for argparse."""
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
     value = int(text)
-    if value < 0:
+    if value < least:
         raise ValueError(text)
     return value
 

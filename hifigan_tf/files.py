@@ -52,6 +52,11 @@ def _umask() -> int:
     return mask
 
 
+def find_files(folder: str | Path, suffixes: Iterable[str]) -> list[Path]:
+    """Every file under the folder with one of the suffixes, in lower or upper case, sorted by path."""
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+
+
 def unique_stems(paths: Iterable[Path]) -> dict[str, Path]:
     """``{stem: path}``. Raises ``UserError`` when two files share a stem, for their outputs would collide."""
     result: dict[str, Path] = {}

@@ -89,7 +89,7 @@ class ContractVocoder(ContractModel):
             states = self.call(contract.stream[str(len(mel))], mel=mel[None], **states)
         else:
             states = self.call(contract.edge, mel=mel[None], valid=np.array(valid, np.int32), **states)
-        return states.pop("audio")[0], states
+        return states.pop(AUDIO)[0], states
 
     def run(self, mel: np.ndarray) -> np.ndarray:
         """A stateless model's window, filled up with silence where the utterance is shorter."""

@@ -4,6 +4,8 @@ import os
 
 # Before TensorFlow is imported anywhere.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# One operation at a time, or sums of gradients depend on which came first.
+os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 
 import subprocess
 import sys
@@ -14,8 +16,9 @@ import pytest
 import soundfile
 from ai_edge_litert import schema_py_generated as schema
 
+from hifigan_tf.audio import find_audio, read_audio, resample, write_wav
 from hifigan_tf.config import Config
-from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.shipped import CONFIGS, DEMO_HELD_OUT
 
 DATA = Path(__file__).parent / "data"
 
@@ -90,6 +93,30 @@ def tiny_generator(tiny):
     generator = Generator.of(tiny.generator, tiny.audio)
     generator.conv_post.gain.assign(generator.conv_post.gain * 10)
     return generator
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tiny_generator, tmp_path_factory) -> Path:
+    """That generator as the best one of a run folder."""
+    path = tmp_path_factory.mktemp("run") / "best.keras"
+    tiny_generator.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_mels(tiny_generator) -> list[np.ndarray]:
+    """A few mels of speech for it, ``[frames, num_mels]``."""
+    from export.build import calibration_mels
+
+    return calibration_mels(tiny_generator)
+
+
+def write_speech(folder: Path, seconds: int, clips: int = 1) -> Path:
+    """Puts the beginnings of demo clips into a folder, at the rate of the tiny config; the folder."""
+    for path in find_audio(DEMO_HELD_OUT)[:clips]:
+        audio, rate = read_audio(path)
+        write_wav(folder / f"{path.stem}.wav", resample(audio, rate, 8000)[: seconds * 8000], 8000)
+    return folder
 
 
 @pytest.fixture(scope="session")

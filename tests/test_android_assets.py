@@ -5,23 +5,20 @@ import platform
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from conftest import assert_one_error, model_of, operations
+from conftest import assert_one_error, model_of, operations, write_speech
 
 from android_demo.tools import verify_arm64
 from export import android_assets
 from hifigan_tf import contract
-from hifigan_tf.audio import find_audio, resample
+from hifigan_tf.audio import find_audio
 from hifigan_tf.contract import MelContract, VocoderContract
-from hifigan_tf.generator import Generator
 from hifigan_tf.litert import load_tflite
 from hifigan_tf.mel_frontend import TfliteMelSpectrogram
 from hifigan_tf.mel_stream import MelStream
-from hifigan_tf.shipped import DEMO_HELD_OUT
 from hifigan_tf.streaming import vocode
 
 # Between the runtimes: float differs by the order of summation, int8 by how an input is rounded.
@@ -29,22 +26,8 @@ MIN_SNR = {"float32": 90, "float16": 90, "int8": 30}
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tiny, tmp_path_factory):
-    keras.utils.set_random_seed(0)
-    generator = Generator.of(tiny.generator, tiny.audio)
-    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
-    path = tmp_path_factory.mktemp("run") / "best.keras"
-    generator.save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def speech(tmp_path_factory):
-    """Two seconds for the judgement at the tiny model's rate."""
-    folder = tmp_path_factory.mktemp("speech")
-    audio, rate = soundfile.read(find_audio(DEMO_HELD_OUT)[0])
-    soundfile.write(folder / "a.wav", resample(audio, rate, 8000)[:16000], 8000)
-    return folder
+    return write_speech(tmp_path_factory.mktemp("speech"), seconds=2)
 
 
 def run(*options):
@@ -53,9 +36,9 @@ def run(*options):
 
 
 @pytest.fixture(scope="module")
-def assets(checkpoint, speech, tmp_path_factory):
+def assets(tiny_checkpoint, speech, tmp_path_factory):
     folder = tmp_path_factory.mktemp("app") / "main" / "assets"
-    done = run("--checkpoint", checkpoint.parent, "--output-dir", folder, "--evaluation-data", speech)
+    done = run("--checkpoint", tiny_checkpoint.parent, "--output-dir", folder, "--evaluation-data", speech)
     assert done.returncode == 0, done.stderr
     assert "model 4 of 4: mel_frontend" in done.stderr
     return folder
@@ -132,8 +115,8 @@ def test_the_arm64_check_knows_what_is_too_much(speech, tiny):
         assert not good(name, np.nan, 0)
 
 
-def test_nothing_is_done_twice_but_where_something_is_missing(assets, checkpoint, speech):
-    options = ("--checkpoint", checkpoint, "--output-dir", assets, "--evaluation-data", speech)
+def test_nothing_is_done_twice_but_where_something_is_missing(assets, tiny_checkpoint, speech):
+    options = ("--checkpoint", tiny_checkpoint, "--output-dir", assets, "--evaluation-data", speech)
     model = assets / "models" / "vocoder_int8.tflite"
     before = model.stat().st_mtime_ns
     done = run(*options)
@@ -159,7 +142,7 @@ def test_a_digest_is_of_the_checkpoint_and_the_code(tmp_path, monkeypatch):
     assert len({first, other, android_assets.digest(tmp_path / "a")}) == 3
 
 
-def test_a_model_that_fails_leaves_the_assets_as_they_were(checkpoint, speech, tmp_path, monkeypatch, capsys):
+def test_a_model_that_fails_leaves_the_assets_as_they_were(tiny_checkpoint, speech, tmp_path, monkeypatch, capsys):
     old = tmp_path / "assets"
     old.mkdir()
     (old / "source.json").write_text('{"digest": "old", "files": []}')
@@ -169,21 +152,21 @@ def test_a_model_that_fails_leaves_the_assets_as_they_were(checkpoint, speech, t
         return real([*options, "--max-mel-difference", "0"] if "--float16" in options else options)
 
     monkeypatch.setattr(android_assets.to_tflite, "main", strict)
-    options = ["--checkpoint", str(checkpoint), "--output-dir", str(old), "--evaluation-data", str(speech)]
+    options = ["--checkpoint", str(tiny_checkpoint), "--output-dir", str(old), "--evaluation-data", str(speech)]
     with pytest.raises(SystemExit, match="1"):
         android_assets.main(options)
     assert "not written: log-mel L1" in capsys.readouterr().err
     assert [path.name for path in tmp_path.rglob("*")] == ["assets", "source.json"]
 
 
-def test_bad_command_lines(checkpoint, tmp_path):
+def test_bad_command_lines(tiny_checkpoint, tmp_path):
     assert_one_error(run("--checkpoint", tmp_path / "none"), "none does not exist: give a .keras file or a run folder")
     (tmp_path / "g.pt").touch()
     assert_one_error(run("--checkpoint", tmp_path / "g.pt"), "g.pt is no .keras file", "hifigan_tf.import_torch")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
-    done = run("--checkpoint", checkpoint, "--output-dir", tmp_path / "mine")
+    done = run("--checkpoint", tiny_checkpoint, "--output-dir", tmp_path / "mine")
     assert_one_error(done, "mine holds something else than assets of the app: empty it, or choose another")
-    done = run("--checkpoint", checkpoint, "--output-dir", tmp_path / "g.pt" / "assets")
+    done = run("--checkpoint", tiny_checkpoint, "--output-dir", tmp_path / "g.pt" / "assets")
     assert_one_error(done, "cannot write to")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["g.pt", "mine", "thesis.txt"]

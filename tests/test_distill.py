@@ -1,6 +1,7 @@
 """Quantization as training sees it equals the exported models; distillation helps, resumes, and never harms."""
 
 import logging
+import os
 import re
 
 import numpy as np
@@ -8,11 +9,11 @@ import pytest
 import soundfile
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from conftest import model_of, operations
+from conftest import model_of, operations, write_speech
 from test_graph import generator_of
 
 from export import distill, quality, to_tflite
-from export.build import Build, calibration_mels
+from export.build import Build
 from export.distill import Distillation, Settings, audio_distance
 from export.fake_quant import LearnedRanges, Weights, with_runtime_range, with_static_range
 from export.graph import Deployment
@@ -20,11 +21,10 @@ from export.network import fold
 from export.quality import Report
 from export.simulate import PIECES, RuntimeStep, RuntimeStudent, StaticStudent, StaticWindow, piece_range
 from hifigan_tf import contract
-from hifigan_tf.audio import find_audio, read_audio, resample
+from hifigan_tf.audio import find_audio
 from hifigan_tf.errors import UserError
 from hifigan_tf.litert import load_tflite
 from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.shipped import DEMO_HELD_OUT
 from hifigan_tf.streaming import load_vocoder, vocode
 
 RATE = 8000
@@ -32,31 +32,14 @@ FRAMES = 32
 
 
 @pytest.fixture(scope="module")
-def mels(tiny_generator):
-    return calibration_mels(tiny_generator)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tiny_generator, tmp_path_factory):
-    path = tmp_path_factory.mktemp("run") / "tiny.keras"
-    tiny_generator.save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """Two recordings of a second at the tiny model's rate."""
-    folder = tmp_path_factory.mktemp("clips")
-    for path in find_audio(DEMO_HELD_OUT)[:2]:
-        audio, rate = read_audio(path)
-        soundfile.write(folder / path.with_suffix(".wav").name, resample(audio, rate, RATE)[:RATE], RATE)
-    return folder
+    return write_speech(tmp_path_factory.mktemp("clips"), seconds=1, clips=2)
 
 
 @pytest.fixture
-def export(checkpoint, clips, tmp_path):
+def export(tiny_checkpoint, clips, tmp_path):
     def export(*options, data=clips, output=tmp_path / "model.tflite"):
-        arguments = ["--checkpoint", checkpoint, "--evaluation-data", data, "--output", output, *options]
+        arguments = ["--checkpoint", tiny_checkpoint, "--evaluation-data", data, "--output", output, *options]
         return to_tflite.main([*map(str, arguments)]), output
 
     return export
@@ -143,8 +126,8 @@ def test_int8_streams_as_its_simulation_predicts(name):
     assert noise(expected, Deployment(fold(generator)).whole(tf.constant(mels[0][None])).numpy()[0][-len(audio) :]) < 35
 
 
-def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, mels):
-    build = Build(tiny_generator, "full_int8", (), FRAMES, mels)
+def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, tiny_mels):
+    build = Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels)
     data = build.tflite()
     kinds = schema.TensorType
     found = operations(model_of(data))
@@ -156,7 +139,7 @@ def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, mels):
     assert [name for name, _, _ in found].count("DEQUANTIZE") == 1  # the audio
     assert [name for name, _, _ in found].count("CONV_2D") == len(build.network.convs()) - 1 + len(PIECES)
 
-    mel = mels[0][:FRAMES]
+    mel = tiny_mels[0][:FRAMES]
     simulated = StaticWindow(build.deployment, LearnedRanges(build.ranges), Weights(build.deployment))
     expected = simulated.run(tf.constant(mel[None])).numpy()[0]
     outputs = [load_tflite(data).run(mel), load_tflite(data, interpreter=tf.lite.Interpreter).run(mel)]
@@ -166,25 +149,29 @@ def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, mels):
         assert noise(lossless, output) > 8
 
 
-def test_16_bit_activations_lose_little(tiny_generator, mels):
-    data = Build(tiny_generator, "int16", (), FRAMES, [*mels, mels[0][:5]]).tflite()
+def test_16_bit_activations_lose_little(tiny_generator, tiny_mels):
+    data = Build(tiny_generator, "int16", (), FRAMES, [*tiny_mels, tiny_mels[0][:5]]).tflite()
     for name, op, graph in operations(model_of(data)):
         types = [graph.tensors[i].type for i in (*op.inputs, *op.outputs)]
         assert schema.TensorType.FLOAT32 not in types or name in ("QUANTIZE", "DEQUANTIZE")
         if name == "CONV_2D":
             assert (types[0], types[1]) == (schema.TensorType.INT16, schema.TensorType.INT8)
-    mel = mels[0][:FRAMES]
+    mel = tiny_mels[0][:FRAMES]
     lossless = Deployment(fold(tiny_generator)).whole(tf.constant(mel[None])).numpy()[0]
     outputs = [load_tflite(data).run(mel), load_tflite(data, interpreter=tf.lite.Interpreter).run(mel)]
     assert np.array_equal(*outputs)
     assert noise(lossless, outputs[0]) > 15
-    integer = load_tflite(Build(tiny_generator, "int16", (), FRAMES, [*mels, mels[0][:5]], integer_io=True).tflite())
+    integer = load_tflite(
+        Build(tiny_generator, "int16", (), FRAMES, [*tiny_mels, tiny_mels[0][:5]], integer_io=True).tflite()
+    )
     assert {grid["dtype"] for grid in integer.contract.quantization.values()} == {"int16"}
     np.testing.assert_allclose(integer.run(mel), outputs[0], atol=1e-4)
 
 
-def test_integer_io_gives_the_same_audio(tiny_generator, mels):
-    data = [Build(tiny_generator, "full_int8", (), FRAMES, mels, integer_io=integer).tflite() for integer in (0, 1)]
+def test_integer_io_gives_the_same_audio(tiny_generator, tiny_mels):
+    data = [
+        Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels, integer_io=integer).tflite() for integer in (0, 1)
+    ]
     plain, integer = (load_tflite(model) for model in data)
     grid = integer.contract.quantization
     assert (grid["mel"]["dtype"], grid["audio"]["dtype"]) == ("int8", "int16")
@@ -192,13 +179,13 @@ def test_integer_io_gives_the_same_audio(tiny_generator, mels):
     assert not plain.contract.quantization
     types = {tensor.type for graph in model_of(data[1]).subgraphs for tensor in graph.tensors}
     assert schema.TensorType.FLOAT32 not in types
-    mel = mels[0][:FRAMES]
+    mel = tiny_mels[0][:FRAMES]
     assert np.array_equal(plain.run(mel), integer.run(mel))
     # Shorter than a window: filled up with silence. Longer: windows that overlap.
     for length in (5, 3 * FRAMES):
-        audio = vocode(integer, mels[0][:length])
+        audio = vocode(integer, tiny_mels[0][:length])
         assert len(audio) == length * tiny_generator.audio.hop_size
-        assert np.array_equal(audio, vocode(plain, mels[0][:length]))
+        assert np.array_equal(audio, vocode(plain, tiny_mels[0][:length]))
 
 
 # --- distillation ---
@@ -220,22 +207,22 @@ def simulation(build):
 
 
 @pytest.mark.parametrize("mode", ["int8", "full_int8"])
-def test_distillation_brings_the_student_nearer(tiny_generator, mels, mode):
+def test_distillation_brings_the_student_nearer(tiny_generator, tiny_mels, mode):
     teacher, front_end = Deployment(fold(tiny_generator)), MelSpectrogram.of(tiny_generator.audio, for_loss=True)
 
     def distance(build):
-        student, segments = simulation(build), tf.constant(np.stack([mel[:FRAMES] for mel in mels]))
+        student, segments = simulation(build), tf.constant(np.stack([mel[:FRAMES] for mel in tiny_mels]))
         return float(audio_distance(student(segments), teacher.whole(segments), front_end))
 
-    plain = Build(tiny_generator, mode, (4,), FRAMES if mode == "full_int8" else None, mels)
-    taught = lessons(tiny_generator, mels, 150, mode=mode)
+    plain = Build(tiny_generator, mode, (4,), FRAMES if mode == "full_int8" else None, tiny_mels)
+    taught = lessons(tiny_generator, tiny_mels, 150, mode=mode)
     assert distance(taught) < 0.9 * distance(plain)
     assert contract.read(taught.tflite(), "x").fingerprint != contract.read(plain.tflite(), "x").fingerprint
 
 
-def test_distillation_resumes_where_it_was(tiny_generator, mels, tmp_path, monkeypatch):
+def test_distillation_resumes_where_it_was(tiny_generator, tiny_mels, tmp_path, monkeypatch):
     monkeypatch.setattr(distill, "SAVE_EVERY", 2)
-    whole = lessons(tiny_generator, mels, 6)
+    whole = lessons(tiny_generator, tiny_mels, 6)
     progress, batch = tmp_path / "progress", Distillation._batch
 
     def interrupt(self, number):
@@ -246,25 +233,34 @@ def test_distillation_resumes_where_it_was(tiny_generator, mels, tmp_path, monke
     with monkeypatch.context() as patch:
         patch.setattr(Distillation, "_batch", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            lessons(tiny_generator, mels, 6, progress)
+            lessons(tiny_generator, tiny_mels, 6, progress)
     asked = []
     monkeypatch.setattr(Distillation, "_batch", lambda self, number: asked.append(number) or batch(self, number))
-    resumed = lessons(tiny_generator, mels, 6, progress)
+    resumed = lessons(tiny_generator, tiny_mels, 6, progress)
     assert asked == [4, 5]
     for ours, theirs in zip(resumed.deployment.parameters(), whole.deployment.parameters(), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
     # Of another distillation, or cut short: from the start.
     asked.clear()
-    lessons(tiny_generator, mels[:2], 2, progress)
+    lessons(tiny_generator, tiny_mels[:2], 2, progress)
     progress.write_bytes(progress.read_bytes()[:100])
-    lessons(tiny_generator, mels[:2], 2, progress)
+    lessons(tiny_generator, tiny_mels[:2], 2, progress)
     assert asked == [0, 1, 0, 1]
     # Of the same weights, but not of the same student.
     asked.clear()
-    lessons(tiny_generator, mels[:2], 2, progress, recipe={"conv_pre": "int8"})
+    lessons(tiny_generator, tiny_mels[:2], 2, progress, recipe={"conv_pre": "int8"})
     progress.write_bytes(b"")
-    lessons(tiny_generator, mels[:2], 2, progress)
+    lessons(tiny_generator, tiny_mels[:2], 2, progress)
     assert asked == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("mode", ["int8", "full_int8"])
+def test_the_same_seed_gives_the_same_model(tiny_generator, tiny_mels, mode):
+    """To the bit: what differs in the last one differs in all of them a hundred steps later."""
+    first, second = (lessons(tiny_generator, tiny_mels, 8, mode=mode) for _ in range(2))
+    for ours, theirs in zip(first.deployment.parameters(), second.deployment.parameters(), strict=True):
+        assert np.array_equal(ours, theirs)
+    assert first.ranges == second.ranges
 
 
 def test_a_distillation_that_diverges_is_not_kept(export, caplog, monkeypatch):
@@ -279,11 +275,13 @@ def test_a_distillation_that_diverges_is_not_kept(export, caplog, monkeypatch):
 # --- the command line ---
 
 
-def test_export_distils_and_says_so(export, clips, caplog):
+def test_export_distils_and_says_so(export, clips, caplog, monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTEROP_THREADS")
     caplog.set_level(logging.INFO)
     code, output = export("--int8", "--distill-steps", 3, "--calibration-data", clips, "--seed", 7)
     assert code == 0
     assert re.search(r"before, .* after", caplog.text)
+    assert os.environ["TF_NUM_INTEROP_THREADS"] == "1"  # or the seed would decide nothing
     assert [path.name for path in output.parent.iterdir()] == [output.name]  # no progress left
 
 
@@ -320,18 +318,18 @@ def test_calibration_far_from_the_training_is_told(export, tmp_path, caplog, mon
     assert "2.500 on the calibration mels and 1.000 on the evaluation clips" in caplog.text
 
 
-def test_round_trip_is_the_error_of_the_float_model(tiny_generator, mels):
-    heard = vocode(load_vocoder(tiny_generator), mels[0])
-    expected = np.abs(mel_spectrogram(heard, MelSpectrogram.of(tiny_generator.audio)) - mels[0]).mean()
-    assert quality.round_trip(tiny_generator, mels[:1]) == pytest.approx(expected, rel=1e-4)
+def test_round_trip_is_the_error_of_the_float_model(tiny_generator, tiny_mels):
+    heard = vocode(load_vocoder(tiny_generator), tiny_mels[0])
+    expected = np.abs(mel_spectrogram(heard, MelSpectrogram.of(tiny_generator.audio)) - tiny_mels[0]).mean()
+    assert quality.round_trip(tiny_generator, tiny_mels[:1]) == pytest.approx(expected, rel=1e-4)
 
 
-def test_calibration_takes_recordings_and_mels(tiny_generator, mels, clips, tmp_path):
-    np.save(tmp_path / "one.npy", mels[0])
-    np.save(tmp_path / "two.npy", mels[1].T)
+def test_calibration_takes_recordings_and_mels(tiny_generator, tiny_mels, clips, tmp_path):
+    np.save(tmp_path / "one.npy", tiny_mels[0])
+    np.save(tmp_path / "two.npy", tiny_mels[1].T)
     found = quality.load_mels(tmp_path, tiny_generator.audio)
-    assert [mel.shape for mel in found] == [mel.shape for mel in mels[:2]]
-    assert np.array_equal(found[1], mels[1])
+    assert [mel.shape for mel in found] == [mel.shape for mel in tiny_mels[:2]]
+    assert np.array_equal(found[1], tiny_mels[1])
     recordings = quality.load_mels(clips, tiny_generator.audio)
     (tmp_path / "a.wav").write_bytes(find_audio(clips)[0].read_bytes())
     both = quality.load_mels(tmp_path, tiny_generator.audio)
@@ -387,8 +385,8 @@ def test_bad_calibration_folders(export, tmp_path, fault):
         export("--int8", "--calibration-data", folder)
 
 
-def test_the_student_of_full_int8_learns_its_ranges(tiny_generator, mels):
-    build = Build(tiny_generator, "full_int8", (), FRAMES, mels[:1])
+def test_the_student_of_full_int8_learns_its_ranges(tiny_generator, tiny_mels):
+    build = Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels[:1])
     student = StaticStudent(build.deployment, (), build.ranges)
     assert student.variables[-1] is student.ranges.stretch
     for name, ends in student.ranges.values().items():

@@ -5,37 +5,24 @@ import json
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from conftest import model_of, operations
+from conftest import model_of, operations, write_speech
 
 from export import sensitivity, to_tflite
-from export.build import Build, calibration_mels
+from export.build import Build
 from export.network import fold
 from export.quality import Report
 from export.recipe import dump_recipe, layers_in_float, load_recipe
 from export.sensitivity import costliest, table, work_shares
 from hifigan_tf import contract
-from hifigan_tf.audio import find_audio, read_audio, resample, write_wav
 from hifigan_tf.errors import UserError
 from hifigan_tf.litert import load_tflite
-from hifigan_tf.shipped import DEMO_HELD_OUT
 
 FRAMES = 32
 
 
 @pytest.fixture(scope="module")
-def mels(tiny_generator):
-    return calibration_mels(tiny_generator)
-
-
-@pytest.fixture(scope="module")
-def files(tiny_generator, tmp_path_factory):
-    """A folder with a checkpoint, and one with a second of speech at its rate."""
-    folder = tmp_path_factory.mktemp("files")
-    tiny_generator.save(folder / "tiny.keras")
-    (folder / "clips").mkdir()
-    audio, rate = read_audio(find_audio(DEMO_HELD_OUT)[0])
-    write_wav(folder / "clips" / "a.wav", resample(audio, rate, 8000)[:8000], 8000)
-    return folder
+def clips(tmp_path_factory):
+    return write_speech(tmp_path_factory.mktemp("clips"), seconds=1)
 
 
 def written(folder, layers):
@@ -49,28 +36,28 @@ def kernel_types(data: bytes) -> list[int]:
     return [g.tensors[op.inputs[1]].type for name, op, g in operations(model_of(data)) if name == "CONV_2D"]
 
 
-def test_a_recipe_decides_layer_by_layer(tiny_generator, mels):
+def test_a_recipe_decides_layer_by_layer(tiny_generator, tiny_mels):
     recipe = {"conv_pre": "int8", "stage_1/*": "float32", "stage_1/up": "int8"}
     network = fold(tiny_generator)
     names = [conv.name for conv in network.convs()]
     expected = [name for name in names if name in ("stage_2/up", "conv_post") or name.startswith("stage_1/block")]
-    build = Build(tiny_generator, "int8", (4,), mels=mels, recipe=recipe)
+    build = Build(tiny_generator, "int8", (4,), mels=tiny_mels, recipe=recipe)
     data = build.tflite()
     assert contract.read(data, "x").float_layers == expected
     kernels = kernel_types(data)
     assert kernels.count(schema.TensorType.FLOAT32) == 2 * len(expected)  # the chunk and the edge
     assert kernels.count(schema.TensorType.INT8) == 2 * (len(names) - len(expected))
-    plain = Build(tiny_generator, "int8", (4,), mels=mels)
+    plain = Build(tiny_generator, "int8", (4,), mels=tiny_mels)
     assert contract.read(plain.tflite(), "x").fingerprint != contract.read(data, "x").fingerprint
 
 
-def test_a_recipe_for_integers_leaves_a_layer_in_float(tiny_generator, mels):
-    build = Build(tiny_generator, "full_int8", (), FRAMES, mels, recipe={"stage_0/up": "float32"})
+def test_a_recipe_for_integers_leaves_a_layer_in_float(tiny_generator, tiny_mels):
+    build = Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels, recipe={"stage_0/up": "float32"})
     data = build.tflite()
     assert kernel_types(data).count(schema.TensorType.FLOAT32) == 1
-    assert np.isfinite(load_tflite(data).run(mels[0][:FRAMES])).all()
+    assert np.isfinite(load_tflite(data).run(tiny_mels[0][:FRAMES])).all()
     with pytest.raises(UserError, match="conv_post in float"):
-        Build(tiny_generator, "full_int8", (), FRAMES, mels, recipe={"conv_*": "float32"})
+        Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels, recipe={"conv_*": "float32"})
 
 
 def test_a_recipe_that_is_written_is_the_one_that_is_read(tiny_generator, tmp_path):
@@ -94,25 +81,25 @@ def test_a_recipe_that_is_written_is_the_one_that_is_read(tiny_generator, tmp_pa
         (None, ["recipe.json", "cannot be read"]),
     ],
 )
-def test_bad_recipes(files, tmp_path, content, words):
+def test_bad_recipes(tiny_checkpoint, clips, tmp_path, content, words):
     path = tmp_path / "recipe.json"
     if content is not None:
         path.write_text(content)
-    arguments = ["--checkpoint", files / "tiny.keras", "--output", tmp_path / "m.tflite", "--int8", "--recipe", path]
+    arguments = ["--checkpoint", tiny_checkpoint, "--output", tmp_path / "m.tflite", "--int8", "--recipe", path]
     with pytest.raises(UserError) as error:
-        to_tflite.main([*map(str, arguments), "--evaluation-data", str(files / "clips")])
+        to_tflite.main([*map(str, arguments), "--evaluation-data", str(clips)])
     assert all(word in str(error.value) for word in words)
 
 
-def test_a_recipe_is_for_8_bits(files, tmp_path):
+def test_a_recipe_is_for_8_bits(tiny_checkpoint, tmp_path):
     path = written(tmp_path, {"conv_pre": "int8"})
     with pytest.raises(UserError, match=r"--recipe .* --float16"):
-        to_tflite.main(["--checkpoint", str(files / "tiny.keras"), "--float16", "--recipe", str(path)])
+        to_tflite.main(["--checkpoint", str(tiny_checkpoint), "--float16", "--recipe", str(path)])
 
 
-def test_the_report_judges_every_layer_and_writes_a_recipe(files, tiny_generator, tmp_path, capsys):
+def test_the_report_judges_every_layer_and_writes_a_recipe(tiny_checkpoint, clips, tiny_generator, tmp_path, capsys):
     output = tmp_path / "report"
-    options = ["--checkpoint", files / "tiny.keras", "--evaluation-data", files / "clips", "--output-dir", output]
+    options = ["--checkpoint", tiny_checkpoint, "--evaluation-data", clips, "--output-dir", output]
     sensitivity.main([*map(str, options), "--float-share", "0.2"])
     rows = [line for line in (output / "sensitivity.md").read_text().splitlines()[2:] if line]
     network = fold(tiny_generator)
@@ -142,6 +129,6 @@ def test_work_and_choice(tiny_generator):
     assert "| conv_pre | " in table(reports, work)
 
 
-def test_a_share_that_is_none(files):
+def test_a_share_that_is_none(tiny_checkpoint):
     with pytest.raises(UserError, match=r"--float-share 2\.0 is no share"):
-        sensitivity.main(["--checkpoint", str(files / "tiny.keras"), "--float-share", "2"])
+        sensitivity.main(["--checkpoint", str(tiny_checkpoint), "--float-share", "2"])

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 from ai_edge_litert import schema_py_generated as schema
-from conftest import model_of, operations
+from conftest import model_of, operations, write_speech
 
 from export import benchmark, quality, to_tflite
 from export.build import Build
-from export.quality import DEFAULT_LIMITS, Limits, compare, load_clips
+from export.quality import DEFAULT_LIMITS, Limits, Performance, compare, load_clips, perform
 from hifigan_tf import contract
 from hifigan_tf.audio import find_audio, read_audio, resample
 from hifigan_tf.errors import UserError
@@ -31,29 +31,15 @@ CLIPS = 4  # of real speech in the tests: 30 s
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tiny, tmp_path_factory):
-    keras.utils.set_random_seed(0)
-    generator = Generator.of(tiny.generator, tiny.audio)
-    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
-    path = tmp_path_factory.mktemp("run") / "tiny.keras"
-    generator.save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """Two seconds of speech at the tiny model's rate."""
-    folder = tmp_path_factory.mktemp("clips")
-    audio, rate = read_audio(find_audio(DEMO_HELD_OUT)[0])
-    soundfile.write(folder / "a.wav", resample(audio, rate, RATE)[: 2 * RATE], RATE)
-    return folder
+    return write_speech(tmp_path_factory.mktemp("clips"), seconds=2)
 
 
 @pytest.fixture
-def export(checkpoint, clips, tmp_path):
+def export(tiny_checkpoint, clips, tmp_path):
     """Runs the command line in this process: exit code and output path."""
 
-    def export(*options, checkpoint=checkpoint, data=clips, output=tmp_path / "model.tflite"):
+    def export(*options, checkpoint=tiny_checkpoint, data=clips, output=tmp_path / "model.tflite"):
         code = to_tflite.main(
             ["--checkpoint", str(checkpoint), "--evaluation-data", str(data), "--output", str(output), *options]
         )
@@ -96,33 +82,33 @@ def test_the_contract_says_everything_and_any_zip_reader_opens_it(export, tiny):
     assert not any(state.any() for state in initial.values())
 
 
-def test_packing_again_replaces_the_contract(checkpoint):
-    build = Build(load_generator(checkpoint), "float32", (4,))
+def test_packing_again_replaces_the_contract(tiny_checkpoint):
+    build = Build(load_generator(tiny_checkpoint), "float32", (4,))
     packed = build.tflite()
     again = contract.pack(packed, build.contract())
     assert again == packed
     assert contract.unpack(again) == contract.unpack(packed)
 
 
-def test_the_graph_has_no_operation_that_is_slow_or_missing_somewhere(checkpoint):
-    model = model_of(Build(load_generator(checkpoint), "float32", (4, 16)).tflite())
+def test_the_graph_has_no_operation_that_is_slow_or_missing_somewhere(tiny_checkpoint):
+    model = model_of(Build(load_generator(tiny_checkpoint), "float32", (4, 16)).tflite())
     found = Counter(name for name, _, _ in operations(model))
     assert not {"SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TRANSPOSE_CONV", "TRANSPOSE", "GATHER"} & found.keys()
-    convolutions = len(Build(load_generator(checkpoint), "float32", (4,)).network.convs())
+    convolutions = len(Build(load_generator(tiny_checkpoint), "float32", (4,)).network.convs())
     assert found["CONV_2D"] == 3 * convolutions  # two chunks and the edge
     assert all(len(op.inputs) == 3 for name, op, _ in operations(model) if name == "CONV_2D")  # the bias inside
 
 
-def test_signatures_share_their_weights(checkpoint):
-    generator = load_generator(checkpoint)
+def test_signatures_share_their_weights(tiny_checkpoint):
+    generator = load_generator(tiny_checkpoint)
     weights = 4 * sum(conv.kernel.size + conv.bias.size for conv in Build(generator, "float32", (4,)).network.convs())
     for mode, bytes_per_weight in (("float32", 4), ("int8", 1)):
         one, three = (len(Build(generator, mode, chunks).tflite()) for chunks in ((4,), (4, 8, 16)))
         assert three - one < 0.5 * weights * bytes_per_weight / 4 + 100_000
 
 
-def test_int8_has_8_bit_weights_everywhere_but_where_it_says(checkpoint):
-    data = Build(load_generator(checkpoint), "int8", (4, 16)).tflite()
+def test_int8_has_8_bit_weights_everywhere_but_where_it_says(tiny_checkpoint):
+    data = Build(load_generator(tiny_checkpoint), "int8", (4, 16)).tflite()
     model, declared = model_of(data), contract.read(data, "x").float_layers
     assert declared == ["conv_pre", "stage_2/up", "conv_post"]
     kinds = Counter()
@@ -144,8 +130,8 @@ def load_generator_of(data):
     return Generator(**values.generator, audio=values.audio)
 
 
-def test_equalisation_changes_no_sample(checkpoint):
-    generator = load_generator(checkpoint)
+def test_equalisation_changes_no_sample(tiny_checkpoint):
+    generator = load_generator(tiny_checkpoint)
     mel = np.random.default_rng(0).normal(-4, 2, [30, BANDS]).astype(np.float32)
     build = Build(generator, "int8", (4,))
     np.testing.assert_allclose(build.deployment.whole(mel[None])[0], generator(mel[None])[0, :, 0], atol=1e-4)
@@ -153,7 +139,7 @@ def test_equalisation_changes_no_sample(checkpoint):
     assert not np.allclose(build.network.stages[1].up.kernel, plain.stages[1].up.kernel)
 
 
-def test_stateless_and_saved_model(export, checkpoint, tmp_path):
+def test_stateless_and_saved_model(export, tiny_checkpoint, tmp_path):
     code, output = export("--stateless", "--frames", "40")
     assert code == 0
     stored = contract.read(output.read_bytes(), "x")
@@ -235,7 +221,7 @@ def test_bad_evaluation_folders(export, tmp_path):
     assert not (tmp_path / "model.tflite").exists()
 
 
-def test_bad_checkpoints_and_outputs(export, clips, checkpoint, tmp_path):
+def test_bad_checkpoints_and_outputs(export, clips, tiny_checkpoint, tmp_path):
     other = tmp_path / "other.keras"
     keras.Sequential([keras.Input([3]), keras.layers.Dense(2)]).save(other)
     with pytest.raises(UserError, match="holds a Sequential, not a Generator"):
@@ -249,7 +235,7 @@ def test_bad_checkpoints_and_outputs(export, clips, checkpoint, tmp_path):
         to_tflite.parse(["--stateless"])
 
 
-def test_the_newest_run_is_taken_where_no_checkpoint_is_given(checkpoint, tmp_path, monkeypatch):
+def test_the_newest_run_is_taken_where_no_checkpoint_is_given(tiny_checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no run in runs/ yet: run make demo"):
         to_tflite.newest_run()
@@ -257,7 +243,7 @@ def test_the_newest_run_is_taken_where_no_checkpoint_is_given(checkpoint, tmp_pa
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         for file in ("last.keras", "best.keras"):
-            (folder / file).write_bytes(checkpoint.read_bytes())
+            (folder / file).write_bytes(tiny_checkpoint.read_bytes())
             os.utime(folder / file, (age, age))
     assert to_tflite.newest_run() == Path("runs/new/best.keras")
 
@@ -295,17 +281,17 @@ def test_benchmark_leaves_out_what_is_not_installed(export, caplog, monkeypatch,
 
 @pytest.fixture(scope="module")
 def real(shared, trained_v3):
-    """The real generator, and a few clips of real speech."""
+    """The real generator, and what it makes of a few clips of real speech."""
     generator = load_generator(trained_v3)
     clips = load_clips(shared / "speech", generator.audio)
-    return generator, dict(list(clips.items())[1 :: len(clips) // CLIPS][:CLIPS])
+    return generator, perform(generator, dict(list(clips.items())[1 :: len(clips) // CLIPS][:CLIPS]))
 
 
 def test_int8_and_float16_sound_right(real):
-    generator, clips = real
+    generator, lossless = real
     for mode, drop in (("float16", 0.01), ("int8", 0.10)):
         data = Build(generator, mode, (4,)).tflite()
-        report = compare(generator, load_tflite(data), clips)
+        report = compare(load_tflite(data), lossless)
         assert report.pesq_drop <= drop
         assert not report.failures(DEFAULT_LIMITS[mode])
 
@@ -313,7 +299,7 @@ def test_int8_and_float16_sound_right(real):
 def test_the_same_int8_file_on_tensorflows_interpreter(real):
     import tensorflow as tf
 
-    generator, clips = real
-    clips = dict(list(clips.items())[:2])
+    generator, lossless = real
+    lossless = Performance(dict(list(lossless.clips.items())[:2]), lossless.outputs[:2], lossless.scores[:2])
     model = load_tflite(Build(generator, "int8", (4,)).tflite(), interpreter=tf.lite.Interpreter)
-    assert not compare(generator, model, clips).failures(DEFAULT_LIMITS["int8"])
+    assert not compare(model, lossless).failures(DEFAULT_LIMITS["int8"])

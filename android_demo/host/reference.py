@@ -26,7 +26,8 @@ import numpy as np
 import soundfile
 
 from export import mel_frontend
-from export.build import STREAMING, Build
+from export.build import Build
+from export.modes import STREAMING
 from hifigan_tf import contract
 from hifigan_tf.audio import find_audio, load_audio, normalize, resample, to_pcm16
 from hifigan_tf.config import Config
