@@ -24,8 +24,8 @@ from export.graph import Deployment
 from export.integers import full_int8, int16_activations, io_quantization
 from export.modes import EIGHT_BITS, INTEGERS
 from export.network import Network, fold
-from export.quantize import dynamic_int8, float_layers
-from export.recipe import layers_in_float
+from export.quantize import quantize
+from export.recipe import layer_formats
 from export.simulate import RuntimeStudent, StaticStudent, observed_ranges
 from hifigan_tf import __version__
 from hifigan_tf.audio import find_audio, normalize, read_audio, resample
@@ -47,7 +47,7 @@ class Build:
     Stateful with the given chunks, or stateless with windows of ``stateless_frames``, as models of integers alone
     always are. ``mels`` ``[frames, num_mels]`` show a quantized model what it will have to say; by default they are
     those of a few clips that ship with the package. ``integer_io`` leaves mel and audio of those alone in integers.
-    ``recipe`` (``recipe.py``) changes which layers of an 8-bit model are in float.
+    ``recipe`` (``recipe.py``) changes the formats of layers; ``formats`` is what all of them have.
     Raises ``UserError`` when a window is not longer than what is cut off its ends.
     """
 
@@ -69,25 +69,23 @@ class Build:
         self.margin = margin_frames(generator.hyper_parameters)
         if mode in INTEGERS and stateless_frames is None:
             raise UserError(f"a model in mode {mode} has windows: say how many frames long")
-        if recipe and mode not in EIGHT_BITS:
-            raise UserError(f"a recipe chooses the layers of {' and '.join(EIGHT_BITS)}, and this is {mode}")
         if stateless_frames is not None and stateless_frames <= 2 * self.margin:
             raise UserError(
                 f"--frames {stateless_frames} is too few: this model's windows lose {self.margin} frames at either "
                 f"end, so it takes more than {2 * self.margin}"
             )
         self.network = fold(generator)
-        if mode not in ("float32", "float16"):
+        self.formats = layer_formats(self.network, mode, recipe or {})
+        if mode in ("int8", *INTEGERS) or "int8" in self.formats.values():
             self.mels = mels or calibration_mels(generator)
             equalize(self.network, self.mels)
-        by_default = float_layers(self.network) if mode == "int8" else ()
-        self.exact = layers_in_float(self.network, by_default, recipe or {})
-        if mode == "full_int8" and self.network.post.name in self.exact:
-            raise UserError(
-                f"the recipe leaves {self.network.post.name} in float: --full-int8 has it in 8 bits, always"
-            )
         self.deployment = Deployment(self.network)
         self.ranges = observed_ranges(self.deployment, self.exact, self.mels) if mode == "full_int8" else {}
+
+    @property
+    def exact(self) -> tuple[str, ...]:
+        """The layers that do not compute in integers."""
+        return tuple(name for name, form in self.formats.items() if form != "int8")
 
     def distill(self, settings: Settings, progress: Path | None = None) -> None:
         """Teaches an 8-bit model to sound like the float one (``distill.py``), on the calibration mels."""
@@ -115,11 +113,9 @@ class Build:
         if self.mode == "full_int8":
             model = full_int8(self.deployment, self.stateless_frames, self.ranges, self.integer_io, self.exact)
         elif self.mode == "int16":
-            model = int16_activations(self.deployment, self.stateless_frames, self.mels, self.integer_io)
+            model = int16_activations(self.deployment, self.stateless_frames, self.mels, self.integer_io, self.exact)
         else:
-            model = to_tflite(self.deployment, self.signatures, half=self.mode == "float16")
-        if self.mode == "int8":
-            model = dynamic_int8(model, self.exact)
+            model = quantize(to_tflite(self.deployment, self.signatures), self.formats)
         return pack(model, self.contract(model))
 
     def saved_model(self, folder: Path) -> None:
@@ -152,10 +148,10 @@ class Build:
             }
         return VocoderContract(
             mode=self.mode,
-            float_layers=self.exact,
+            layers=self.formats,
             audio=dataclasses.asdict(audio),
             generator=dataclasses.asdict(self.generator.hyper_parameters),
-            fingerprint=fingerprint(self.network, f"{self.mode} {self.stateless_frames} {self.exact}"),
+            fingerprint=fingerprint(self.network, f"{self.mode} {self.stateless_frames} {self.formats}"),
             log_floor=LOG_FLOOR,
             versions=versions(),
             **kind,

@@ -67,15 +67,12 @@ def save_model(module: tf.Module, signatures: dict, folder: Path) -> None:
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
-def to_tflite(module: tf.Module, signatures: dict, half: bool = False) -> bytes:
-    """The ``.tflite``; with ``half`` its weights are float16, and computed with in float32."""
+def to_tflite(module: tf.Module, signatures: dict) -> bytes:
+    """The ``.tflite``, in float32."""
     with tempfile.TemporaryDirectory() as folder, quiet():
         # Through a SavedModel: it alone keeps several signatures, and their weights once.
         save_model(module, signatures, Path(folder))
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
-        if half:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_types = [tf.float16]
         return converter.convert()
 
 

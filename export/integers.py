@@ -2,7 +2,8 @@
 
 With 8-bit activations, TensorFlow's converter makes operations of a graph whose tensors are marked with their
 ranges. It cannot mix 8 and 16 bits, so the sum of the pieces of the waveform and its tanh are put behind them here,
-in the file. With 16-bit activations it finds the ranges itself: they hardly matter.
+in the file. With 16-bit activations it finds the ranges itself: they hardly matter. It has all layers in integers then;
+those that a recipe wants in float are exchanged in the file too.
 """
 
 import tempfile
@@ -12,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.tools import flatbuffer_utils
 
 from export.convert import WINDOW, mel_spec, quiet, save_model
 from export.distill import at_least
+from export.flatbuffer import Flatbuffer
 from export.graph import Deployment
 from export.network import Conv
 from export.simulate import PIECES, StaticWindow, piece_range
@@ -64,9 +65,7 @@ class MarkedWindow(StaticWindow):
         return y
 
 
-def full_int8(
-    deployment: Deployment, frames: int, ranges: dict, integer_io: bool, exact: tuple[str, ...] = ()
-) -> bytes:
+def full_int8(deployment: Deployment, frames: int, ranges: dict, integer_io: bool, exact: tuple[str, ...]) -> bytes:
     """The ``.tflite``, with the signature ``window``; with ``integer_io`` mel and audio are integers too."""
 
     def configure(converter):
@@ -77,7 +76,9 @@ def full_int8(
     return _with_sum(model, integer_io)
 
 
-def int16_activations(deployment: Deployment, frames: int, mels: list[np.ndarray], integer_io: bool) -> bytes:
+def int16_activations(
+    deployment: Deployment, frames: int, mels: list[np.ndarray], integer_io: bool, exact: tuple[str, ...]
+) -> bytes:
     """The ``.tflite`` with 8-bit weights and 16-bit activations, whose ranges are what ``mels`` show."""
 
     def windows():
@@ -93,7 +94,8 @@ def int16_activations(deployment: Deployment, frames: int, mels: list[np.ndarray
         if integer_io:
             converter.inference_input_type = converter.inference_output_type = tf.int16
 
-    return _converted(deployment, frames, lambda mel: {AUDIO: deployment.whole(mel)}, configure)
+    model = _converted(deployment, frames, lambda mel: {AUDIO: deployment.whole(mel)}, configure)
+    return _with_float_layers(model, deployment, exact)
 
 
 def _converted(deployment: Deployment, frames: int, graph: Callable, configure: Callable) -> bytes:
@@ -110,94 +112,62 @@ def _converted(deployment: Deployment, frames: int, graph: Callable, configure: 
 
 def _with_sum(model: bytes, integer_io: bool) -> bytes:
     """The model with one output in the place of the pieces: their sum's tanh, ``[1, samples]``."""
-    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
-    (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
-    outputs = {entry.name.decode(): entry.tensorIndex for entry in signature.outputs}
-    builder = _Builder(tree, graph)
-    scale = SUM_RANGE / INT16
+    file = Flatbuffer(model)
+    tensors = file.graph.tensors
+    outputs = {entry.name.decode(): entry.tensorIndex for entry in file.signature.outputs}
     total = None
     for index in range(len(PIECES)):
         piece = outputs[PIECE.format(index)]
-        shape, (piece_scale,) = graph.tensors[piece].shape, graph.tensors[piece].quantization.scale
+        shape, (scale,) = tensors[piece].shape, tensors[piece].quantization.scale
         # A cast, which keeps integer and scale: not every runtime can quantize 8 bits to 16.
-        wide = builder.append("CAST", [piece], shape, piece_scale, schema.CastOptionsT(), version=1)
+        wide = file.append("CAST", [piece], file.tensor(shape, "int16", scale), 1, schema.CastOptionsT())
         if total is not None:
-            wide = builder.append("ADD", [total, wide], shape, scale, schema.AddOptionsT(), version=2)
+            both = file.tensor(shape, "int16", SUM_RANGE / INT16)
+            wide = file.append("ADD", [total, wide], both, 2, schema.AddOptionsT())
         total = wide
-    total = builder.append("TANH", [total], shape, 1 / INT16, version=3)
+    total = file.append("TANH", [total], file.tensor(shape, "int16", 1 / INT16), 3)
     shape = np.array([1, np.prod(shape)], np.int32)
     options = schema.ReshapeOptionsT()
     options.newShape = shape
-    audio = builder.append("RESHAPE", [total, builder.constant(shape)], shape, 1 / INT16, options)
+    audio = file.append("RESHAPE", [total, file.constant(shape)], file.tensor(shape, "int16", 1 / INT16), 1, options)
     if not integer_io:
-        audio = builder.append("DEQUANTIZE", [audio], shape, None, version=2)
-    graph.tensors[audio].name = AUDIO.encode()
-    graph.outputs = [audio]
+        audio = file.append("DEQUANTIZE", [audio], file.tensor(shape, "float32"), 2)
+    tensors[audio].name = AUDIO.encode()
+    file.graph.outputs = [audio]
     entry = schema.TensorMapT()
     entry.name, entry.tensorIndex = AUDIO.encode(), audio
-    signature.outputs = [entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(tree))
+    file.signature.outputs = [entry]
+    return file.dump()
+
+
+def _with_float_layers(model: bytes, deployment: Deployment, exact: tuple[str, ...]) -> bytes:
+    """The model with some convolutions in float, and what is before and after them in integers as it was."""
+    file = Flatbuffer(model)
+    tensors, operators = file.graph.tensors, file.graph.operators
+    file.graph.operators = []
+    for operator in operators:
+        (output, *_), conv = operator.outputs, file.kind(operator) == schema.BuiltinOperator.CONV_2D
+        layer = conv and next((name for name in exact if tensors[output].name.startswith(f"{name}/".encode())), None)
+        if not layer:
+            file.graph.operators.append(operator)
+            continue
+        integers = operator.inputs[0]
+        x = file.append("DEQUANTIZE", [integers], file.tensor(tensors[integers].shape, "float32"), 2)
+        kernel = np.ascontiguousarray(np.moveaxis(deployment.kernels[layer].numpy(), -1, 0))
+        operator.inputs = [x, file.constant(kernel), file.constant(deployment.biases[layer].numpy())]
+        operator.outputs = [file.tensor(tensors[output].shape, "float32")]
+        file.graph.operators.append(operator)
+        file.append("QUANTIZE", operator.outputs, output, 1)
+    return file.dump()
 
 
 def io_quantization(model: bytes) -> dict:
     """What the integers of ``mel`` and ``audio`` stand for: ``(integer - zero_point) * scale``."""
-    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
-    (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
+    file = Flatbuffer(model)
     result = {}
-    for entry in (*signature.inputs, *signature.outputs):
-        tensor = graph.tensors[entry.tensorIndex]
+    for entry in (*file.signature.inputs, *file.signature.outputs):
+        tensor = file.graph.tensors[entry.tensorIndex]
         dtype = {schema.TensorType.INT8: "int8", schema.TensorType.INT16: "int16"}[tensor.type]
         (scale,), (zero_point,) = tensor.quantization.scale, tensor.quantization.zeroPoint
         result[entry.name.decode()] = {"dtype": dtype, "scale": float(scale), "zero_point": int(zero_point)}
     return result
-
-
-class _Builder:
-    """Puts operations at the end of a graph."""
-
-    def __init__(self, tree, graph):
-        self.tree = tree
-        self.graph = graph
-
-    def append(self, name: str, inputs: list[int], shape, scale: float | None, options=None, version: int = 1) -> int:
-        """An operation whose output is int16 of ``scale``, or float32 where that is None; the index of the output."""
-        quantization = None
-        if scale is not None:
-            quantization = schema.QuantizationParametersT()
-            quantization.scale, quantization.zeroPoint = [scale], [0]
-        kind = schema.TensorType.FLOAT32 if scale is None else schema.TensorType.INT16
-        output = self._tensor(shape, kind, self._buffer(None), quantization)
-        operator = schema.OperatorT()
-        operator.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
-        operator.inputs, operator.outputs = inputs, [output]
-        if options is not None:
-            operator.builtinOptions, operator.builtinOptionsType = options, _kind_of(options)
-        self.graph.operators.append(operator)
-        return output
-
-    def constant(self, values: np.ndarray) -> int:
-        """The index of an int32 tensor."""
-        return self._tensor([len(values)], schema.TensorType.INT32, self._buffer(values.tobytes()))
-
-    def _tensor(self, shape, kind: int, buffer: int, quantization=None) -> int:
-        tensor = schema.TensorT()
-        tensor.shape, tensor.type, tensor.buffer, tensor.quantization = list(shape), kind, buffer, quantization
-        tensor.name = f"wave_{len(self.graph.tensors)}".encode()
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
-
-    def _buffer(self, data: bytes | None) -> int:
-        buffer = schema.BufferT()
-        buffer.data = None if data is None else np.frombuffer(data, np.uint8)
-        self.tree.buffers.append(buffer)
-        return len(self.tree.buffers) - 1
-
-    def _code(self, builtin: int, version: int) -> int:
-        code = schema.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version
-        self.tree.operatorCodes.append(code)
-        return len(self.tree.operatorCodes) - 1
-
-
-def _kind_of(options) -> int:
-    return getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))

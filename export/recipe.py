@@ -1,23 +1,24 @@
-"""A recipe: which layers of an 8-bit model are computed in 8 bits, and which in float.
+"""A recipe: the format of each layer's weights, and with it how the layer computes.
 
     {"layers": {"conv_pre": "int8", "stage_2/*": "float32"}}
 
 Names are those of the layers, or patterns (``*``, ``?``); a later line overrides an earlier one, and no name may stand
-there twice. Layers that no line names are computed as the mode computes them.
+there twice. Layers that no line names are in the format of the mode. ``float16`` is for the modes that stream.
 """
 
 import fnmatch
 import json
 from pathlib import Path
 
+from export.modes import INTEGERS
 from export.network import Network
 from hifigan_tf.errors import UserError
 
-CHOICES = ("int8", "float32")
+FORMATS = ("int8", "float16", "float32")
 
 
 def load_recipe(path: Path) -> dict[str, str]:
-    """``{name or pattern: choice}`` of a recipe's file. Raises ``UserError`` when it is none."""
+    """``{name or pattern: format}`` of a recipe's file. Raises ``UserError`` when it is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
         layers = content.pop("layers")
@@ -29,8 +30,8 @@ def load_recipe(path: Path) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f'recipe {path} is no recipe: it should read {{"layers": {{"conv_pre": "int8"}}}}') from None
     for name, choice in lines:
-        if choice not in CHOICES:
-            raise UserError(f"recipe {path}: {name} is {choice!r}, and may be {' or '.join(CHOICES)}")
+        if choice not in FORMATS:
+            raise UserError(f"recipe {path}: {name} is {choice!r}, and may be {' or '.join(FORMATS)}")
     return layers
 
 
@@ -40,19 +41,38 @@ def _without_twins(pairs: list[tuple]) -> dict:
     return dict(pairs)
 
 
-def layers_in_float(network: Network, by_default: tuple[str, ...], recipe: dict[str, str]) -> tuple[str, ...]:
-    """The convolutions that stay in float. Raises ``UserError`` for a line of the recipe that names none."""
-    names = [conv.name for conv in network.convs()]
-    choices = {name: CHOICES[name in by_default] for name in names}
+def default_formats(network: Network, mode: str) -> dict[str, str]:
+    """``{layer: format}`` of a mode.
+
+    ``int8`` leaves three in float, a twentieth of the work and a third of the loss. The first rounds the mel, and so
+    moves the phase of everything; the last makes the samples themselves; the last upsampling feeds the widest stage,
+    the one where rounding costs most.
+    """
+    formats = {conv.name: mode if mode in FORMATS else "int8" for conv in network.convs()}
+    if mode == "int8":
+        formats.update(dict.fromkeys((network.pre.name, network.stages[-1].up.name, network.post.name), "float32"))
+    return formats
+
+
+def layer_formats(network: Network, mode: str, recipe: dict[str, str]) -> dict[str, str]:
+    """``{layer: format}`` of a mode with a recipe.
+
+    Raises ``UserError`` for a line that names no layer, or a format that the mode cannot give the layer.
+    """
+    formats = default_formats(network, mode)
     for pattern, choice in recipe.items():
-        found = fnmatch.filter(names, pattern)
+        found = fnmatch.filter(formats, pattern)
         if not found:
-            raise UserError(f"the recipe's {pattern!r} is no layer of this model: it has {', '.join(names)}")
-        choices.update(dict.fromkeys(found, choice))
-    return tuple(name for name in names if choices[name] == "float32")
+            raise UserError(f"the recipe's {pattern!r} is no layer of this model: it has {', '.join(formats)}")
+        formats.update(dict.fromkeys(found, choice))
+    for name, choice in formats.items():
+        if mode in INTEGERS and choice == "float16":
+            raise UserError(f"the recipe has {name} in float16: layers of {mode} are in int8 or float32")
+    if mode == "full_int8" and formats[network.post.name] != "int8":
+        raise UserError(f"the recipe leaves {network.post.name} in float: {mode} has it in 8 bits, always")
+    return formats
 
 
-def dump_recipe(float_layers: tuple[str, ...], network: Network) -> str:
-    """The recipe that leaves just these layers in float, as JSON."""
-    layers = {conv.name: CHOICES[conv.name in float_layers] for conv in network.convs()}
-    return json.dumps({"layers": layers}, indent=2) + "\n"
+def dump_recipe(formats: dict[str, str]) -> str:
+    """The recipe that gives ``{layer: format}``, as JSON."""
+    return json.dumps({"layers": formats}, indent=2) + "\n"

@@ -56,13 +56,14 @@ def main(argv=None) -> None:
     lossless = perform(generator, evaluation_clips(data, generator.audio))
     reports = {}
     for name, members in tqdm(groups.items(), desc="judging", unit="export", leave=False):
-        build.exact = tuple(layer for layer in layers if layer not in members)
+        build.formats = {layer: "int8" if layer in members else "float32" for layer in layers}
         reports[name] = compare(load_tflite(build.tflite()), lossless)
         text = table(reports, {group: sum(work[layer] for layer in groups[group]) for group in reports})
         write_bytes(output / "sensitivity.md", f"{text}\n".encode())  # interrupted, it leaves what it has found
     print(text)
     kept = costliest(reports, work, args.float_share)
-    write_bytes(output / "recipe.json", dump_recipe(kept, build.network).encode())
+    formats = {layer: "float32" if layer in kept else "int8" for layer in layers}
+    write_bytes(output / "recipe.json", dump_recipe(formats).encode())
     draw(output / "sensitivity.png", {name: reports[name] for name in layers})
     print(f"{output / 'recipe.json'} leaves in float: {', '.join(kept) or 'nothing'}")
 

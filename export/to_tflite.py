@@ -92,7 +92,7 @@ def parse(argv=None):
         help="recordings, or mels as .npy, to fit a quantized model to and distil it on; default: six demo clips",
     )
     parser.add_argument(
-        "--recipe", metavar="F.json", type=Path, help="which layers are in 8 bits and which in float (sensitivity.py)"
+        "--recipe", metavar="F.json", type=Path, help="which layers are int8, float16 or float32 (sensitivity.py)"
     )
     parser.add_argument("--seed", type=cli.not_negative, metavar="N", help=f"of the distillation; default: {SEED}")
     parser.add_argument(
@@ -103,13 +103,13 @@ def parse(argv=None):
         "--max-pesq-drop",
         type=float,
         metavar="X",
-        help="default: 0.15 for --int8 and --int16-activations, 0.4 for --full-int8, 0.02 or less else",
+        help="default: 0.15 with int8 layers and for --int16-activations, 0.4 for --full-int8, 0.02 or less else",
     )
     parser.add_argument(
         "--max-mel-difference",
         type=float,
         metavar="X",
-        help="limit on the log-mel L1 between float and exported output; default: 0.25 for --int8 and "
+        help="limit on the log-mel L1 between float and exported output; default: 0.25 with int8 layers and for "
         "--int16-activations, 0.5 for --full-int8, 0.02 or less else",
     )
     parser.set_defaults(mode="float32")
@@ -130,9 +130,9 @@ def check_mode(args) -> None:
     mode = "this is " + ("--saved-model" if args.saved_model else option)
     if args.distill_steps and args.mode not in EIGHT_BITS:
         raise UserError(f"--distill-steps {args.distill_steps} is for --int8 and --full-int8, and {mode}")
-    if args.recipe and args.mode not in EIGHT_BITS:
-        raise UserError(f"--recipe {args.recipe} is for --int8 and --full-int8, and {mode}")
-    if args.calibration_data and args.mode not in (*EIGHT_BITS, *INTEGERS):
+    if args.recipe and args.saved_model:
+        raise UserError(f"--recipe {args.recipe} is for .tflite models, and {mode}, all float32")
+    if args.calibration_data and args.mode not in (*EIGHT_BITS, *INTEGERS) and not args.recipe:
         raise UserError(f"--calibration-data is for quantized models, and {mode}")
     if args.seed is not None and args.distill_steps is None:
         raise UserError(f"--seed {args.seed} is of --distill-steps N: give that too")
@@ -244,7 +244,7 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
             size, contract = len(model), next(iter(models.values())).contract
         speeds = {n or contract.window_frames: speed(vocoder) for n, vocoder in models.items()}
         show(args.mode, report, speeds, size, contract)
-        if failures := report.failures(limits(args)):
+        if failures := report.failures(limits(args, build.formats)):
             advice = (
                 " (--distill-steps 1500 may repair it)" if args.mode in EIGHT_BITS and not args.distill_steps else ""
             )
@@ -312,11 +312,11 @@ def distilled(args, build, lossless, output: Path, before: tuple) -> tuple:
     return before
 
 
-def limits(args):
-    """What the export may lose: the mode's defaults, or as the options say."""
+def limits(args, formats: dict[str, str]):
+    """What the export may lose: as the options say, or by default as much as its mode and its layers' formats may."""
     from export.quality import DEFAULT_LIMITS, Limits
 
-    default = DEFAULT_LIMITS[args.mode]
+    default = max((DEFAULT_LIMITS[name] for name in {args.mode, *formats.values()}), key=lambda it: it.pesq_drop)
     return Limits(
         default.pesq_drop if args.max_pesq_drop is None else args.max_pesq_drop,
         default.mel_difference if args.max_mel_difference is None else args.max_mel_difference,

@@ -70,8 +70,8 @@ class MelContract(Contract):
 class VocoderContract(Contract):
     """Everything a program needs to run a vocoder.
 
-    ``generator`` are the hyper-parameters; ``float_layers`` are what an 8-bit model computes in float. Signatures
-    are given by name. A stateful model has ``stream``, from the frames of a chunk to a signature; ``edge``, the
+    ``generator`` are the hyper-parameters; ``layers`` are the formats of its layers' weights. Signatures are given
+    by name. A stateful model has ``stream``, from the frames of a chunk to a signature; ``edge``, the
     smallest chunk with the input ``valid``, int32 [2], the first frame of the utterance and the one after its
     last, counted from the start of the chunk; and ``initial_state``, whose input ``unused`` is there because Java
     refuses a signature without any. The edge serves chunks that begin before frame ``edge_frames`` or reach past
@@ -89,7 +89,7 @@ class VocoderContract(Contract):
 
     kind: str = "vocoder"
     mode: str
-    float_layers: tuple[str, ...] = ()
+    layers: dict = field(default_factory=dict)
     generator: dict
     fingerprint: str
     mel_layout: str = "[1, frames, num_mels]"
@@ -156,6 +156,7 @@ def read(model: bytes, name: str, kind: type[Kind] = VocoderContract) -> Kind:
         found = values.get("kind", VocoderContract.kind)  # which the first exports did not say
         if found != kind.kind:
             raise UserError(f"{name} is a {found}, and a {kind.kind} is needed: export one with {kind.command}")
+        values.pop("float_layers", None)  # which exports had before there were recipes for all modes
         contract = kind(**values)
         contract.audio_config  # noqa: B018 - checks itself
     except (KeyError, TypeError) as error:

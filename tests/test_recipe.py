@@ -1,21 +1,24 @@
 """Recipes choose what is in float, layer by layer; the sensitivity report finds out what to choose."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from conftest import model_of, operations, write_speech
 
 from export import sensitivity, to_tflite
 from export.build import Build
 from export.network import fold
-from export.quality import Report
-from export.recipe import dump_recipe, layers_in_float, load_recipe
+from export.quality import DEFAULT_LIMITS, Limits, Report
+from export.recipe import FORMATS, dump_recipe, layer_formats, load_recipe
 from export.sensitivity import costliest, table, work_shares
 from hifigan_tf import contract
 from hifigan_tf.errors import UserError
 from hifigan_tf.litert import load_tflite
+from hifigan_tf.streaming import load_vocoder, vocode
 
 FRAMES = 32
 
@@ -31,41 +34,93 @@ def written(folder, layers):
     return path
 
 
-def kernel_types(data: bytes) -> list[int]:
-    """Of all convolutions."""
-    return [g.tensors[op.inputs[1]].type for name, op, g in operations(model_of(data)) if name == "CONV_2D"]
+def kernel_formats(data: bytes) -> dict[str, str]:
+    """``{layer: format}`` as the operations of the smallest signature have them, in the file itself."""
+    names = {getattr(schema.TensorType, name.upper()): name for name in FORMATS}
+    found, model = {}, model_of(data)
+    graph = model.subgraphs[0]
+    makers = {op.outputs[0]: op for _, op, g in operations(model) if g is graph}
+    for name, op, g in operations(model):
+        if name == "CONV_2D" and g is graph:
+            kernel, target = op.inputs[1], op.outputs[0]
+            if kernel in makers:  # dequantized first
+                kernel = makers[kernel].inputs[0]
+            readers = [
+                o.outputs[0] for n, o, h in operations(model) if h is g and n == "QUANTIZE" and target in o.inputs
+            ]
+            label = g.tensors[(readers or [target])[0]].name.decode()
+            found[label.split("/BiasAdd")[0]] = names[g.tensors[kernel].type]
+    return found
 
 
-def test_a_recipe_decides_layer_by_layer(tiny_generator, tiny_mels):
-    recipe = {"conv_pre": "int8", "stage_1/*": "float32", "stage_1/up": "int8"}
-    network = fold(tiny_generator)
-    names = [conv.name for conv in network.convs()]
-    expected = [name for name in names if name in ("stage_2/up", "conv_post") or name.startswith("stage_1/block")]
-    build = Build(tiny_generator, "int8", (4,), mels=tiny_mels, recipe=recipe)
+@pytest.mark.parametrize("mode", ["float32", "float16", "int8"])
+def test_a_recipe_decides_layer_by_layer(tiny_generator, tiny_mels, mode):
+    recipe = {"conv_pre": "int8", "stage_1/*": "float16", "stage_1/up": "float32", "stage_2/up": "int8"}
+    build = Build(tiny_generator, mode, (4,), mels=tiny_mels, recipe=recipe)
+    names = [conv.name for conv in build.network.convs()]
+    expected = dict.fromkeys(names, mode)
+    expected.update({name: "float16" for name in names if name.startswith("stage_1/block")})
+    expected.update({"conv_pre": "int8", "stage_1/up": "float32", "stage_2/up": "int8"})
+    if mode == "int8":
+        expected["conv_post"] = "float32"
     data = build.tflite()
-    assert contract.read(data, "x").float_layers == expected
-    kernels = kernel_types(data)
-    assert kernels.count(schema.TensorType.FLOAT32) == 2 * len(expected)  # the chunk and the edge
-    assert kernels.count(schema.TensorType.INT8) == 2 * (len(names) - len(expected))
-    plain = Build(tiny_generator, "int8", (4,), mels=tiny_mels)
+    assert contract.read(data, "x").layers == expected
+    assert kernel_formats(data) == expected
+    plain = Build(tiny_generator, mode, (4,), mels=tiny_mels)
     assert contract.read(plain.tflite(), "x").fingerprint != contract.read(data, "x").fingerprint
+    # What it computes is what it would in float, but for the rounding of the layers in 8 bits.
+    heard, lossless = (vocode(load_vocoder(model), tiny_mels[0]) for model in (load_tflite(data), tiny_generator))
+    error = 10 * np.log10(np.mean(lossless**2) / np.mean((heard - lossless) ** 2))
+    assert 15 < error < 60
 
 
-def test_a_recipe_for_integers_leaves_a_layer_in_float(tiny_generator, tiny_mels):
-    build = Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels, recipe={"stage_0/up": "float32"})
+@pytest.mark.parametrize("mode", ["full_int8", "int16"])
+def test_a_recipe_for_integers_leaves_layers_in_float(tiny_generator, tiny_mels, mode):
+    recipe = {"stage_0/up": "float32", "stage_2/block_1/*": "float32"}
+    mels = [*tiny_mels, tiny_mels[0][:5]]
+    build = Build(tiny_generator, mode, (), FRAMES, mels, recipe=recipe)
     data = build.tflite()
-    assert kernel_types(data).count(schema.TensorType.FLOAT32) == 1
-    assert np.isfinite(load_tflite(data).run(tiny_mels[0][:FRAMES])).all()
-    with pytest.raises(UserError, match="conv_post in float"):
-        Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels, recipe={"conv_*": "float32"})
+    found = kernel_formats(data)
+    expected = {name for name in build.formats if name == "stage_0/up" or name.startswith("stage_2/block_1/")}
+    assert {name for name, form in found.items() if form == "float32"} == expected
+    assert Counter(contract.read(data, "x").layers.values())["float32"] == len(expected)
+    # With all of them in float, what is left is the rounding of what is between them.
+    everything = {"conv_pre": "float32", "stage_*": "float32"}
+    models = [Build(tiny_generator, mode, (), FRAMES, mels, recipe=it).tflite() for it in (None, recipe, everything)]
+    lossless = vocode(load_vocoder(tiny_generator), tiny_mels[0])
+    for interpreter in (None, tf.lite.Interpreter):
+        heard = [vocode(load_tflite(model, interpreter=interpreter), tiny_mels[0]) for model in models]
+        plain, some, least = (np.mean((audio - lossless) ** 2) for audio in heard)
+        assert some < 2 * plain
+        assert least < plain / {"full_int8": 1.1, "int16": 8}[mode]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "mode", "words"),
+    [
+        ({"conv_*": "float32"}, "full_int8", "conv_post in float"),
+        ({"conv_pre": "float16"}, "full_int8", "conv_pre in float16: layers of full_int8 are in int8 or float32"),
+        ({"*": "float16"}, "int16", "conv_pre in float16: layers of int16"),
+    ],
+)
+def test_formats_that_a_mode_cannot_give(tiny_generator, tiny_mels, recipe, mode, words):
+    with pytest.raises(UserError, match=words):
+        Build(tiny_generator, mode, (), FRAMES, tiny_mels, recipe=recipe)
 
 
 def test_a_recipe_that_is_written_is_the_one_that_is_read(tiny_generator, tmp_path):
     network = fold(tiny_generator)
+    formats = layer_formats(network, "int8", {"stage_0/up": "float32", "conv_post": "float16"})
     path = tmp_path / "recipe.json"
-    path.write_text(dump_recipe(("conv_pre", "stage_0/up"), network))
-    assert layers_in_float(network, ("conv_post",), load_recipe(path)) == ("conv_pre", "stage_0/up")
-    assert layers_in_float(network, ("conv_post",), {}) == ("conv_post",)
+    path.write_text(dump_recipe(formats))
+    assert all(layer_formats(network, mode, load_recipe(path)) == formats for mode in ("float32", "float16", "int8"))
+
+
+def test_a_contract_holds_the_recipe_of_its_model(tiny_generator, tiny_mels, tmp_path):
+    build = Build(tiny_generator, "int8", (4,), mels=tiny_mels, recipe={"stage_0/up": "float16"})
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps({"layers": contract.read(build.tflite(), "x").layers}))
+    assert Build(tiny_generator, "float32", (4,), mels=tiny_mels, recipe=load_recipe(path)).formats == build.formats
 
 
 @pytest.mark.parametrize(
@@ -76,7 +131,7 @@ def test_a_recipe_that_is_written_is_the_one_that_is_read(tiny_generator, tmp_pa
         ('{"layers": ["conv_pre"]}', ["no recipe"]),
         ('{"layers": {"*": "int8"}, "default": "int8"}', ["no recipe"]),
         ('{"layers": {"*": "int8", "conv_pre": "float32", "*": "int8"}}', ["no recipe"]),
-        ('{"layers": {"conv_pre": "int4"}}', ["conv_pre", "'int4'", "int8 or float32"]),
+        ('{"layers": {"conv_pre": "int4"}}', ["conv_pre", "'int4'", "int8 or float16 or float32"]),
         ('{"layers": {"stage_9/*": "int8"}}', ["'stage_9/*'", "no layer", "conv_pre", "stage_0/up"]),
         (None, ["recipe.json", "cannot be read"]),
     ],
@@ -91,10 +146,30 @@ def test_bad_recipes(tiny_checkpoint, clips, tmp_path, content, words):
     assert all(word in str(error.value) for word in words)
 
 
-def test_a_recipe_is_for_8_bits(tiny_checkpoint, tmp_path):
-    path = written(tmp_path, {"conv_pre": "int8"})
-    with pytest.raises(UserError, match=r"--recipe .* --float16"):
-        to_tflite.main(["--checkpoint", str(tiny_checkpoint), "--float16", "--recipe", str(path)])
+def test_a_recipe_through_the_command_line(tiny_checkpoint, clips, tmp_path):
+    path, output = written(tmp_path, {"*": "int8", "conv_post": "float32"}), tmp_path / "model.tflite"
+    options = ["--checkpoint", tiny_checkpoint, "--evaluation-data", clips, "--output", output, "--float16"]
+    assert to_tflite.main([*map(str, options), "--recipe", str(path)]) == 0
+    stored = contract.read(output.read_bytes(), "x")
+    assert (stored.mode, stored.layers["conv_pre"], stored.layers["conv_post"]) == ("float16", "int8", "float32")
+    with pytest.raises(UserError, match=r"--recipe .* --saved-model"):
+        to_tflite.main(["--checkpoint", str(tiny_checkpoint), "--saved-model", "--recipe", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("options", "formats", "expected"),
+    [
+        (["--float32"], {"float32"}, DEFAULT_LIMITS["float32"]),
+        (["--float32"], {"float32", "float16"}, DEFAULT_LIMITS["float16"]),
+        (["--float16"], {"float16", "int8"}, DEFAULT_LIMITS["int8"]),
+        (["--int8"], {"float32"}, DEFAULT_LIMITS["int8"]),
+        (["--full-int8"], {"int8", "float32"}, DEFAULT_LIMITS["full_int8"]),
+        (["--float16", "--max-pesq-drop", "0.01"], {"int8"}, Limits(0.01, DEFAULT_LIMITS["int8"].mel_difference)),
+    ],
+)
+def test_a_model_may_lose_what_its_formats_do(options, formats, expected):
+    args = to_tflite.parse(options)
+    assert to_tflite.limits(args, {f"layer_{form}": form for form in formats}) == expected
 
 
 def test_the_report_judges_every_layer_and_writes_a_recipe(tiny_checkpoint, clips, tiny_generator, tmp_path, capsys):
@@ -109,7 +184,8 @@ def test_the_report_judges_every_layer_and_writes_a_recipe(tiny_checkpoint, clip
     assert all(cost > 0 for cost in costs.values())
     assert costs["all"] == max(costs.values())
     assert (output / "sensitivity.png").read_bytes().startswith(b"\x89PNG")
-    kept = layers_in_float(network, (), load_recipe(output / "recipe.json"))
+    formats = load_recipe(output / "recipe.json")
+    kept = [name for name in names if formats[name] == "float32"]
     assert 0 < sum(work_shares(network)[name] for name in kept) <= 0.2
     assert kept[0] in capsys.readouterr().out
 

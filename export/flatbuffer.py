@@ -1,0 +1,64 @@
+"""Operations put into a finished ``.tflite`` of one graph and one signature, where the converter has none."""
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+TYPES = {"float32": schema.TensorType.FLOAT32, "int16": schema.TensorType.INT16, "int32": schema.TensorType.INT32}
+
+
+class Flatbuffer:
+    """A model taken apart: ``graph`` and ``signature`` as the schema has them. Tensors go by their index."""
+
+    def __init__(self, model: bytes):
+        self.tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+        (self.graph,), (self.signature,) = self.tree.subgraphs, self.tree.signatureDefs
+
+    def dump(self) -> bytes:
+        """The model put together."""
+        return bytes(flatbuffer_utils.convert_object_to_bytearray(self.tree))
+
+    def kind(self, operator) -> int:
+        """Which of ``schema.BuiltinOperator`` it is."""
+        code = self.tree.operatorCodes[operator.opcodeIndex]
+        return max(code.builtinCode, code.deprecatedBuiltinCode)
+
+    def append(self, name: str, inputs: list[int], output: int, version: int, options=None) -> int:
+        """Puts an operation at the end of the graph; its output."""
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
+        operator.inputs, operator.outputs = inputs, [output]
+        if options is not None:
+            kind = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+            operator.builtinOptions, operator.builtinOptionsType = options, kind
+        self.graph.operators.append(operator)
+        return output
+
+    def tensor(self, shape, dtype: str, scale: float | None = None) -> int:
+        """A new tensor, of integers that stand for themselves times ``scale``, where that is given."""
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type, tensor.buffer = [int(size) for size in shape], TYPES[dtype], self._buffer(None)
+        if scale is not None:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [0]
+        tensor.name = f"tensor_{len(self.graph.tensors)}".encode()
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def constant(self, values: np.ndarray) -> int:
+        """A new tensor that holds values."""
+        tensor = self.tensor(values.shape, values.dtype.name)
+        self.graph.tensors[tensor].buffer = self._buffer(values.tobytes())
+        return tensor
+
+    def _buffer(self, data: bytes | None) -> int:
+        buffer = schema.BufferT()
+        buffer.data = None if data is None else np.frombuffer(data, np.uint8)
+        self.tree.buffers.append(buffer)
+        return len(self.tree.buffers) - 1
+
+    def _code(self, builtin: int, version: int) -> int:
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version
+        self.tree.operatorCodes.append(code)
+        return len(self.tree.operatorCodes) - 1
