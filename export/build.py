@@ -22,7 +22,7 @@ from export.distill import Distillation, Settings
 from export.equalize import equalize
 from export.graph import Deployment
 from export.integers import full_int8, int16_activations, io_quantization
-from export.modes import EIGHT_BITS, INTEGERS
+from export.modes import EIGHT_BITS, INTEGERS, option
 from export.network import Network, fold
 from export.quantize import quantize
 from export.recipe import layer_formats
@@ -68,7 +68,7 @@ class Build:
         self.integer_io = integer_io
         self.margin = margin_frames(generator.hyper_parameters)
         if mode in INTEGERS and stateless_frames is None:
-            raise UserError(f"a model in mode {mode} has windows: say how many frames long")
+            raise UserError(f"{option(mode)} makes a model of windows: say how many frames long")
         if stateless_frames is not None and stateless_frames <= 2 * self.margin:
             raise UserError(
                 f"--frames {stateless_frames} is too few: this model's windows lose {self.margin} frames at either "
@@ -76,11 +76,13 @@ class Build:
             )
         self.network = fold(generator)
         self.formats = layer_formats(self.network, mode, recipe or {})
-        if mode in ("int8", *INTEGERS) or "int8" in self.formats.values():
+        if mode in INTEGERS or "int8" in self.formats.values():
             self.mels = mels or calibration_mels(generator)
             equalize(self.network, self.mels)
+        elif mels:
+            raise UserError("there is nothing to calibrate, no layer is in int8: leave out --calibration-data")
         self.deployment = Deployment(self.network)
-        self.ranges = observed_ranges(self.deployment, self.exact, self.mels) if mode == "full_int8" else {}
+        self.ranges = observed_ranges(self.deployment, self.mels) if mode == "full_int8" else {}
 
     @property
     def exact(self) -> tuple[str, ...]:
@@ -90,7 +92,9 @@ class Build:
     def distill(self, settings: Settings, progress: Path | None = None) -> None:
         """Teaches an 8-bit model to sound like the float one (``distill.py``), on the calibration mels."""
         if self.mode not in EIGHT_BITS:
-            raise UserError(f"{' and '.join(EIGHT_BITS)} can be distilled, and this is {self.mode}")
+            raise UserError(f"{' and '.join(map(option, EIGHT_BITS))} can be distilled, and this is {self.mode}")
+        if "int8" not in self.formats.values():
+            raise UserError("there is nothing to distil, no layer is in int8: leave out --distill-steps")
         if self.mode == "int8":
             frames = self.stateless_frames or min(self.chunk_frames)
             student = RuntimeStudent(self.deployment, self.exact, frames)
@@ -151,7 +155,7 @@ class Build:
             layers=self.formats,
             audio=dataclasses.asdict(audio),
             generator=dataclasses.asdict(self.generator.hyper_parameters),
-            fingerprint=fingerprint(self.network, f"{self.mode} {self.stateless_frames} {self.formats}"),
+            fingerprint=fingerprint(self.network, f"{self.mode in INTEGERS and self.mode} {self.formats}"),
             log_floor=LOG_FLOOR,
             versions=versions(),
             **kind,

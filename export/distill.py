@@ -62,8 +62,9 @@ class Distillation:
     """One student at its lessons.
 
     ``student`` (``simulate.py``) makes audio ``[batch, samples]`` of mels ``[batch, frames, num_mels]`` by way of its
-    ``variables``, which are what learns. The same settings, mels and networks give the same student. With
-    ``progress``, a file, an interrupted distillation goes on where it was.
+    ``variables``, which are what learns. The same settings, mels and networks give the same student, to the bit where
+    TensorFlow starts one operation at a time. With ``progress``, a file, an interrupted distillation goes on where it
+    was.
     """
 
     def __init__(

@@ -15,7 +15,13 @@ class Flatbuffer:
         (self.graph,), (self.signature,) = self.tree.subgraphs, self.tree.signatureDefs
 
     def dump(self) -> bytes:
-        """The model put together."""
+        """The model put together, without what is in tensors that nothing reads any more."""
+        read = {index for operator in self.graph.operators for index in operator.inputs}
+        read |= {*self.graph.inputs, *self.graph.outputs}
+        kept = {self.graph.tensors[index].buffer for index in read if index >= 0}
+        for index, tensor in enumerate(self.graph.tensors):
+            if index not in read and tensor.buffer not in kept:
+                self.tree.buffers[tensor.buffer].data = None
         return bytes(flatbuffer_utils.convert_object_to_bytearray(self.tree))
 
     def kind(self, operator) -> int:
@@ -58,6 +64,9 @@ class Flatbuffer:
         return len(self.tree.buffers) - 1
 
     def _code(self, builtin: int, version: int) -> int:
+        for index, code in enumerate(self.tree.operatorCodes):
+            if (code.builtinCode, code.version) == (builtin, version):
+                return index
         code = schema.OperatorCodeT()
         code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version
         self.tree.operatorCodes.append(code)

@@ -2,8 +2,8 @@
 
 With 8-bit activations, TensorFlow's converter makes operations of a graph whose tensors are marked with their
 ranges. It cannot mix 8 and 16 bits, so the sum of the pieces of the waveform and its tanh are put behind them here,
-in the file. With 16-bit activations it finds the ranges itself: they hardly matter. It has all layers in integers then;
-those that a recipe wants in float are exchanged in the file too.
+in the file. With 16-bit activations it finds the ranges itself: they hardly matter. Layers that a recipe wants in float
+are exchanged in the file too, for the converter would compute what is around them in float as well.
 """
 
 import tempfile
@@ -30,8 +30,8 @@ INT16 = 32768  # steps on either side of zero
 class MarkedWindow(StaticWindow):
     """The same graph with constant ranges and kernels, for the converter; the pieces of the waveform apart."""
 
-    def __init__(self, deployment: Deployment, ranges: dict, exact: tuple[str, ...]):
-        super().__init__(deployment, self._mark, None, exact)
+    def __init__(self, deployment: Deployment, ranges: dict):
+        super().__init__(deployment, self._mark, None)
         self.ranges = ranges
         # As constants, whose own ranges are known.
         self.kernels = {name: kernel.numpy() for name, kernel in deployment.kernels.items()}
@@ -42,8 +42,6 @@ class MarkedWindow(StaticWindow):
 
     def kernel(self, conv: Conv, factor: float = 1.0):
         kernel = self.kernels[conv.name] * np.float32(factor)
-        if conv.name in self.exact:
-            return kernel
         largest = np.maximum(np.abs(kernel).max((0, 1, 2)), np.finfo(np.float32).tiny)
         return tf.quantization.fake_quant_with_min_max_vars_per_channel(kernel, -largest, largest, narrow_range=True)
 
@@ -72,8 +70,8 @@ def full_int8(deployment: Deployment, frames: int, ranges: dict, integer_io: boo
         converter.inference_input_type = tf.int8 if integer_io else tf.float32
         converter.inference_output_type = tf.int8
 
-    model = _converted(deployment, frames, MarkedWindow(deployment, ranges, exact).pieces, configure)
-    return _with_sum(model, integer_io)
+    model = _converted(deployment, frames, MarkedWindow(deployment, ranges).pieces, configure)
+    return _with_sum(_with_float_layers(model, deployment, exact), integer_io)
 
 
 def int16_activations(
@@ -144,20 +142,22 @@ def _with_float_layers(model: bytes, deployment: Deployment, exact: tuple[str, .
     """The model with some convolutions in float, and what is before and after them in integers as it was."""
     file = Flatbuffer(model)
     tensors, operators = file.graph.tensors, file.graph.operators
-    file.graph.operators = []
+    file.graph.operators, left = [], set(exact)
     for operator in operators:
-        (output, *_), conv = operator.outputs, file.kind(operator) == schema.BuiltinOperator.CONV_2D
-        layer = conv and next((name for name in exact if tensors[output].name.startswith(f"{name}/".encode())), None)
-        if not layer:
+        output = operator.outputs[0]
+        found = [name for name in left if tensors[output].name.startswith(f"{name}/".encode())]
+        if not found or file.kind(operator) != schema.BuiltinOperator.CONV_2D:
             file.graph.operators.append(operator)
             continue
-        integers = operator.inputs[0]
+        (layer,), integers = found, operator.inputs[0]
+        left.remove(layer)
         x = file.append("DEQUANTIZE", [integers], file.tensor(tensors[integers].shape, "float32"), 2)
         kernel = np.ascontiguousarray(np.moveaxis(deployment.kernels[layer].numpy(), -1, 0))
         operator.inputs = [x, file.constant(kernel), file.constant(deployment.biases[layer].numpy())]
         operator.outputs = [file.tensor(tensors[output].shape, "float32")]
         file.graph.operators.append(operator)
         file.append("QUANTIZE", operator.outputs, output, 1)
+    assert not left, f"the converter has named the convolutions {sorted(left)} otherwise"
     return file.dump()
 
 

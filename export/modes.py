@@ -1,5 +1,10 @@
 """The modes of an export. Without TensorFlow, so that command lines can check their options at once."""
 
 STREAMING = ("float32", "float16", "int8")  # with states, or without
-INTEGERS = ("full_int8", "int16")  # alone, without a float inside; windows without states
-EIGHT_BITS = ("int8", "full_int8")  # what a recipe and distillation are for
+INTEGERS = ("full_int8", "int16")  # between all layers; windows without states
+EIGHT_BITS = ("int8", "full_int8")  # what distillation is for
+
+
+def option(mode: str) -> str:
+    """That of the command line."""
+    return {"int16": "--int16-activations"}.get(mode, f"--{mode.replace('_', '-')}")

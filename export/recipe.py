@@ -10,7 +10,7 @@ import fnmatch
 import json
 from pathlib import Path
 
-from export.modes import INTEGERS
+from export.modes import INTEGERS, option
 from export.network import Network
 from hifigan_tf.errors import UserError
 
@@ -67,9 +67,9 @@ def layer_formats(network: Network, mode: str, recipe: dict[str, str]) -> dict[s
         formats.update(dict.fromkeys(found, choice))
     for name, choice in formats.items():
         if mode in INTEGERS and choice == "float16":
-            raise UserError(f"the recipe has {name} in float16: layers of {mode} are in int8 or float32")
+            raise UserError(f"the recipe has {name} in float16, and {option(mode)} cannot: make it int8 or float32")
     if mode == "full_int8" and formats[network.post.name] != "int8":
-        raise UserError(f"the recipe leaves {network.post.name} in float: {mode} has it in 8 bits, always")
+        raise UserError(f"the recipe has {network.post.name} in float32, and {option(mode)} cannot: make it int8")
     return formats
 
 

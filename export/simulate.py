@@ -115,8 +115,7 @@ class StaticWindow(RoundedKernels, Window):
 
     def convolve(self, x, conv: Conv, padding="VALID"):
         x = super().convolve(x, conv, padding)
-        # The converter computes in float what has no range.
-        return x if conv is self.network.post or conv.name in self.exact else self.rounded(x, conv.name)
+        return x if conv is self.network.post else self.rounded(x, conv.name)
 
     def finish(self, x, post):
         x = super().finish(x, post)
@@ -166,11 +165,9 @@ class StaticStudent:
         return f"static {self.ranges.first.numpy().tolist()} {self.exact} {self.learning_rate}"
 
 
-def observed_ranges(
-    deployment: Deployment, exact: tuple[str, ...], mels: list[np.ndarray]
-) -> dict[str, tuple[float, float]]:
+def observed_ranges(deployment: Deployment, mels: list[np.ndarray]) -> dict[str, tuple[float, float]]:
     """The static ranges that mels ``[frames, num_mels]`` call for, by the names that ``StaticWindow`` gives."""
     observed = ObservedRanges()
     for mel in mels:
-        StaticWindow(deployment, observed, lambda _, kernel: kernel, exact).run(tf.constant(mel[None]))
+        StaticWindow(deployment, observed, lambda _, kernel: kernel).run(tf.constant(mel[None]))
     return observed.values()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
-from export.modes import EIGHT_BITS, INTEGERS
+from export.modes import EIGHT_BITS, INTEGERS, STREAMING, option
 from hifigan_tf import cli
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.errors import UserError
@@ -57,14 +57,14 @@ def parse(argv=None):
     source.add_argument("--checkpoint", metavar="CKPT", help="a .keras file or a run folder; default: the newest run")
     source.add_argument("--config", metavar="FILE", help="for --mel-frontend: a config with the audio settings instead")
     mode = parser.add_mutually_exclusive_group()
-    for option, name, text in (
-        ("float32", "float32", "exact to rounding (the default)"),
-        ("float16", "float16", "half the size, computed in float32"),
-        ("int8", "int8", "8-bit weights and arithmetic, ranges found at run time"),
-        ("full-int8", "full_int8", "8-bit integers alone, fixed ranges, windows without states: for accelerators"),
-        ("int16-activations", "int16", "the same with 16-bit activations: for quality where speed does not matter"),
+    for name, text in (
+        ("float32", "exact to rounding (the default)"),
+        ("float16", "half the size, computed in float32"),
+        ("int8", "8-bit weights and arithmetic, ranges found at run time"),
+        ("full_int8", "8-bit integers alone, fixed ranges, windows without states: for accelerators"),
+        ("int16", "the same with 16-bit activations: for quality where speed does not matter"),
     ):
-        mode.add_argument(f"--{option}", dest="mode", action="store_const", const=name, help=text)
+        mode.add_argument(option(name), dest="mode", action="store_const", const=name, help=text)
     mode.add_argument("--saved-model", action="store_true", help="write a TensorFlow SavedModel folder instead")
     mode.add_argument(
         "--mel-frontend", dest="mode", action="store_const", const=MEL_FRONTEND, help="audio to log-mel, no vocoder"
@@ -126,22 +126,19 @@ def parse(argv=None):
 
 def check_mode(args) -> None:
     """Raises ``UserError`` for options that do not go together; sets the length of the windows."""
-    option = {"int16": "--int16-activations"}.get(args.mode, f"--{args.mode.replace('_', '-')}")
-    mode = "this is " + ("--saved-model" if args.saved_model else option)
+    mode = "this is " + ("--saved-model" if args.saved_model else option(args.mode))
     if args.distill_steps and args.mode not in EIGHT_BITS:
         raise UserError(f"--distill-steps {args.distill_steps} is for --int8 and --full-int8, and {mode}")
     if args.recipe and args.saved_model:
         raise UserError(f"--recipe {args.recipe} is for .tflite models, and {mode}, all float32")
     if args.calibration_data and args.mode not in (*EIGHT_BITS, *INTEGERS) and not args.recipe:
-        raise UserError(f"--calibration-data is for quantized models, and {mode}")
+        raise UserError(f"--calibration-data {args.calibration_data} is for int8 layers, and {mode}: leave it out")
     if args.seed is not None and args.distill_steps is None:
         raise UserError(f"--seed {args.seed} is of --distill-steps N: give that too")
     if args.integer_io and args.mode not in INTEGERS:
         raise UserError(f"--integer-io is for --full-int8 and --int16-activations, and {mode}")
-    if args.integer_io and args.recipe:
-        raise UserError("--integer-io is for integers alone, and --recipe leaves layers in float: give one of them")
     if args.chunk_frames and (args.stateless or args.mode in INTEGERS):
-        kind = "--stateless" if args.stateless else option
+        kind = "--stateless" if args.stateless else option(args.mode)
         raise UserError(f"--chunk-frames {args.chunk_frames} is for models with states, not {kind}: give --frames N")
     if args.mode in INTEGERS:
         args.frames = args.frames or INTEGER_FRAMES
@@ -159,7 +156,8 @@ def newest_run(runs: Path = RUNS) -> Path:
 
 def output_path(args, source: Path) -> Path:
     """Where the model goes, proven writable before the work. Raises ``UserError`` when it cannot go there."""
-    kind = "saved_model" if args.saved_model else f"{args.mode}.tflite"
+    recipe = f"_{args.recipe.stem}" if args.recipe else ""
+    kind = "saved_model" if args.saved_model else f"{args.mode}{recipe}.tflite"
     stateless = f"_stateless{args.frames}" if args.frames else ""
     output = args.output or source.with_name(f"{source.stem}{stateless}_{kind}")
     if output.is_dir() and not args.saved_model:
@@ -219,7 +217,7 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
 
     if args.distill_steps:
         # Gradients that arrive side by side are added up in the order they arrive: with more than one thread to
-        # start operations from, the same seed would give another model every time. TensorFlow reads this at its first.
+        # start operations from, the same seed would give another model every time. TensorFlow reads this at the first.
         os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     recipe = load_recipe(args.recipe) if args.recipe else None
     generator = load_generator(checkpoint)
@@ -313,10 +311,11 @@ def distilled(args, build, lossless, output: Path, before: tuple) -> tuple:
 
 
 def limits(args, formats: dict[str, str]):
-    """What the export may lose: as the options say, or by default as much as its mode and its layers' formats may."""
+    """What the export may lose: as the options say, by default what a streaming model's formats or its mode may."""
     from export.quality import DEFAULT_LIMITS, Limits
 
-    default = max((DEFAULT_LIMITS[name] for name in {args.mode, *formats.values()}), key=lambda it: it.pesq_drop)
+    names = formats.values() if args.mode in STREAMING else [args.mode]
+    default = max((DEFAULT_LIMITS[name] for name in names), key=lambda it: it.pesq_drop)
     return Limits(
         default.pesq_drop if args.max_pesq_drop is None else args.max_pesq_drop,
         default.mel_difference if args.max_mel_difference is None else args.max_mel_difference,

@@ -156,7 +156,7 @@ def read(model: bytes, name: str, kind: type[Kind] = VocoderContract) -> Kind:
         found = values.get("kind", VocoderContract.kind)  # which the first exports did not say
         if found != kind.kind:
             raise UserError(f"{name} is a {found}, and a {kind.kind} is needed: export one with {kind.command}")
-        values.pop("float_layers", None)  # which exports had before there were recipes for all modes
+        values.pop("float_layers", None)  # of earlier exports, which have no ``layers``
         contract = kind(**values)
         contract.audio_config  # noqa: B018 - checks itself
     except (KeyError, TypeError) as error:

@@ -1,8 +1,8 @@
-"""Files that are written whole or not at all, and names that do not collide."""
+"""Files that are found by their names' ends, written whole or not at all, and named so that none collide."""
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def _umask() -> int:
     return mask
 
 
-def find_files(folder: str | Path, suffixes: Iterable[str]) -> list[Path]:
+def find_files(folder: str | Path, suffixes: Collection[str]) -> list[Path]:
     """Every file under the folder with one of the suffixes, in lower or upper case, sorted by path."""
     return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in suffixes and path.is_file())
 

@@ -4,8 +4,6 @@ import os
 
 # Before TensorFlow is imported anywhere.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# One operation at a time, or sums of gradients depend on which came first.
-os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 
 import subprocess
 import sys

@@ -102,7 +102,7 @@ def test_the_graph_has_no_operation_that_is_slow_or_missing_somewhere(tiny_check
 def test_signatures_share_their_weights(tiny_checkpoint):
     generator = load_generator(tiny_checkpoint)
     weights = 4 * sum(conv.kernel.size + conv.bias.size for conv in Build(generator, "float32", (4,)).network.convs())
-    for mode, bytes_per_weight in (("float32", 4), ("int8", 1)):
+    for mode, bytes_per_weight in (("float32", 4), ("float16", 2), ("int8", 1)):
         one, three = (len(Build(generator, mode, chunks).tflite()) for chunks in ((4,), (4, 8, 16)))
         assert three - one < 0.5 * weights * bytes_per_weight / 4 + 100_000
 
