@@ -84,7 +84,7 @@ def parse(argv=None):
         "--distill-steps",
         type=cli.positive,
         metavar="N",
-        help="teach the 8-bit model to sound like the float one: 800 take six minutes for a V3 on two cores",
+        help="teach the 8-bit model to sound like the float one: 800 take seven minutes for a V3 on two cores",
     )
     parser.add_argument(
         "--calibration-data",
