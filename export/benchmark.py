@@ -197,11 +197,12 @@ def markdown(rows: list[dict], seconds: float, repeats: int) -> str:
     lines = [header, "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for row in rows:
         chunks = [f"{row[key]:.2f} ms" if row[key] is not None else "" for key in ("chunk_ms_p99", "chunk_ms_worst")]
+        file = f"{row['file_mb']:.2f} MB" if row["file_mb"] else ""  # peers run what is in memory
         state = f"{row['state_kb']:.0f} KB" if row["state_kb"] else ""
         lines.append(
             f"| {row['name']} | {row['runtime']} | {row['x_realtime']:.1f} | {row['spread']:.0%} "
             f"| {row['first_audio_ms']:.1f} ms | {chunks[0]} | {chunks[1]} | {row['peak_mb']:.0f} MB "
-            f"| {row['file_mb']:.2f} MB | {state} |"
+            f"| {file} | {state} |"
         )
     threads = rows[0]["threads"]
     lines.append(
