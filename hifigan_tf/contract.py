@@ -70,13 +70,13 @@ class MelContract(Contract):
 class VocoderContract(Contract):
     """Everything a program needs to run a vocoder.
 
-    ``generator`` are the hyper-parameters; ``layers`` are the formats of its layers' weights. Signatures are given
-    by name. A stateful model has ``stream``, from the frames of a chunk to a signature; ``edge``, the
-    smallest chunk with the input ``valid``, int32 [2], the first frame of the utterance and the one after its
-    last, counted from the start of the chunk; and ``initial_state``, whose input ``unused`` is there because Java
-    refuses a signature without any. The edge serves chunks that begin before frame ``edge_frames`` or reach past
-    the end. ``states`` gives names and shapes: each is an input and an output, zero at the start. Audio comes
-    ``delay_samples`` late.
+    ``generator`` are the hyper-parameters; ``layers`` are the formats of its layers' weights (none in earlier
+    exports). Signatures are given by name. A stateful model has ``stream``, from the frames of a chunk to a
+    signature; ``edge``, the smallest chunk with the input ``valid``, int32 [2], the first frame of the utterance and
+    the one after its last, counted from the start of the chunk; and ``initial_state``, whose input ``unused`` is
+    there because Java refuses a signature without any. The edge serves chunks that begin before frame
+    ``edge_frames`` or reach past the end. ``states`` gives names and shapes: each is an input and an output, zero at
+    the start. Audio comes ``delay_samples`` late.
 
     A stateless model has ``window`` and ``window_edge`` (with ``valid``, for an utterance shorter than the
     window) of ``window_frames``, of whose output ``margin_frames`` at either end are wrong unless the
