@@ -93,8 +93,6 @@ class Build:
         """Teaches an 8-bit model to sound like the float one (``distill.py``), on the calibration mels."""
         if self.mode not in EIGHT_BITS:
             raise UserError(f"{' and '.join(map(option, EIGHT_BITS))} can be distilled, and this is {self.mode}")
-        if "int8" not in self.formats.values():
-            raise UserError("there is nothing to distil, no layer is in int8: leave out --distill-steps")
         if self.mode == "int8":
             frames = self.stateless_frames or min(self.chunk_frames)
             student = RuntimeStudent(self.deployment, self.exact, frames)

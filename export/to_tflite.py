@@ -226,6 +226,8 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
     log.info("exporting %s as %s", checkpoint, "SavedModel" if args.saved_model else args.mode)
     chunk = args.chunk_frames or CHUNK_FRAMES
     build = Build(generator, args.mode, (chunk, BULK * chunk), args.frames, mels, args.integer_io, recipe)
+    if args.distill_steps and "int8" not in build.formats.values():
+        raise UserError("there is nothing to distil, no layer is in int8: leave out --distill-steps")
     lossless = perform(generator, clips)
     with tempfile.TemporaryDirectory() as temporary:
         if args.saved_model:

@@ -14,7 +14,6 @@ from conftest import model_of, operations, write_speech
 
 from export import sensitivity, to_tflite
 from export.build import Build
-from export.distill import Settings
 from export.fake_quant import LearnedRanges, Weights
 from export.graph import Deployment
 from export.network import fold
@@ -158,11 +157,14 @@ def test_what_a_recipe_takes_out_of_a_model_is_not_in_its_file(tiny_generator, t
     assert all(buffer.data is None for buffer in dead)
 
 
-def test_nothing_in_8_bits_is_nothing_to_fit(tiny_generator, tiny_mels):
-    with pytest.raises(UserError, match="nothing to calibrate, no layer is in int8"):
-        Build(tiny_generator, "int8", (4,), mels=tiny_mels, recipe={"*": "float16"})
-    with pytest.raises(UserError, match="nothing to distil, no layer is in int8"):
-        Build(tiny_generator, "int8", (4,), recipe={"*": "float32"}).distill(Settings(steps=1))
+@pytest.mark.parametrize(
+    ("option", "words"), [("--calibration-data", "nothing to calibrate"), ("--distill-steps", "nothing to distil")]
+)
+def test_nothing_in_8_bits_is_nothing_to_fit(tiny_checkpoint, clips, tmp_path, option, words):
+    path, value = written(tmp_path, {"*": "float16"}), clips if option == "--calibration-data" else 5
+    options = ["--checkpoint", tiny_checkpoint, "--evaluation-data", clips, "--int8", "--recipe", path, option, value]
+    with pytest.raises(UserError, match=f"{words}, no layer is in int8: leave out {option}"):
+        to_tflite.main([*map(str, options), "--output", str(tmp_path / "m.tflite")])
 
 
 def test_contracts_of_earlier_exports_are_read(tiny_generator):
