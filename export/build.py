@@ -127,6 +127,7 @@ class Build:
     def contract(self, model: bytes = b"") -> VocoderContract:
         """What ``VocoderContract`` says of the finished model, without quality and speed as yet."""
         outline, audio = self.deployment.outline, self.generator.audio
+        arithmetic = self.mode if self.mode in INTEGERS else "formats"
         if self.stateless_frames is None:
             kind = {
                 "stateful": True,
@@ -153,7 +154,7 @@ class Build:
             layers=self.formats,
             audio=dataclasses.asdict(audio),
             generator=dataclasses.asdict(self.generator.hyper_parameters),
-            fingerprint=fingerprint(self.network, f"{self.mode in INTEGERS and self.mode} {self.formats}"),
+            fingerprint=fingerprint(self.network, f"{arithmetic} {self.stateless_frames} {self.formats}"),
             log_floor=LOG_FLOOR,
             versions=versions(),
             **kind,

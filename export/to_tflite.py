@@ -217,7 +217,7 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
 
     if args.distill_steps:
         # Gradients that arrive side by side are added up in the order they arrive: with more than one thread to
-        # start operations from, the same seed would give another model every time. TensorFlow reads this at the first.
+        # start operations from, the same seed would give another model every time. Read before the first operation.
         os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     recipe = load_recipe(args.recipe) if args.recipe else None
     generator = load_generator(checkpoint)
