@@ -63,7 +63,7 @@ class Distillation:
 
     ``student`` (``simulate.py``) makes audio ``[batch, samples]`` of mels ``[batch, frames, num_mels]`` by way of its
     ``variables``, which are what learns. The same settings, mels and networks give the same student, to the bit where
-    TensorFlow starts one operation at a time. With ``progress``, a file, an interrupted distillation goes on where it
+    TensorFlow computes on one thread. With ``progress``, a file, an interrupted distillation goes on where it
     was.
     """
 
