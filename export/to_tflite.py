@@ -207,7 +207,7 @@ def export_mel_frontend(source: Path, audio: AudioConfig | None, data: Path, out
 def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
     """Writes the generator of a checkpoint as the options say. Exit code 1 where it loses too much."""
     from export.build import Build
-    from export.quality import compare, evaluation_clips, perform, speed
+    from export.quality import compare, evaluation_clips, load_mels, perform, speed
     from export.recipe import load_recipe
     from export.saved_model import SavedModelInterpreter, publish
     from hifigan_tf.contract import pack
@@ -217,17 +217,21 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
 
     if args.distill_steps:
         # Gradients that arrive side by side are added up in the order they arrive: with more than one thread to
-        # start operations from, the same seed would give another model every time. Read before the first operation.
+        # start operations from, the same seed gives another model nearly every time; with one, seldom, and on a busy
+        # machine only. Read before the first operation.
         os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     recipe = load_recipe(args.recipe) if args.recipe else None
     generator = load_generator(checkpoint)
     clips = evaluation_clips(data, generator.audio)
-    mels = calibration(args.calibration_data, generator, clips) if args.calibration_data else None
+    calibration = args.calibration_data and cli.existing_folder(args.calibration_data, "--calibration-data")
+    mels = load_mels(calibration, generator.audio) if calibration else None
     log.info("exporting %s as %s", checkpoint, "SavedModel" if args.saved_model else args.mode)
     chunk = args.chunk_frames or CHUNK_FRAMES
     build = Build(generator, args.mode, (chunk, BULK * chunk), args.frames, mels, args.integer_io, recipe)
     if args.distill_steps and "int8" not in build.formats.values():
         raise UserError("there is nothing to distil, no layer is in int8: leave out --distill-steps")
+    if mels:
+        warn_if_far(generator, mels, clips)
     lossless = perform(generator, clips)
     with tempfile.TemporaryDirectory() as temporary:
         if args.saved_model:
@@ -260,14 +264,13 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
     return 0
 
 
-def calibration(folder: str, generator, clips: dict) -> list:
-    """The mels in ``--calibration-data``; a warning where the model does not know their like."""
-    from export.quality import load_mels, round_trip
+def warn_if_far(generator, mels: list, clips: dict) -> None:
+    """A warning where the model does not know the like of these mels."""
+    from export.quality import round_trip
     from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 
     front_end = MelSpectrogram.of(generator.audio)
-    found = load_mels(cli.existing_folder(folder, "--calibration-data"), generator.audio)
-    theirs = round_trip(generator, found)
+    theirs = round_trip(generator, mels)
     known = round_trip(generator, [mel_spectrogram(clip, front_end) for clip in clips.values()])
     if theirs > FAR * known:
         log.warning(
@@ -276,7 +279,6 @@ def calibration(folder: str, generator, clips: dict) -> list:
             theirs,
             known,
         )
-    return found
 
 
 def judged(build, lossless) -> tuple:

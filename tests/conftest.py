@@ -82,15 +82,24 @@ def tiny() -> Config:
 
 @pytest.fixture(scope="session")
 def tiny_generator(tiny):
-    """An untrained generator of that config, loud enough for its samples to be compared."""
+    return untrained(tiny)
+
+
+def untrained(config: Config):
+    """A generator of a config with random weights: nearly silent by themselves, so louder for samples to compare."""
     import keras
 
     from hifigan_tf.generator import Generator
 
     keras.utils.set_random_seed(0)
-    generator = Generator.of(tiny.generator, tiny.audio)
+    generator = Generator.of(config.generator, config.audio)
     generator.conv_post.gain.assign(generator.conv_post.gain * 10)
     return generator
+
+
+def noise(signal, other) -> float:
+    """The difference in decibels below the signal."""
+    return float(10 * np.log10(np.mean(np.square(signal)) / np.mean(np.square(signal - other))))
 
 
 @pytest.fixture(scope="session")

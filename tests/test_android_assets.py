@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from conftest import assert_one_error, model_of, operations, write_speech
+from conftest import assert_one_error, model_of, noise, operations, write_speech
 
 from android_demo.tools import verify_arm64
 from export import android_assets
@@ -79,7 +79,7 @@ def test_tensorflows_runtime_agrees(mode, assets):
     for chunk in (4, 16):
         litert = vocode(load_tflite(path, chunk), mel)
         tensorflow = vocode(load_tflite(path, chunk, interpreter=tf.lite.Interpreter), mel)
-        assert 10 * np.log10(np.mean(litert**2) / np.mean((litert - tensorflow) ** 2)) >= MIN_SNR[mode]
+        assert noise(litert, tensorflow) >= MIN_SNR[mode]
 
 
 def test_the_arm64_check_compares_everything_and_tells_an_emulation_from_none(assets, speech, monkeypatch, capsys):
