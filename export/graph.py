@@ -28,7 +28,7 @@ import tensorflow as tf
 
 from export.network import Conv, Network, Stage
 
-STATE = "state_{:02d}"  # numbers of fixed width keep their order when names are sorted
+STATE = "state"  # the name of its tensor
 
 
 @dataclass
@@ -90,14 +90,14 @@ class Deployment(tf.Module):
 
 
 class Step:
-    """Builds the streaming graph of one chunk, layer after layer, keeping count of lateness and states."""
+    """Builds the streaming graph of one chunk, layer after layer, keeping count of lateness and state."""
 
     def __init__(self, deployment: Deployment, states: dict, valid):
         self.deployment = deployment
         self.network = deployment.network
         self.states = states
         self.valid = valid
-        self.new_states: dict = {}
+        self.kept: list = []  # the ends of buffers, for the next chunk
         self.rate = 1  # steps per frame where the graph has arrived
         self.delay = 0  # lateness there, in steps
 
@@ -132,16 +132,21 @@ class Step:
         return self.convolve(x, conv)
 
     def remember(self, x, steps: int):
-        """``x`` with the ``steps`` before it in front, which the next chunk finds in a state."""
+        """``x`` with the ``steps`` before it in front, which the next chunk finds in the state."""
         if steps == 0:
             return x
-        name = STATE.format(len(self.new_states))
-        before = self.states.get(name)
-        if before is None:
-            before = tf.zeros([1, 1, steps, x.shape[-1]])
+        shape = [1, 1, steps, x.shape[3]]
+        begin, size = sum(end.shape[1] for end in self.kept), steps * x.shape[3]
+        state = self.states.get(STATE)
+        before = tf.zeros(shape) if state is None else tf.reshape(tf.slice(state, [0, begin], [1, size]), shape)
         x = tf.concat([before, x], axis=2)
-        self.new_states[name] = window(x, x.shape[2] - steps, x.shape[2])
+        self.kept.append(tf.reshape(window(x, x.shape[2] - steps, x.shape[2]), [1, size]))
         return x
+
+    @property
+    def new_states(self) -> dict:
+        """The state for the next chunk: one tensor, for each costs a call to hand in and one to hand out."""
+        return {STATE: tf.concat(self.kept, axis=1)} if self.kept else {}
 
     def mask(self, x):
         """Zeroes the steps outside the utterance."""

@@ -1,8 +1,8 @@
 """A ``.tflite`` with its contract, above all a vocoder, run by LiteRT; no TensorFlow is needed."""
 
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -121,14 +121,13 @@ def _listed(numbers) -> str:
     return ", ".join(map(str, numbers))
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """Between two pushes: frames that fill no chunk yet, frames run, samples still to drop, and the state."""
 
     frames: np.ndarray
     done: int
     late: int
-    states: dict = field(default_factory=dict)
+    states: dict
 
 
 class StatefulStream:
@@ -141,14 +140,15 @@ class StatefulStream:
         self.progress = Progress(empty, 0, self.delay_samples, model.initial_state())
 
     def push(self, frames: np.ndarray) -> np.ndarray:
-        frames = np.concatenate([self.progress.frames, frames])
-        pieces = [np.zeros(0, np.float32)]
+        if len(waiting := self.progress.frames):
+            frames = np.concatenate([waiting, frames])
+        pieces = []
         while len(frames) >= (chunk := self._next_chunk()):
             # Where the utterance ends is not known yet: beyond every step of this chunk.
             pieces.append(self._run(frames[:chunk], end=chunk))
             frames = frames[chunk:]
-        self.progress = Progress(frames.copy(), self.progress.done, self.progress.late, self.progress.states)
-        return np.concatenate(pieces)
+        self.progress = self.progress._replace(frames=frames.copy())
+        return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
 
     def flush(self) -> np.ndarray:
         frames, hop = self.progress.frames, self.model.audio.hop_size

@@ -51,7 +51,7 @@ public class BadModelTest {
         assertContractRefused("\"edge\": \"edge\"", "\"edge\": \"rim\"", "Signature rim not found.)");
         assertContractRefused("\"num_mels\": 16", "\"num_mels\": 20", "mel has 1024 bytes, not 1280)");
         assertContractRefused("\"hop_size\": 64", "\"hop_size\": 32", "audio has 4096 bytes, not 2048)");
-        assertContractRefused("\"state_00\"", "\"state_99\"", "input state_99 of edge not found.)");
+        assertContractRefused("\"state\"", "\"states\"", "input states of edge not found.)");
     }
 
     @Test
