@@ -20,6 +20,7 @@ from export.convert import (
 )
 from export.distill import Distillation, Settings
 from export.equalize import equalize
+from export.fast_convolution import FastDeployment
 from export.graph import Deployment
 from export.integers import full_int8, int16_activations, io_quantization
 from export.modes import EIGHT_BITS, INTEGERS, option
@@ -104,11 +105,10 @@ class Build:
         if self.mode == "full_int8":
             self.ranges = student.ranges.values()
 
-    @property
-    def signatures(self) -> dict:
+    def signatures(self, deployment: Deployment) -> dict:
         if self.stateless_frames is None:
-            return stateful_signatures(self.deployment, self.chunk_frames)
-        return stateless_signatures(self.deployment, self.stateless_frames)
+            return stateful_signatures(deployment, self.chunk_frames)
+        return stateless_signatures(deployment, self.stateless_frames)
 
     def tflite(self) -> bytes:
         """The ``.tflite`` in this mode, with its contract."""
@@ -117,12 +117,15 @@ class Build:
         elif self.mode == "int16":
             model = int16_activations(self.deployment, self.stateless_frames, self.mels, self.integer_io, self.exact)
         else:
-            model = quantize(to_tflite(self.deployment, self.signatures), self.formats)
+            deployment = self.deployment
+            if self.stateless_frames is None:  # delegates, for which stateless models are, know plain convolutions best
+                deployment = FastDeployment(self.network, min(self.chunk_frames), self.exact)
+            model = quantize(to_tflite(deployment, self.signatures(deployment)), self.formats)
         return pack(model, self.contract(model))
 
     def saved_model(self, folder: Path) -> None:
         """Writes a SavedModel, always float32."""
-        save_model(self.deployment, self.signatures, folder)
+        save_model(self.deployment, self.signatures(self.deployment), folder)
 
     def contract(self, model: bytes = b"") -> VocoderContract:
         """What ``VocoderContract`` says of the finished model, without quality and speed as yet."""

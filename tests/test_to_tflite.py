@@ -17,6 +17,7 @@ from conftest import model_of, operations, write_speech
 
 from export import benchmark, quality, to_tflite
 from export.build import Build
+from export.graph import Deployment
 from export.quality import DEFAULT_LIMITS, Limits, Performance, compare, load_clips, perform
 from hifigan_tf import contract
 from hifigan_tf.audio import find_audio, read_audio, resample
@@ -175,9 +176,9 @@ def test_a_broken_model_never_ships(export, damage, monkeypatch, tmp_path, capsy
     whole = Build.tflite
 
     def broken(build):
-        conv = build.network.stages[1].blocks[0][0][0]
-        kernel = build.deployment.kernels[conv.name if damage != "silence" else "conv_post"]
-        kernel.assign(kernel * {"a channel": np.r_[50.0, np.ones(3)], "nan": np.nan, "silence": 0.0}[damage])
+        conv = build.network.post if damage == "silence" else build.network.stages[1].blocks[0][0][0]
+        conv.kernel *= {"a channel": np.r_[50.0, np.ones(3)], "nan": np.nan, "silence": 0.0}[damage]
+        build.deployment = Deployment(build.network)
         return whole(build)
 
     monkeypatch.setattr(Build, "tflite", broken)

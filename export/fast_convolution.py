@@ -1,0 +1,174 @@
+"""The streaming graph with fewer multiplications: Toom-Cook convolutions (Winograd, 1980; Lavin and Gray, 2016).
+
+Four outputs of a convolution are products of polynomials in disguise: with r taps, n = r + 3 products are enough for
+them instead of 4 r. Their window d_0 ... d_(n-1) and the kernel g are evaluated at n points, multiplied point by point,
+and brought back. The points are 0, infinity and pairs +a, -a. Q(z) is the product of all (z - a²), and Q_a(z) the same
+without that pair:
+
+    point      of the window                                of the kernel                          of output i
+    0          Q's coefficients by d_0, d_2, d_4 ...        g_0 / Q(0)                             all of output 0
+    +a, -a     E + O, E - O:                                sum of (+-a)^k g_k, over 2 a² Q_a(a²)   (+-a)^i
+               E is Q_a's coefficients by d_2, d_4 ...
+               O is a times those by d_1, d_3 ...
+    infinity   Q's coefficients by d_1, d_3, d_5 ...        the last g                             all of output 3
+
+A dilated convolution is ``dilation`` such convolutions beside each other, slot j of which is step j * dilation and on.
+Of a longer kernel than 7 taps, four at a time meet windows that are tiles earlier, which are there already: the product
+at each point is a short convolution over the tiles.
+"""
+
+import math
+from collections.abc import Collection
+
+import numpy as np
+import tensorflow as tf
+
+from export.graph import Deployment, Step, window
+from export.network import Conv, Network
+
+TILE = 4  # outputs at a time: more lose digits and need larger kernels, fewer save little
+LONGEST = 7  # taps in one piece
+
+# The pairs for each number of points. Numbers about 1 lose the fewest digits: 2e-6 of the output with ten points, where
+# a plain convolution in float32 loses 2e-7.
+PAIRS = {6: (2 / 3, 3 / 2), 8: (1 / 2, 1, 2), 10: (1 / 3, 3 / 4, 4 / 3, 3)}
+
+# Measured with LiteRT 2.3 on x86 with AVX-512: a matrix product computes so many rows together, and in the time that
+# one number takes on its way to it and from it, so many multiplications.
+ROWS, AROUND = 7, 40
+
+
+class FastConvolution(tf.Module):
+    """A convolution by four outputs at a time, with its kernel at every point."""
+
+    def __init__(self, conv: Conv):
+        super().__init__()
+        self.conv = conv
+        pieces = split(conv.kernel)
+        powers = np.arange(pieces.shape[1])
+        self.pairs = PAIRS[len(powers) + TILE - 1]
+        self.all_pairs = coefficients(self.pairs)
+        self.other_pairs = [coefficients([b for b in self.pairs if b != a]) for a in self.pairs]
+        rows = [(powers == 0) / self.all_pairs[0]]
+        for a, others in zip(self.pairs, self.other_pairs, strict=True):
+            norm = 2 * a**2 * np.polynomial.polynomial.polyval(a**2, others)
+            rows += [a**powers / norm, (-a) ** powers / norm]
+        rows.append(powers == powers[-1])
+        kernels = np.einsum("pk,tkcf->ptcf", rows, pieces).astype(np.float32)
+        self.kernels = [tf.Variable(kernel[:, None], trainable=False) for kernel in kernels]
+
+    def __call__(self, x, bias):
+        """``[1, 1, steps + 2 * half, channels]`` to ``[1, 1, steps, filters]``."""
+        dilation, steps = self.conv.dilation, x.shape[2] - 2 * self.conv.half
+        tiles = math.ceil(steps / (TILE * dilation))
+        slots = TILE * tiles + len(self.conv.kernel) - 1
+        x = tf.pad(x, [[0, 0], [0, 0], [0, slots * dilation - x.shape[2]], [0, 0]])
+        windows = self.evaluate(tf.reshape(x, [1, slots, dilation, x.shape[3]]))
+        products = [tf.nn.conv2d(x, kernel, 1, "VALID") for x, kernel in zip(windows, self.kernels, strict=True)]
+        y = tf.concat(self.outputs(products, bias), axis=2)
+        return window(tf.reshape(y, [1, 1, TILE * tiles * dilation, y.shape[3]]), 0, steps)
+
+    def evaluate(self, x) -> list:
+        """The windows of ``[1, slots, dilation, channels]`` at every point: ``[1, tiles, dilation, channels]`` each."""
+        odd = x[:, 1:]
+        at_pairs = []
+        for a, others in zip(self.pairs, self.other_pairs, strict=True):
+            evens, odds = every_other_slot(x, [0, *others]), every_other_slot(odd, a * others)
+            at_pairs += [evens + odds, evens - odds]
+        return [every_other_slot(x, self.all_pairs), *at_pairs, every_other_slot(odd, self.all_pairs)]
+
+    def outputs(self, products: list, bias) -> list:
+        """The four outputs of every tile, ``[1, tiles, dilation, filters]`` each, from the products at every point."""
+        first, *at_pairs, last = products
+        plus, minus = tf.concat(at_pairs[::2], axis=2), tf.concat(at_pairs[1::2], axis=2)
+        even, odd = plus + minus, plus - minus
+        y = [
+            tf.nn.bias_add(side_by_side(odd if i % 2 else even, [a**i for a in self.pairs], self.conv.dilation), bias)
+            for i in range(TILE)
+        ]
+        return [y[0] + first, *y[1:-1], y[-1] + last]
+
+
+def split(kernel: np.ndarray) -> np.ndarray:
+    """A kernel ``[taps, channels, filters]`` as ``[pieces, r, ...]``: four taps and zeros in each but the last."""
+    earlier = max(0, math.ceil((len(kernel) - LONGEST) / TILE))
+    last = kernel[TILE * earlier :]
+    pieces = np.zeros((earlier + 1, *last.shape), np.float32)
+    for i in range(earlier):
+        pieces[i, :TILE] = kernel[TILE * i :][:TILE]
+    pieces[-1] = last
+    return pieces
+
+
+def coefficients(pairs) -> np.ndarray:
+    """Of the product of all (z - a²), lowest power first."""
+    return np.polynomial.polynomial.polyfromroots(np.square(pairs))
+
+
+def every_other_slot(x, weights):
+    """Weighted sums of slots 0, 2, 4 ... of every window of ``[1, slots, dilation, channels]``, a tile apart."""
+    return depthwise(x, np.reshape(weights, [-1, 1]), strides=[TILE, 1], dilations=[2, 1])
+
+
+def side_by_side(x, weights, dilation: int):
+    """Weighted sums of steps that are ``dilation`` apart in ``[1, tiles, dilation * len(weights), channels]``."""
+    return depthwise(x, np.reshape(weights, [1, -1]), strides=[1, 1], dilations=[1, dilation])
+
+
+def depthwise(x, weights: np.ndarray, strides: list[int], dilations: list[int]):
+    """The same weights for every channel.
+
+    Not by tf.nn.depthwise_conv2d, which wants strides that are equal and dilations without strides; TFLite does not.
+    """
+    kernel = np.tile(np.asarray(weights, np.float32)[:, :, None, None], (1, 1, x.shape[3], 1))
+    return tf.raw_ops.DepthwiseConv2dNative(
+        input=x, filter=kernel, strides=[1, *strides, 1], dilations=[1, *dilations, 1], padding="VALID"
+    )
+
+
+def pays(conv: Conv, steps: int) -> bool:
+    """Whether ``steps`` outputs at a time come faster this way, by the work of both ways."""
+    taps, channels, filters = conv.kernel.shape
+    pieces, r = split(conv.kernel).shape[:2]
+    points = r + TILE - 1
+    if points not in PAIRS or conv.stride > 1:
+        return False
+    rows = math.ceil(steps / (TILE * conv.dilation)) * conv.dilation
+    around = AROUND * (1 / filters + TILE / (points * channels))
+    return points * _together(rows) * (pieces + around) < 0.95 * taps * _together(steps)
+
+
+def _together(rows: int) -> int:
+    return math.ceil(rows / ROWS) * ROWS
+
+
+class FastDeployment(Deployment):
+    """A graph to convert, for chunks of ``frames`` or more: those of ``layers`` that gain from it by tiles.
+
+    TensorFlow itself cannot run it. The rest is as in ``Deployment``.
+    """
+
+    def __init__(self, network: Network, frames: int, layers: Collection[str]):
+        super().__init__(network)
+        self.fast = {}
+        steps = frames
+        for stage in network.stages:
+            steps *= stage.rate
+            for conv in (conv for block in stage.blocks for unit in block for conv in unit):
+                if conv.name in layers and pays(conv, steps):
+                    self.fast[conv.name] = FastConvolution(conv)
+
+    def stream(self, mel, states, valid=None):
+        step = FastStep(self, states, valid)
+        return step.run(mel), step.new_states
+
+
+class FastStep(Step):
+    """The streaming graph of a ``FastDeployment``."""
+
+    def convolve(self, x, conv, padding="VALID"):
+        fast = self.deployment.fast.get(conv.name)
+        if fast is None:
+            return super().convolve(x, conv, padding)
+        with tf.name_scope(conv.name):
+            return fast(x, self.deployment.biases[conv.name])

@@ -1,0 +1,112 @@
+"""Fast convolutions are convolutions, in the interpreter that runs them, and are taken where they pay."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import model_of, operations
+
+from export.build import Build
+from export.convert import to_tflite
+from export.fast_convolution import FastConvolution, FastDeployment, pays
+from export.network import Conv, fold
+from hifigan_tf.config import Config
+from hifigan_tf.generator import Generator
+from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.streaming import StreamingVocoder, load_vocoder
+
+CHUNK = 4
+
+
+def random_conv(taps, channels, filters, dilation=1, name="conv"):
+    rng = np.random.default_rng(taps)
+    kernel = rng.normal(size=(taps, channels, filters)) / np.sqrt(taps * channels)
+    return Conv(name, kernel.astype(np.float32), rng.normal(size=filters).astype(np.float32), dilation)
+
+
+CASES = {  # taps, dilation, steps, channels, filters
+    "three": (3, 1, 32, 9, 5),
+    "three_dilated": (3, 2, 31, 4, 4),
+    "five": (5, 1, 64, 8, 16),
+    "five_dilated": (5, 6, 33, 3, 7),
+    "seven": (7, 1, 1, 4, 4),
+    "seven_dilated": (7, 12, 32, 5, 2),
+    "nine": (9, 3, 50, 4, 3),
+    "eleven": (11, 1, 16, 16, 16),
+    "eleven_dilated": (11, 5, 70, 3, 3),
+    "thirteen": (13, 1, 19, 1, 1),
+    "fifteen": (15, 2, 40, 2, 3),
+}
+
+
+@pytest.fixture(scope="module")
+def interpreted():
+    """Every case's input, its plain convolution, and what LiteRT makes of the fast one: TensorFlow cannot run that."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    module, inputs, plain = tf.Module(), {}, {}
+    for name, (taps, dilation, steps, channels, filters) in CASES.items():
+        conv = random_conv(taps, channels, filters, dilation)
+        setattr(module, name, FastConvolution(conv))
+        x = np.random.default_rng(steps).normal(size=(1, steps + 2 * conv.half, channels)).astype(np.float32)
+        inputs[name] = x[None]
+        plain[name] = np.asarray(keras.ops.conv(x, conv.kernel, dilation_rate=dilation, padding="valid")) + conv.bias
+
+    def all_of_them(**x):
+        return {name: fast(x[name], fast.conv.bias) for name, fast in ((name, getattr(module, name)) for name in CASES)}
+
+    specs = {name: tf.TensorSpec(x.shape, name=name) for name, x in inputs.items()}
+    model = to_tflite(module, {"all": tf.function(all_of_them).get_concrete_function(**specs)})
+    return plain, Interpreter(model_content=model).get_signature_runner("all")(**inputs)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_they_are_convolutions(interpreted, name):
+    plain, fast = interpreted
+    np.testing.assert_allclose(fast[name][0], plain[name], atol=3e-5)
+
+
+def test_they_pay_where_channels_are_many():
+    assert pays(random_conv(5, 128, 128, 2), 32)
+    assert pays(random_conv(7, 64, 64, 12), 256)
+    assert pays(random_conv(11, 64, 64, 5), 512)
+    assert not pays(random_conv(7, 8, 8), 1024)  # the way to the product and back is most of it
+    assert not pays(random_conv(7, 64, 64, 12), 8)  # a tile would be 48 steps
+    assert not pays(random_conv(1, 128, 128), 256)
+    assert not pays(random_conv(4, 128, 128), 256)  # no points for it
+
+
+@pytest.mark.parametrize("name", ["v1", "v3"])
+def test_a_model_with_them_streams_what_the_generator_makes(name):
+    changes = {"upsample_initial_channel": 128} if name == "v1" else {}
+    config = Config.load(CONFIGS / f"{name}.json").replace(**changes)
+    keras.utils.set_random_seed(0)
+    generator = Generator.of(config.generator, config.audio)
+    for layer in [generator.conv_pre, *generator.ups, generator.conv_post]:
+        layer.gain.assign(layer.gain * 2)
+    network = fold(generator)
+    fast = FastDeployment(network, CHUNK, [conv.name for conv in network.convs()]).fast
+    taps = {len(conv.kernel) for conv in network.convs() if conv.name in fast}
+    assert {"v1": {11}, "v3": {5, 7}}[name] <= taps
+
+    data = Build(generator, "float32", (CHUNK, 4 * CHUNK)).tflite()
+    plain = 3 * len(network.convs())  # two chunks and the edge
+    products = 3 * sum(len(convolution.kernels) - 1 for convolution in fast.values())
+    assert [op for op, _, _ in operations(model_of(data))].count("CONV_2D") == plain + products
+    mel = np.random.default_rng(0).normal(-4, 2, [50, 80]).astype(np.float32)
+    whole = np.asarray(generator(mel[None]))[0, :, 0]
+    assert whole.std() > 0.05
+    for chunk, sizes in ((CHUNK, (1, 7)), (4 * CHUNK, (50,))):
+        vocoder, start, pieces = StreamingVocoder(load_vocoder(data, chunk)), 0, []
+        while start < len(mel):
+            pieces.append(vocoder.push(mel[start : start + sizes[len(pieces) % len(sizes)]]))
+            start += sizes[(len(pieces) - 1) % len(sizes)]
+        np.testing.assert_allclose(np.concatenate([*pieces, vocoder.flush()]), whole, atol=2e-5)
+
+
+def test_8_bit_layers_are_plain_convolutions():
+    config = Config.load(CONFIGS / "v3.json")
+    generator = Generator.of(config.generator, config.audio)
+    data = Build(generator, "int8", (CHUNK,), recipe={"stage_1/block_2/*": "float32"}).tflite()
+    names = [op for op, _, _ in operations(model_of(data))]
+    assert names.count("CONV_2D") == 2 * (len(fold(generator).convs()) + 2 * 9)  # ten points, for two layers
