@@ -4,10 +4,11 @@ The teacher's audio is the target, so mels are all the data there is to have, an
 The student computes as the exported model will (``fake_quant.py``), and learns to be least disturbed by it.
 """
 
+import contextlib
 import hashlib
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -62,9 +63,8 @@ class Distillation:
     """One student at its lessons.
 
     ``student`` (``simulate.py``) makes audio ``[batch, samples]`` of mels ``[batch, frames, num_mels]`` by way of its
-    ``variables``, which are what learns. The same settings, mels and networks give the same student, to the bit where
-    TensorFlow computes on one thread. With ``progress``, a file, an interrupted distillation goes on where it
-    was.
+    ``variables``, which are what learns. The same settings, mels and networks give the same student, to the bit. With
+    ``progress``, a file, an interrupted distillation goes on where it was.
     """
 
     def __init__(
@@ -101,7 +101,8 @@ class Distillation:
         done, losses = self._resume()
         if done:
             log.info("distillation goes on at step %d", done)
-        with tqdm(total=self.settings.steps, initial=done, desc="distilling", unit="step", leave=False) as bar:
+        bar = tqdm(total=self.settings.steps, initial=done, desc="distilling", unit="step", leave=False)
+        with _sums_as_written(), bar:
             for number in range(done, self.settings.steps):
                 losses.append(float(self.step(self._batch(number))))
                 if not np.isfinite(losses[-1]):
@@ -112,11 +113,10 @@ class Distillation:
                     self._save(number + 1, losses)
 
     def _step(self, mel):
-        target = tf.stop_gradient(self.teacher.whole(mel))
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(self.variables)
-            loss = audio_distance(self.student(mel), target, self.front_end)
-        self.optimizer.apply(tape.gradient(loss, self.variables), self.variables)
+        loss = audio_distance(self.student(mel), self.teacher.whole(mel), self.front_end)
+        # Not with a tape, which adds all gradients of a tensor at once.
+        two_at_a_time = tf.AggregationMethod.EXPERIMENTAL_TREE
+        self.optimizer.apply(tf.gradients(loss, self.variables, aggregation_method=two_at_a_time), self.variables)
         return loss
 
     def _batch(self, number: int):
@@ -161,6 +161,22 @@ class Distillation:
 
     def _state(self) -> list:
         return [*self.variables, *self.optimizer.variables]
+
+
+@contextlib.contextmanager
+def _sums_as_written() -> Iterator[None]:
+    """Keeps TensorFlow from making one sum of several, inside the block.
+
+    It adds three tensors and more in an order that depends on whose memory it can use again, and that on when it got to
+    what: another one in another process, and with it other last digits. Two are two.
+    """
+    options = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+    try:
+        yield
+    finally:
+        usual = options.get("arithmetic_optimization", True)
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": usual})
 
 
 def at_least(mel: np.ndarray, frames: int) -> np.ndarray:

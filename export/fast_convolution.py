@@ -33,8 +33,8 @@ LONGEST = 7  # taps in one piece
 # a plain convolution in float32 loses 2e-7.
 PAIRS = {6: (2 / 3, 3 / 2), 8: (1 / 2, 1, 2), 10: (1 / 3, 3 / 4, 4 / 3, 3)}
 
-# Measured with LiteRT 2.3 on x86 with AVX-512: a matrix product computes so many rows together, and a number's way to it
-# or from it takes the time of so many multiplications. With fewer channels nothing was gained.
+# Measured with LiteRT 2.3 on x86 with AVX-512: a matrix product computes so many rows together, and a number's way to
+# it or from it takes the time of so many multiplications. With fewer channels nothing was gained.
 ROWS, AROUND, CHANNELS = 7, 22, 64
 
 

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import logging
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -215,11 +214,6 @@ def export_vocoder(args, checkpoint: Path, data: Path, output: Path) -> int:
     from hifigan_tf.generator import load_generator
     from hifigan_tf.litert import ContractVocoder
 
-    if args.distill_steps:
-        # Gradients that arrive side by side are added up in the order they arrive: with more than one thread to
-        # start operations from, the same seed gives another model nearly every time; with one, seldom, and on a busy
-        # machine only. Read before the first operation.
-        os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     recipe = load_recipe(args.recipe) if args.recipe else None
     generator = load_generator(checkpoint)
     clips = evaluation_clips(data, generator.audio)
