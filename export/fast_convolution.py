@@ -5,16 +5,16 @@ them instead of 4 r. Their window d_0 ... d_(n-1) and the kernel g are evaluated
 and brought back. The points are 0, infinity and pairs +a, -a. Q(z) is the product of all (z - a²), and Q_a(z) the same
 without that pair:
 
-    point      of the window                                of the kernel                          of output i
-    0          Q's coefficients by d_0, d_2, d_4 ...        g_0 / Q(0)                             all of output 0
-    +a, -a     E + O, E - O:                                sum of (+-a)^k g_k, over 2 a² Q_a(a²)   (+-a)^i
-               E is Q_a's coefficients by d_2, d_4 ...
-               O is a times those by d_1, d_3 ...
-    infinity   Q's coefficients by d_1, d_3, d_5 ...        the last g                             all of output 3
+    point     of the window                              of the kernel                             of output i
+    0         Q's coefficients by d_0, d_2, d_4 ...      g_0 / Q(0)                                all of output 0
+    +a, -a    E + O, E - O                               sum of (+-a)^k g_k, over 2 a² Q_a(a²)     (+-a)^i
+              E: Q_a's coefficients by d_2, d_4 ...
+              O: a times these by d_1, d_3 ...
+    infinity  Q's coefficients by d_1, d_3, d_5 ...      the last g                                all of output 3
 
 A dilated convolution is ``dilation`` such convolutions beside each other, slot j of which is step j * dilation and on.
-Of a longer kernel than 7 taps, four at a time meet windows that are tiles earlier, which are there already: the product
-at each point is a short convolution over the tiles.
+A kernel of more than 7 taps is cut into pieces of four, and what is left. Each piece meets the window of the tile after
+that of the piece before, which is there already: the product at a point is a short convolution over the tiles.
 """
 
 import math
@@ -90,7 +90,7 @@ class FastConvolution(tf.Module):
 
 
 def split(kernel: np.ndarray) -> np.ndarray:
-    """A kernel ``[taps, channels, filters]`` as ``[pieces, r, ...]``: four taps and zeros in each but the last."""
+    """A kernel ``[taps, channels, filters]`` as ``[pieces, r, ...]``: four taps in each but the last, then zeros."""
     earlier = max(0, math.ceil((len(kernel) - LONGEST) / TILE))
     last = kernel[TILE * earlier :]
     pieces = np.zeros((earlier + 1, *last.shape), np.float32)
