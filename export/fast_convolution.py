@@ -91,13 +91,18 @@ class FastConvolution(tf.Module):
 
 def split(kernel: np.ndarray) -> np.ndarray:
     """A kernel ``[taps, channels, filters]`` as ``[pieces, r, ...]``: four taps in each but the last, then zeros."""
-    earlier = max(0, math.ceil((len(kernel) - LONGEST) / TILE))
+    earlier = pieces_of_four(len(kernel))
     last = kernel[TILE * earlier :]
     pieces = np.zeros((earlier + 1, *last.shape), np.float32)
     for i in range(earlier):
         pieces[i, :TILE] = kernel[TILE * i :][:TILE]
     pieces[-1] = last
     return pieces
+
+
+def pieces_of_four(taps: int) -> int:
+    """How many there are before the last piece."""
+    return max(0, math.ceil((taps - LONGEST) / TILE))
 
 
 def coefficients(pairs) -> np.ndarray:
@@ -129,8 +134,8 @@ def depthwise(x, weights: np.ndarray, strides: list[int], dilations: list[int]):
 def pays(conv: Conv, steps: int) -> bool:
     """Whether ``steps`` outputs at a time come faster this way, by the work of both ways."""
     taps, channels, filters = conv.kernel.shape
-    pieces, r = split(conv.kernel).shape[:2]
-    points = r + TILE - 1
+    pieces = pieces_of_four(taps) + 1
+    points = taps - TILE * (pieces - 1) + TILE - 1
     if points not in PAIRS or conv.stride > 1 or min(channels, filters) < CHANNELS:
         return False
     rows = math.ceil(steps / (TILE * conv.dilation)) * conv.dilation

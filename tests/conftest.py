@@ -97,6 +97,18 @@ def untrained(config: Config):
     return generator
 
 
+def stream(model, mel, sizes):
+    """The audio of a mel pushed in pieces of these sizes, the last one repeated."""
+    from hifigan_tf.streaming import StreamingVocoder
+
+    vocoder, pieces, start = StreamingVocoder(model), [], 0
+    while start < len(mel):
+        size = sizes[min(len(pieces), len(sizes) - 1)]
+        pieces.append(vocoder.push(mel[start : start + size]))
+        start += size
+    return np.concatenate([*pieces, vocoder.flush()])
+
+
 def noise(signal, other) -> float:
     """The difference in decibels below the signal."""
     return float(10 * np.log10(np.mean(np.square(signal)) / np.mean(np.square(signal - other))))

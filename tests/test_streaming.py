@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from conftest import stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,16 +56,6 @@ def loaded(models):
         "stateful, large chunk": load_vocoder(models["stateful"], chunk_frames=16),
         "keras": load_vocoder(models["keras"], chunk_frames=8),
     }
-
-
-def stream(model, mel, sizes):
-    """The audio of a mel pushed in pieces of these sizes, the last one repeated."""
-    vocoder, pieces, start = StreamingVocoder(model), [], 0
-    while start < len(mel):
-        size = sizes[min(len(pieces), len(sizes) - 1)]
-        pieces.append(vocoder.push(mel[start : start + size]))
-        start += size
-    return np.concatenate([*pieces, vocoder.flush()])
 
 
 @pytest.mark.parametrize("kind", ["stateful", "stateful, large chunk", "stateless", "keras"])
