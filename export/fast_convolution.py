@@ -1,20 +1,20 @@
 """The streaming graph with fewer multiplications: Toom-Cook convolutions (Winograd, 1980; Lavin and Gray, 2016).
 
-Four outputs of a convolution are products of polynomials in disguise: with r taps, n = r + 3 products are enough for
-them instead of 4 r. Their window d_0 ... d_(n-1) and the kernel g are evaluated at n points, multiplied point by point,
-and brought back. The points are 0, infinity and pairs +a, -a. Q(z) is the product of all (z - a²), and Q_a(z) the same
-without that pair:
+A tile of m outputs of a convolution is a product of polynomials in disguise: with r taps, n = m + r - 1 products are
+enough for it instead of m r. Its window d_0 ... d_(n-1) and the kernel g are evaluated at n points, multiplied point by
+point, and brought back. The points are 0, infinity and pairs +a, -a. Q(z) is the product of all (z - a²), and Q_a(z)
+the same without that pair:
 
     point     of the window                              of the kernel                             of output i
-    0         Q's coefficients by d_0, d_2, d_4 ...      g_0 / Q(0)                                all of output 0
+    0         Q's coefficients by d_0, d_2, d_4 ...      g_0 / Q(0)                                all of the first
     +a, -a    E + O, E - O                               sum of (+-a)^k g_k, over 2 a² Q_a(a²)     (+-a)^i
               E: Q_a's coefficients by d_2, d_4 ...
               O: a times these by d_1, d_3 ...
-    infinity  Q's coefficients by d_1, d_3, d_5 ...      the last g                                all of output 3
+    infinity  Q's coefficients by d_1, d_3, d_5 ...      the last g                                all of the last
 
 A dilated convolution is ``dilation`` such convolutions beside each other, slot j of which is step j * dilation and on.
-A kernel of more than 7 taps is cut into pieces of four, and what is left. Each piece meets the window of the tile after
-that of the piece before, which is there already: the product at a point is a short convolution over the tiles.
+A kernel of more than 7 taps is cut into pieces of m taps, and what is left. Each piece meets the window of the tile
+after that of the piece before, which is there already: the product at a point is a short convolution over the tiles.
 """
 
 import math
@@ -26,27 +26,27 @@ import tensorflow as tf
 from export.graph import Deployment, Step, window
 from export.network import Conv, Network
 
-TILE = 4  # outputs at a time: more lose digits and need larger kernels, fewer save little
+TILES = 4, 6  # outputs at a time: more lose digits and need larger kernels, fewer save little
 LONGEST = 7  # taps in one piece
 
-# The pairs for each number of points. Numbers about 1 lose the fewest digits: 2e-6 of the output with ten points, where
-# a plain convolution in float32 loses 2e-7.
-PAIRS = {6: (2 / 3, 3 / 2), 8: (1 / 2, 1, 2), 10: (1 / 3, 3 / 4, 4 / 3, 3)}
+# The pairs for each number of points. Numbers about 1 lose the fewest digits: up to 3e-6 of the output with twelve
+# points, where a plain convolution in float32 loses 2e-7.
+PAIRS = {6: (2 / 3, 3 / 2), 8: (1 / 2, 1, 2), 10: (2 / 5, 5 / 6, 6 / 5, 5 / 2), 12: (1 / 3, 2 / 3, 1, 3 / 2, 3)}
 
-# Measured with LiteRT 2.3 on x86 with AVX-512: a matrix product computes so many rows together, and a number's way to
-# it or from it takes the time of so many multiplications. With fewer channels nothing was gained.
-ROWS, AROUND, CHANNELS = 7, 22, 64
+# Measured with LiteRT 2.3 on x86 with AVX-512. A matrix product computes so many rows together; a number's way to it
+# and from it takes the time of so many multiplications, by the tile; and so do weights on their way from memory.
+ROWS, AROUND, READ = 7, {4: 20, 6: 27}, 6
 
 
 class FastConvolution(tf.Module):
-    """A convolution by four outputs at a time, with its kernel at every point."""
+    """A convolution by ``tile`` outputs at a time, with its kernel at every point."""
 
-    def __init__(self, conv: Conv):
+    def __init__(self, conv: Conv, tile: int):
         super().__init__()
-        self.conv = conv
-        pieces = split(conv.kernel)
+        self.conv, self.tile = conv, tile
+        pieces = split(conv.kernel, tile)
         powers = np.arange(pieces.shape[1])
-        self.pairs = PAIRS[len(powers) + TILE - 1]
+        self.pairs = PAIRS[len(powers) + tile - 1]
         self.all_pairs = coefficients(self.pairs)
         self.other_pairs = [coefficients([b for b in self.pairs if b != a]) for a in self.pairs]
         rows = [(powers == 0) / self.all_pairs[0]]
@@ -59,60 +59,62 @@ class FastConvolution(tf.Module):
 
     def __call__(self, x, bias):
         """``[1, 1, steps + 2 * half, channels]`` to ``[1, 1, steps, filters]``."""
-        dilation, steps = self.conv.dilation, x.shape[2] - 2 * self.conv.half
-        tiles = math.ceil(steps / (TILE * dilation))
-        slots = TILE * tiles + len(self.conv.kernel) - 1
-        x = tf.pad(x, [[0, 0], [0, 0], [0, slots * dilation - x.shape[2]], [0, 0]])
-        windows = self.evaluate(tf.reshape(x, [1, slots, dilation, x.shape[3]]))
+        dilation, steps, channels = self.conv.dilation, x.shape[2] - 2 * self.conv.half, x.shape[3]
+        tiles = math.ceil(steps / (self.tile * dilation))
+        slots = self.tile * tiles + len(self.conv.kernel) - 1
+        if missing := slots * dilation - x.shape[2]:
+            x = tf.concat([x, tf.zeros([1, 1, missing, channels])], axis=2)  # several times as fast as tf.pad
+        windows = self.evaluate(tf.reshape(x, [1, slots, dilation, channels]))
         products = [tf.nn.conv2d(x, kernel, 1, "VALID") for x, kernel in zip(windows, self.kernels, strict=True)]
         y = tf.concat(self.outputs(products, bias), axis=2)
-        return window(tf.reshape(y, [1, 1, TILE * tiles * dilation, y.shape[3]]), 0, steps)
+        return window(tf.reshape(y, [1, 1, self.tile * tiles * dilation, y.shape[3]]), 0, steps)
 
     def evaluate(self, x) -> list:
         """The windows of ``[1, slots, dilation, channels]`` at every point: ``[1, tiles, dilation, channels]`` each."""
         odd = x[:, 1:]
+        # Up to four weights are computed together, and five as nine: there a copy without d_0 saves more than it costs.
+        even, skip = (x[:, 2:], []) if len(self.pairs) == 4 else (x, [0])
         at_pairs = []
         for a, others in zip(self.pairs, self.other_pairs, strict=True):
-            evens, odds = every_other_slot(x, [0, *others]), every_other_slot(odd, a * others)
+            evens, odds = self.every_other_slot(even, [*skip, *others]), self.every_other_slot(odd, a * others)
             at_pairs += [evens + odds, evens - odds]
-        return [every_other_slot(x, self.all_pairs), *at_pairs, every_other_slot(odd, self.all_pairs)]
+        return [self.every_other_slot(x, self.all_pairs), *at_pairs, self.every_other_slot(odd, self.all_pairs)]
+
+    def every_other_slot(self, x, weights):
+        """Weighted sums of slots 0, 2, 4 ... of every window of ``[1, slots, dilation, channels]``, a tile apart."""
+        return depthwise(x, np.reshape(weights, [-1, 1]), strides=[self.tile, 1], dilations=[2, 1])
 
     def outputs(self, products: list, bias) -> list:
-        """The four outputs of every tile, ``[1, tiles, dilation, filters]`` each, from the products at every point."""
+        """The outputs of every tile, ``[1, tiles, dilation, filters]`` each, from the products at every point."""
         first, *at_pairs, last = products
         plus, minus = tf.concat(at_pairs[::2], axis=2), tf.concat(at_pairs[1::2], axis=2)
         even, odd = plus + minus, plus - minus
         y = [
             tf.nn.bias_add(side_by_side(odd if i % 2 else even, [a**i for a in self.pairs], self.conv.dilation), bias)
-            for i in range(TILE)
+            for i in range(self.tile)
         ]
         return [y[0] + first, *y[1:-1], y[-1] + last]
 
 
-def split(kernel: np.ndarray) -> np.ndarray:
-    """A kernel ``[taps, channels, filters]`` as ``[pieces, r, ...]``: four taps in each but the last, then zeros."""
-    earlier = pieces_of_four(len(kernel))
-    last = kernel[TILE * earlier :]
+def split(kernel: np.ndarray, tile: int) -> np.ndarray:
+    """A kernel ``[taps, channels, filters]`` as ``[pieces, r, ...]``: ``tile`` taps, then zeros, in all but one."""
+    earlier = earlier_pieces(len(kernel), tile)
+    last = kernel[tile * earlier :]
     pieces = np.zeros((earlier + 1, *last.shape), np.float32)
     for i in range(earlier):
-        pieces[i, :TILE] = kernel[TILE * i :][:TILE]
+        pieces[i, :tile] = kernel[tile * i :][:tile]
     pieces[-1] = last
     return pieces
 
 
-def pieces_of_four(taps: int) -> int:
+def earlier_pieces(taps: int, tile: int) -> int:
     """How many there are before the last piece."""
-    return max(0, math.ceil((taps - LONGEST) / TILE))
+    return max(0, math.ceil((taps - LONGEST) / tile))
 
 
 def coefficients(pairs) -> np.ndarray:
     """Of the product of all (z - a²), lowest power first."""
     return np.polynomial.polynomial.polyfromroots(np.square(pairs))
-
-
-def every_other_slot(x, weights):
-    """Weighted sums of slots 0, 2, 4 ... of every window of ``[1, slots, dilation, channels]``, a tile apart."""
-    return depthwise(x, np.reshape(weights, [-1, 1]), strides=[TILE, 1], dilations=[2, 1])
 
 
 def side_by_side(x, weights, dilation: int):
@@ -131,16 +133,25 @@ def depthwise(x, weights: np.ndarray, strides: list[int], dilations: list[int]):
     )
 
 
-def pays(conv: Conv, steps: int) -> bool:
-    """Whether ``steps`` outputs at a time come faster this way, by the work of both ways."""
+def best_tile(conv: Conv, steps: int) -> int | None:
+    """How many outputs at a time are the least work for ``steps`` of them; None where a plain convolution is."""
     taps, channels, filters = conv.kernel.shape
-    pieces = pieces_of_four(taps) + 1
-    points = taps - TILE * (pieces - 1) + TILE - 1
-    if points not in PAIRS or conv.stride > 1 or min(channels, filters) < CHANNELS:
-        return False
-    rows = math.ceil(steps / (TILE * conv.dilation)) * conv.dilation
-    around = AROUND * (1 / channels + 1 / filters)
-    return points * _together(rows) * (pieces + around) < 0.95 * taps * _together(steps)
+    weights = channels * filters
+    if conv.stride > 1:
+        return None
+    best, least = None, taps * weights * (_together(steps) + READ)
+    for tile in TILES:
+        earlier = earlier_pieces(taps, tile)
+        last = taps - tile * earlier
+        points = last + tile - 1
+        if points not in PAIRS or (earlier and last < tile):
+            continue
+        rows = _together(math.ceil(steps / (tile * conv.dilation)) * conv.dilation)
+        products = (earlier + 1) * weights * (rows + READ)
+        work = points * (products + rows * AROUND[tile] * (channels + filters))
+        if work < 0.95 * least:
+            best, least = tile, work
+    return best
 
 
 def _together(rows: int) -> int:
@@ -160,8 +171,8 @@ class FastDeployment(Deployment):
         for stage in network.stages:
             steps *= stage.rate
             for conv in (conv for block in stage.blocks for unit in block for conv in unit):
-                if conv.name in layers and pays(conv, steps):
-                    self.fast[conv.name] = FastConvolution(conv)
+                if conv.name in layers and (tile := best_tile(conv, steps)):
+                    self.fast[conv.name] = FastConvolution(conv, tile)
 
     def stream(self, mel, states, valid=None):
         step = FastStep(self, states, valid)

@@ -8,7 +8,7 @@ from conftest import model_of, operations, stream, untrained
 
 from export.build import Build
 from export.convert import to_tflite
-from export.fast_convolution import FastConvolution, FastDeployment, pays
+from export.fast_convolution import FastConvolution, FastDeployment, best_tile
 from export.network import Conv, fold
 from hifigan_tf.config import Config
 from hifigan_tf.shipped import CONFIGS
@@ -23,18 +23,22 @@ def random_conv(taps, channels, filters, dilation=1, name="conv"):
     return Conv(name, kernel.astype(np.float32), rng.normal(size=filters).astype(np.float32), dilation)
 
 
-CASES = {  # taps, dilation, steps, channels, filters
-    "three": (3, 1, 32, 9, 5),
-    "three_dilated": (3, 2, 31, 4, 4),
-    "five": (5, 1, 64, 8, 16),
-    "five_dilated": (5, 6, 33, 3, 7),
-    "seven": (7, 1, 1, 4, 4),
-    "seven_dilated": (7, 12, 32, 5, 2),
-    "nine": (9, 3, 50, 4, 3),
-    "eleven": (11, 1, 16, 16, 16),
-    "eleven_dilated": (11, 5, 70, 3, 3),
-    "thirteen": (13, 1, 19, 1, 1),
-    "fifteen": (15, 2, 40, 2, 3),
+CASES = {  # taps, dilation, steps, channels, filters, tile
+    "three": (3, 1, 32, 9, 5, 4),
+    "three_by_six": (3, 2, 31, 4, 4, 6),
+    "three_dilated": (3, 2, 31, 4, 4, 4),
+    "five": (5, 1, 64, 8, 16, 4),
+    "five_by_six": (5, 1, 64, 8, 16, 6),
+    "five_dilated": (5, 6, 33, 3, 7, 4),
+    "seven": (7, 1, 1, 4, 4, 4),
+    "seven_by_six": (7, 3, 32, 4, 4, 6),
+    "seven_dilated": (7, 12, 32, 5, 2, 4),
+    "nine": (9, 3, 50, 4, 3, 4),
+    "eleven": (11, 1, 16, 16, 16, 4),
+    "eleven_dilated": (11, 5, 70, 3, 3, 4),
+    "thirteen": (13, 1, 19, 1, 1, 4),
+    "thirteen_by_six": (13, 2, 40, 2, 3, 6),
+    "fifteen": (15, 2, 40, 2, 3, 4),
 }
 
 
@@ -44,9 +48,9 @@ def interpreted():
     from ai_edge_litert.interpreter import Interpreter
 
     module, inputs, plain = tf.Module(), {}, {}
-    for name, (taps, dilation, steps, channels, filters) in CASES.items():
+    for name, (taps, dilation, steps, channels, filters, tile) in CASES.items():
         conv = random_conv(taps, channels, filters, dilation)
-        setattr(module, name, FastConvolution(conv))
+        setattr(module, name, FastConvolution(conv, tile))
         x = np.random.default_rng(steps).normal(size=(1, steps + 2 * conv.half, channels)).astype(np.float32)
         inputs[name] = x[None]
         plain[name] = np.asarray(keras.ops.conv(x, conv.kernel, dilation_rate=dilation, padding="valid")) + conv.bias
@@ -65,14 +69,16 @@ def test_they_are_convolutions(interpreted, name):
     np.testing.assert_allclose(fast[name][0], plain[name], atol=3e-5)
 
 
-def test_they_pay_where_channels_are_many():
-    assert pays(random_conv(5, 128, 128, 2), 32)
-    assert pays(random_conv(7, 64, 64, 12), 256)
-    assert pays(random_conv(11, 64, 64, 5), 512)
-    assert not pays(random_conv(7, 8, 8), 1024)  # the way to the product and back is most of it
-    assert not pays(random_conv(7, 64, 64, 12), 8)  # a tile would be 48 steps
-    assert not pays(random_conv(1, 128, 128), 256)
-    assert not pays(random_conv(4, 128, 128), 256)  # no points for it
+def test_the_tile_is_the_one_that_takes_the_least_work():
+    assert best_tile(random_conv(7, 64, 64, 3), 256) == 4
+    assert best_tile(random_conv(11, 64, 64, 5), 512) == 4
+    assert best_tile(random_conv(13, 128, 128), 256) == 6  # two pieces instead of three
+    # 16 steps beside each other in two dilations: six a tile fill one group of rows, four a tile begin a second.
+    assert best_tile(random_conv(5, 128, 128, 2), 32) == 6
+    assert best_tile(random_conv(7, 8, 8), 1024) is None  # the way to the product and back is most of it
+    assert best_tile(random_conv(7, 64, 64, 12), 8) is None  # a tile would be 48 steps
+    assert best_tile(random_conv(1, 128, 128), 256) is None
+    assert best_tile(random_conv(4, 128, 128), 256) is None  # no points for it
 
 
 @pytest.mark.parametrize("name", ["v1", "v3"])
@@ -100,4 +106,5 @@ def test_8_bit_layers_are_plain_convolutions():
     generator = untrained(Config.load(CONFIGS / "v3.json"))
     data = Build(generator, "int8", (CHUNK,), recipe={"stage_1/block_2/*": "float32"}).tflite()
     names = [op for op, _, _ in operations(model_of(data))]
-    assert names.count("CONV_2D") == 2 * (len(fold(generator).convs()) + 2 * 9)  # ten points, for two layers
+    # Ten points and twelve instead of a convolution each, for a chunk and the edge.
+    assert names.count("CONV_2D") == 2 * (len(fold(generator).convs()) + 9 + 11)
