@@ -36,6 +36,7 @@ PAIRS = {6: (2 / 3, 3 / 2), 8: (1 / 2, 1, 2), 10: (2 / 5, 5 / 6, 6 / 5, 5 / 2), 
 # Measured with LiteRT 2.3 on x86 with AVX-512. A matrix product computes so many rows together; a number's way to it
 # and from it takes the time of so many multiplications, by the tile; and so do weights on their way from memory.
 ROWS, AROUND, READ = 7, {4: 20, 6: 27}, 6
+WIDE = 128  # channels; weighted sums over columns are one call, over rows one each, but wide ones need more weights
 
 
 class FastConvolution(tf.Module):
@@ -43,7 +44,9 @@ class FastConvolution(tf.Module):
 
     def __init__(self, conv: Conv, tile: int):
         super().__init__()
-        self.conv, self.tile = conv, tile
+        self.conv, self.tile, self.dilation = conv, tile, conv.dilation
+        # Whether the steps of a slot lie beside each other as channels, or one after the other.
+        self.wide = conv.dilation * max(conv.kernel.shape[1:]) <= WIDE
         pieces = split(conv.kernel, tile)
         powers = np.arange(pieces.shape[1])
         self.pairs = PAIRS[len(powers) + tile - 1]
@@ -59,29 +62,43 @@ class FastConvolution(tf.Module):
 
     def __call__(self, x, bias):
         """``[1, 1, steps + 2 * half, channels]`` to ``[1, 1, steps, filters]``."""
-        dilation, steps, channels = self.conv.dilation, x.shape[2] - 2 * self.conv.half, x.shape[3]
-        tiles = math.ceil(steps / (self.tile * dilation))
-        slots = self.tile * tiles + len(self.conv.kernel) - 1
-        if missing := slots * dilation - x.shape[2]:
+        steps, channels = x.shape[2] - 2 * self.conv.half, x.shape[3]
+        tiles = math.ceil(steps / (self.tile * self.dilation))
+        length = (self.tile * tiles + len(self.conv.kernel) - 1) * self.dilation
+        if missing := length - x.shape[2]:
             x = tf.concat([x, tf.zeros([1, 1, missing, channels])], axis=2)  # several times as fast as tf.pad
-        windows = self.evaluate(tf.reshape(x, [1, slots, dilation, channels]))
-        products = [tf.nn.conv2d(x, kernel, 1, "VALID") for x, kernel in zip(windows, self.kernels, strict=True)]
+        products = [
+            tf.nn.conv2d(tf.reshape(at_point, [1, -1, self.dilation, channels]), kernel, 1, "VALID")
+            for at_point, kernel in zip(self.evaluate(x), self.kernels, strict=True)
+        ]
         y = tf.concat(self.outputs(products, bias), axis=2)
-        return window(tf.reshape(y, [1, 1, self.tile * tiles * dilation, y.shape[3]]), 0, steps)
+        return window(tf.reshape(y, [1, 1, self.tile * tiles * self.dilation, y.shape[3]]), 0, steps)
 
     def evaluate(self, x) -> list:
-        """The windows of ``[1, slots, dilation, channels]`` at every point: ``[1, tiles, dilation, channels]`` each."""
-        odd = x[:, 1:]
+        """The windows of ``[1, 1, slots * dilation, channels]`` at every point."""
+        x = self.slots(x)
+        odd = self.later(x, 1)
         # Up to four weights are computed together, and five as nine: there a copy without d_0 saves more than it costs.
-        even, skip = (x[:, 2:], []) if len(self.pairs) == 4 else (x, [0])
+        even, skip = (self.later(x, 2), []) if len(self.pairs) == 4 else (x, [0])
         at_pairs = []
         for a, others in zip(self.pairs, self.other_pairs, strict=True):
-            evens, odds = self.every_other_slot(even, [*skip, *others]), self.every_other_slot(odd, a * others)
+            evens, odds = self.every_other(even, [*skip, *others]), self.every_other(odd, a * others)
             at_pairs += [evens + odds, evens - odds]
-        return [self.every_other_slot(x, self.all_pairs), *at_pairs, self.every_other_slot(odd, self.all_pairs)]
+        return [self.every_other(x, self.all_pairs), *at_pairs, self.every_other(odd, self.all_pairs)]
 
-    def every_other_slot(self, x, weights):
-        """Weighted sums of slots 0, 2, 4 ... of every window of ``[1, slots, dilation, channels]``, a tile apart."""
+    def later(self, x, slots: int):
+        """Without the first ``slots``."""
+        return x[:, :, slots:] if self.wide else x[:, slots:]
+
+    def slots(self, x):
+        """Steps ``[1, 1, slots * dilation, channels]``, a slot in each row or column."""
+        channels = x.shape[3]
+        return tf.reshape(x, [1, 1, -1, self.dilation * channels] if self.wide else [1, -1, self.dilation, channels])
+
+    def every_other(self, x, weights):
+        """Weighted sums of slots 0, 2, 4 ... of every window, a tile apart."""
+        if self.wide:
+            return depthwise(x, np.reshape(weights, [1, -1]), strides=[1, self.tile], dilations=[1, 2])
         return depthwise(x, np.reshape(weights, [-1, 1]), strides=[self.tile, 1], dilations=[2, 1])
 
     def outputs(self, products: list, bias) -> list:
@@ -89,11 +106,17 @@ class FastConvolution(tf.Module):
         first, *at_pairs, last = products
         plus, minus = tf.concat(at_pairs[::2], axis=2), tf.concat(at_pairs[1::2], axis=2)
         even, odd = plus + minus, plus - minus
-        y = [
-            tf.nn.bias_add(side_by_side(odd if i % 2 else even, [a**i for a in self.pairs], self.conv.dilation), bias)
-            for i in range(self.tile)
-        ]
+        y = [self.over_pairs(odd if i % 2 else even, [a**i for a in self.pairs], bias) for i in range(self.tile)]
         return [y[0] + first, *y[1:-1], y[-1] + last]
+
+    def over_pairs(self, x, weights, bias):
+        """Weighted sums, and the bias, of ``[1, tiles, pairs * dilation, filters]``, where the pairs are in line."""
+        filters, weights = x.shape[3], np.reshape(weights, [1, -1])
+        if not self.wide:
+            return tf.nn.bias_add(depthwise(x, weights, strides=[1, 1], dilations=[1, self.dilation]), bias)
+        x = tf.reshape(x, [1, 1, -1, self.dilation * filters])
+        y = depthwise(x, weights, strides=[1, len(self.pairs)], dilations=[1, 1])
+        return tf.reshape(tf.nn.bias_add(y, tf.tile(bias, [self.dilation])), [1, -1, self.dilation, filters])
 
 
 def split(kernel: np.ndarray, tile: int) -> np.ndarray:
@@ -115,11 +138,6 @@ def earlier_pieces(taps: int, tile: int) -> int:
 def coefficients(pairs) -> np.ndarray:
     """Of the product of all (z - a²), lowest power first."""
     return np.polynomial.polynomial.polyfromroots(np.square(pairs))
-
-
-def side_by_side(x, weights, dilation: int):
-    """Weighted sums of steps that are ``dilation`` apart in ``[1, tiles, dilation * len(weights), channels]``."""
-    return depthwise(x, np.reshape(weights, [1, -1]), strides=[1, 1], dilations=[1, dilation])
 
 
 def depthwise(x, weights: np.ndarray, strides: list[int], dilations: list[int]):
