@@ -36,12 +36,13 @@ def main(argv=None) -> None:
 
     generator = load_generator(checkpoint)
     lossless = perform(generator, evaluation_clips(folder, generator.audio))
-    models = {mode: Build(generator, mode, CHUNKS).tflite() for mode in ("float32", "int8")}
-    drops, rates = [], {mode: [] for mode in models}
+    drops, rates = [], {"float32": [], "int8": []}
     for chunk in CHUNKS:
-        drops.append(compare(load_tflite(models["int8"], chunk), lossless).pesq_drop)
+        # A model each: which convolutions are fast ones depends on the smallest chunk.
+        models = {mode: load_tflite(Build(generator, mode, (chunk,)).tflite()) for mode in rates}
+        drops.append(compare(models["int8"], lossless).pesq_drop)
         for mode, model in models.items():
-            rates[mode].append(speed(load_tflite(model, chunk)))
+            rates[mode].append(speed(model))
     print("| frames a chunk | int8 PESQ drop | int8 x real time | float32 x real time |\n|--:|--:|--:|--:|")
     for row in zip(CHUNKS, drops, rates["int8"], rates["float32"], strict=True):
         print("| {} | {:.3f} | {:.1f} | {:.1f} |".format(*row))
@@ -54,10 +55,12 @@ def draw(path: Path, drops: list, rates: dict) -> None:
 
     figure = Figure(figsize=(8, 3), layout="constrained")
     quality, throughput = figure.subplots(1, 2)
-    quality.plot(CHUNKS, [float("nan") if drop is None else drop for drop in drops], "o-", label="int8")
+    colours = dict(zip(rates, ("tab:blue", "tab:orange"), strict=True))
+    points = [float("nan") if drop is None else drop for drop in drops]
+    quality.plot(CHUNKS, points, "o-", label="int8", color=colours["int8"])
     quality.set(ylabel="PESQ-WB drop from float32", ylim=(0, None))
     for mode, values in rates.items():
-        throughput.plot(CHUNKS, values, "o-", label=mode)
+        throughput.plot(CHUNKS, values, "o-", label=mode, color=colours[mode])
     throughput.set(ylabel="x real time, one thread", ylim=(0, None))
     for axes in (quality, throughput):
         axes.set_xscale("log", base=2)
