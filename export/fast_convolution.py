@@ -167,7 +167,7 @@ def best_tile(conv: Conv, steps: int) -> int | None:
         rows = _together(math.ceil(steps / (tile * conv.dilation)) * conv.dilation)
         products = (earlier + 1) * weights * (rows + READ)
         work = points * (products + rows * AROUND[tile] * (channels + filters))
-        if work < 0.95 * least:
+        if work < 0.95 * least:  # less is not worth a larger file
             best, least = tile, work
     return best
 

@@ -200,6 +200,17 @@ def test_tensorflows_interpreter_runs_the_same_file(models, loaded, mel, referen
     np.testing.assert_allclose(vocode(model, mel), reference, atol=1e-4)
 
 
+def test_the_initial_state_is_zero_and_takes_no_room(models):
+    import tensorflow as tf
+
+    for interpreter in (None, tf.lite.Interpreter):
+        model = load_tflite(models["stateful"], interpreter=interpreter)
+        for number in (0, 3, -5):
+            (state,) = model.call("initial_state", unused=np.array([number], np.float32)).values()
+            assert not state.any()
+    assert state.tobytes() not in models["stateful"]
+
+
 def test_a_tflite_needs_no_tensorflow(models, tmp_path):
     (tmp_path / "m.tflite").write_bytes(models["stateful"])
     np.save(tmp_path / "x.npy", np.full([40, BANDS], -5, np.float32))
