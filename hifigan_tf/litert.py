@@ -140,14 +140,16 @@ class StatefulStream:
         self.progress = Progress(empty, 0, self.delay_samples, model.initial_state())
 
     def push(self, frames: np.ndarray) -> np.ndarray:
-        if len(waiting := self.progress.frames):
+        waiting = self.progress.frames
+        if len(waiting):
             frames = np.concatenate([waiting, frames])
         pieces = []
         while len(frames) >= (chunk := self._next_chunk()):
             # Where the utterance ends is not known yet: beyond every step of this chunk.
             pieces.append(self._run(frames[:chunk], end=chunk))
             frames = frames[chunk:]
-        self.progress = self.progress._replace(frames=frames.copy())
+        if len(waiting) or len(frames):
+            self.progress = self.progress._replace(frames=frames.copy())
         return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
 
     def flush(self) -> np.ndarray:
