@@ -119,7 +119,7 @@ class Build:
         else:
             deployment = self.deployment
             if self.stateless_frames is None:  # delegates, for which stateless models are, know plain convolutions best
-                deployment = FastDeployment(self.network, min(self.chunk_frames), self.exact)
+                deployment = FastDeployment(self.deployment, min(self.chunk_frames), self.exact)
             model = quantize(to_tflite(deployment, self.signatures(deployment)), self.formats)
         return pack(model, self.contract(model))
 

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.graph import Deployment, Step, window
-from export.network import Conv, Network
+from export.network import Conv
 
 TILES = 4, 6  # outputs at a time: more lose digits and need larger kernels, fewer save little
 LONGEST = 7  # taps in one piece
@@ -177,24 +177,23 @@ def _together(rows: int) -> int:
 
 
 class FastDeployment(Deployment):
-    """A graph to convert, for chunks of ``frames`` or more: those of ``layers`` that gain from it by tiles.
+    """The graph of ``plain`` to convert, for chunks of ``frames`` or more: ``layers`` that gain from it by tiles.
 
     TensorFlow itself cannot run it. The rest is as in ``Deployment``.
     """
 
-    def __init__(self, network: Network, frames: int, layers: Collection[str]):
-        super().__init__(network)
+    def __init__(self, plain: Deployment, frames: int, layers: Collection[str]):
+        super().__init__(plain.network, plain.outline)
         self.fast = {}
         steps = frames
-        for stage in network.stages:
+        for stage in plain.network.stages:
             steps *= stage.rate
             for conv in (conv for block in stage.blocks for unit in block for conv in unit):
                 if conv.name in layers and (tile := best_tile(conv, steps)):
                     self.fast[conv.name] = FastConvolution(conv, tile)
 
-    def stream(self, mel, states, valid=None):
-        step = FastStep(self, states, valid)
-        return step.run(mel), step.new_states
+    def step(self, states, valid):
+        return FastStep(self, states, valid)
 
 
 class FastStep(Step):

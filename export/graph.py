@@ -45,15 +45,18 @@ class Outline:
 
 
 class Deployment(tf.Module):
-    """The weights of a network as variables, which all signatures of a model share, and the graph over them."""
+    """The weights of a network as variables, which all signatures of a model share, and the graph over them.
 
-    def __init__(self, network: Network):
+    ``outline`` is that of another deployment of the network, where there is one.
+    """
+
+    def __init__(self, network: Network, outline: Outline | None = None):
         super().__init__()
         self.network = network
         # [1, taps, channels, filters]: the height of 1 makes a 1-D convolution of a 2-D one.
         self.kernels = {conv.name: tf.Variable(conv.kernel[None], trainable=False) for conv in network.convs()}
         self.biases = {conv.name: tf.Variable(conv.bias, trainable=False) for conv in network.convs()}
-        self.outline = self._outline()
+        self.outline = outline or self._outline()
 
     def _outline(self) -> Outline:
         """Runs one frame of silence without any state: what the graph asks for is what it needs."""
@@ -81,8 +84,12 @@ class Deployment(tf.Module):
         ``valid`` is int32 ``[2]``: the first frame of the utterance and the one after its last, counted from
         the start of this chunk (frames outside must be zero in ``mel``). None leaves the mask out.
         """
-        step = Step(self, states, valid)
+        step = self.step(states, valid)
         return step.run(mel), step.new_states
+
+    def step(self, states: dict, valid) -> "Step":
+        """What builds the graph of one chunk."""
+        return Step(self, states, valid)
 
     def whole(self, mel, valid=None) -> tf.Tensor:
         """Stateless: ``[1, frames, num_mels]`` to ``[1, frames * hop_size]``, ends padded as offline, no delay."""

@@ -9,6 +9,7 @@ from conftest import model_of, operations, stream, untrained
 from export.build import Build
 from export.convert import to_tflite
 from export.fast_convolution import FastConvolution, FastDeployment, best_tile
+from export.graph import Deployment
 from export.network import Conv, fold
 from hifigan_tf.config import Config
 from hifigan_tf.shipped import CONFIGS
@@ -88,7 +89,7 @@ def test_a_model_with_them_streams_what_the_generator_makes(name):
     config = Config.load(CONFIGS / f"{name}.json").replace(**changes)
     generator = untrained(config)
     network = fold(generator)
-    fast = FastDeployment(network, CHUNK, [conv.name for conv in network.convs()]).fast
+    fast = FastDeployment(Deployment(network), CHUNK, [conv.name for conv in network.convs()]).fast
     taps = {len(conv.kernel) for conv in network.convs() if conv.name in fast}
     assert {"v1": {7, 11}, "v3": {5, 7}}[name] <= taps
 
