@@ -23,14 +23,14 @@ from export.equalize import equalize
 from export.fast_convolution import FastDeployment
 from export.graph import Deployment
 from export.integers import full_int8, int16_activations, io_quantization
-from export.modes import EIGHT_BITS, INTEGERS, option
+from export.modes import EIGHT_BITS, INTEGERS, STREAMING, option
 from export.network import Network, fold
 from export.quantize import quantize
 from export.recipe import layer_formats
 from export.simulate import RuntimeStudent, StaticStudent, observed_ranges
 from hifigan_tf import __version__
 from hifigan_tf.audio import find_audio, normalize, read_audio, resample
-from hifigan_tf.config import LOG_FLOOR
+from hifigan_tf.config import LOG_FLOOR, GeneratorConfig
 from hifigan_tf.contract import VocoderContract, pack
 from hifigan_tf.errors import UserError
 from hifigan_tf.generator import Generator
@@ -49,7 +49,8 @@ class Build:
     always are. ``mels`` ``[frames, num_mels]`` show a quantized model what it will have to say; by default they are
     those of a few clips that ship with the package. ``integer_io`` leaves mel and audio of those alone in integers.
     ``recipe`` (``recipe.py``) changes the formats of layers; ``formats`` is what all of them have.
-    Raises ``UserError`` when a window is not longer than what is cut off its ends.
+    Raises ``UserError`` when a window is not longer than what is cut off its ends, and for windows of a generator
+    with ``lookahead_frames`` or ``samples_per_step``.
     """
 
     def __init__(
@@ -68,6 +69,14 @@ class Build:
         self.stateless_frames = stateless_frames
         self.integer_io = integer_io
         self.margin = margin_frames(generator.hyper_parameters)
+        if mode in INTEGERS or stateless_frames is not None:
+            for key in ("lookahead_frames", "samples_per_step"):
+                value = getattr(generator.hyper_parameters, key)
+                if value != getattr(GeneratorConfig, key):
+                    raise UserError(
+                        f"{option(mode) if mode in INTEGERS else '--stateless'} does not know a generator with {key} "
+                        f"= {value} yet: export a model with states, such as {' or '.join(map(option, STREAMING))}"
+                    )
         if mode in INTEGERS and stateless_frames is None:
             raise UserError(f"{option(mode)} makes a model of windows: say how many frames long")
         if stateless_frames is not None and stateless_frames <= 2 * self.margin:

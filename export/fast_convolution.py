@@ -61,8 +61,8 @@ class FastConvolution(tf.Module):
         self.kernels = [tf.Variable(kernel[:, None], trainable=False) for kernel in kernels]
 
     def __call__(self, x, bias):
-        """``[1, 1, steps + 2 * half, channels]`` to ``[1, 1, steps, filters]``."""
-        steps, channels = x.shape[2] - 2 * self.conv.half, x.shape[3]
+        """``[1, 1, steps + reach, channels]`` to ``[1, 1, steps, filters]``."""
+        steps, channels = x.shape[2] - self.conv.reach, x.shape[3]
         tiles = math.ceil(steps / (self.tile * self.dilation))
         length = (self.tile * tiles + len(self.conv.kernel) - 1) * self.dilation
         if missing := length - x.shape[2]:

@@ -4,14 +4,15 @@ Three changes to the generator, none to its mathematics: every tensor is ``[1, 1
 static lengths, so that each convolution is one CONV_2D with its bias inside; a convolution sees the last
 steps of the chunk before through a state; upsampling is a plain convolution and a reshape.
 
-A streamed convolution cannot see the future, so it is late by ``half`` steps. Everything that is added to
-its output must be equally late, and each stage has one buffer that serves them all:
+A streamed convolution cannot see the future, so its output lags by the steps it sees ahead, ``delay``. Everything
+that is added to its output must lag as much, and each stage has one buffer that serves them all; here for convolutions
+that see as far ahead as back, where ``reach`` is twice the ``delay``:
 
           state: the last steps of earlier chunks        this chunk
         |........................................|====================|   stage input x, lateness D
            |<------- T ------->|<--- lag of a short block ---->|          (its input: an older window)
-                              |<-- 2 half -->|<------- T ------------>|   input of the deepest block's
-                                   |<-------- T ---------->|<- half ->|   convolution, and its skip path
+                              |<-- reach --->|<------- T ------------>|   input of the deepest block's
+                                   |<-------- T --------->|<- delay ->|   convolution, and its skip path
 
 Shorter blocks read an older window of the same buffer, so that all blocks end equally late and can be added.
 After an upsampling by ``rate`` the lateness is D * rate + shift, in the new, finer steps.
@@ -65,7 +66,7 @@ class Deployment(tf.Module):
         step.run(tf.zeros([1, 1, bands]))
         return Outline(
             states={name: tuple(tensor.shape) for name, tensor in step.new_states.items()},
-            delay=step.delay,
+            delay=step.delay * self.network.samples_per_step,
             mask_frames=-(-step.delay // step.rate),
         )
 
@@ -112,7 +113,7 @@ class Step:
         """``[1, frames, num_mels]`` to ``[1, frames * hop_size]``."""
         network = self.network
         self.frames = mel.shape[1]
-        x = self.mask(self.conv(self.remember(mel[:, None], 2 * network.pre.half), network.pre))
+        x = self.mask(self.conv(self.remember(mel[:, None], network.pre.reach), network.pre))
         for stage in network.stages:
             x = self.fuse(self.upsample(self.activate(x), stage), stage)
         x = self.finish(self.activate(x, network.last_slope), network.post)
@@ -126,16 +127,19 @@ class Step:
 
     def convolve(self, x, conv: Conv, padding="VALID"):
         with tf.name_scope(conv.name):
-            strides, dilations = [1, 1, conv.stride, 1], [1, 1, conv.dilation, 1]
-            x = tf.nn.conv2d(x, self.kernel(conv), strides=strides, padding=padding, dilations=dilations)
+            x = self.product(x, self.kernel(conv), [1, conv.stride], padding, [1, conv.dilation])
             return tf.nn.bias_add(x, self.deployment.biases[conv.name])
+
+    def product(self, x, kernel, strides: list[int], padding: str, dilations: list[int]):
+        """A convolution without its bias: one operation."""
+        return tf.nn.conv2d(x, kernel, strides, padding, dilations=dilations)
 
     def kernel(self, conv: Conv):
         return self.deployment.kernels[conv.name]
 
     def conv(self, x, conv: Conv):
-        """Convolves a window that reaches ``2 * half`` steps back; the result is ``half`` steps late."""
-        self.delay += conv.half
+        """Convolves a window that begins ``conv.reach`` steps earlier; the result lags by ``conv.delay`` more."""
+        self.delay += conv.delay
         return self.convolve(x, conv)
 
     def remember(self, x, steps: int):
@@ -177,9 +181,9 @@ class Step:
     def fuse(self, x, stage: Stage):
         """The sum over residual blocks (their mean is folded into the next kernel)."""
         start = self.delay
-        lateness = [sum(conv.half for unit in block for conv in unit) for block in stage.blocks]
+        lateness = [sum(conv.delay for unit in block for conv in unit) for block in stage.blocks]
         lags = [max(lateness) - late for late in lateness]
-        past = max(lag + reach(block[0]) for lag, block in zip(lags, stage.blocks, strict=True))
+        past = max(lag + unit_reach(block[0]) for lag, block in zip(lags, stage.blocks, strict=True))
         buffer = self.remember(x, past)
         active = self.activate(buffer)
         outputs = []
@@ -187,23 +191,23 @@ class Step:
             self.delay = start + lag
             x = self.unit(buffer, active, block[0], lag)
             for unit in block[1:]:
-                recent = self.remember(self.mask(x), reach(unit))
+                recent = self.remember(self.mask(x), unit_reach(unit))
                 x = self.unit(recent, self.activate(recent), unit, 0)
             outputs.append(x)
         return self.mask(functools.reduce(self.add, outputs))
 
     def finish(self, x, post: Conv):
-        """The last convolution, several samples a step: ``[1, 1, samples / stride, stride]``."""
-        return self.conv(self.remember(x, 2 * post.half), post)
+        """The last convolution, ``stride`` steps at once: ``[1, 1, steps / stride, stride * samples_per_step]``."""
+        return self.conv(self.remember(x, post.reach), post)
 
     def unit(self, buffer, active, unit: list[Conv], lag: int):
         """A skip and its convolutions, over the steps of a buffer that end ``lag`` before its last one."""
         length = self.frames * self.rate
         end = buffer.shape[2] - lag
-        x = self.conv(window(active, end - length - 2 * unit[0].half, end), unit[0])
+        x = self.conv(window(active, end - length - unit[0].reach, end), unit[0])
         for conv in unit[1:]:
-            x = self.conv(self.remember(self.activate(self.mask(x)), 2 * conv.half), conv)
-        end -= sum(conv.half for conv in unit)
+            x = self.conv(self.remember(self.activate(self.mask(x)), conv.reach), conv)
+        end -= sum(conv.delay for conv in unit)
         return self.add(window(buffer, end - length, end), x)
 
 
@@ -214,9 +218,9 @@ def window(x, begin: int, end: int):
     return tf.slice(x, [0, 0, begin, 0], [x.shape[0], 1, end - begin, x.shape[3]])
 
 
-def reach(unit: list[Conv]) -> int:
+def unit_reach(unit: list[Conv]) -> int:
     """Older steps that a unit needs: its first convolution's, or those of its skip, which waits for them all."""
-    return max(2 * unit[0].half, sum(conv.half for conv in unit))
+    return max(unit[0].reach, sum(conv.delay for conv in unit))
 
 
 class Window(Step):
@@ -226,7 +230,9 @@ class Window(Step):
         super().__init__(deployment, {}, valid)
 
     def conv(self, x, conv):
-        return self.convolve(x, conv, "SAME")
+        if 2 * conv.delay == conv.reach:
+            return self.convolve(x, conv, "SAME")
+        return self.convolve(tf.pad(x, [[0, 0], [0, 0], [conv.reach - conv.delay, conv.delay], [0, 0]]), conv)
 
     def remember(self, x, steps):
         return x
@@ -257,4 +263,4 @@ class Window(Step):
         return self.add(window, x)
 
     def finish(self, x, post):
-        return self.convolve(tf.pad(x, [[0, 0], [0, 0], [post.half, post.half], [0, 0]]), post)
+        return self.convolve(tf.pad(x, [[0, 0], [0, 0], [post.delay, post.delay], [0, 0]]), post)

@@ -51,7 +51,7 @@ class MarkedWindow(StaticWindow):
         return self.found
 
     def finish(self, x, post):
-        x = tf.pad(x, [[0, 0], [0, 0], [post.half, post.half], [0, 0]])
+        x = tf.pad(x, [[0, 0], [0, 0], [post.delay, post.delay], [0, 0]])
         self.found = {}
         for index, (centre, reach) in enumerate(PIECES):
             # A convolution of its own each, for it is its saturation that cuts the piece out. The converter would

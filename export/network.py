@@ -17,18 +17,27 @@ LANES = 16  # float32 numbers in the widest vector register in use; 8 cost about
 
 @dataclass
 class Conv:
-    """A convolution with its norm folded: ``kernel`` ``[taps, channels, filters]`` and ``bias`` ``[filters]``."""
+    """A convolution with its norm folded: ``kernel`` ``[taps, channels, filters]`` and ``bias`` ``[filters]``.
+
+    ``ahead`` is how many later steps an output sees, by default as many as earlier ones.
+    """
 
     name: str
     kernel: np.ndarray
     bias: np.ndarray
     dilation: int = 1
     stride: int = 1
+    ahead: int | None = None
 
     @property
-    def half(self) -> int:
-        """Steps it looks to either side of the ``stride`` steps it advances by."""
-        return (len(self.kernel) - self.stride) * self.dilation // 2
+    def reach(self) -> int:
+        """Steps that it sees beside the ``stride`` ones it advances by: the past that a stream must keep for it."""
+        return (len(self.kernel) - self.stride) * self.dilation
+
+    @property
+    def delay(self) -> int:
+        """How many of them come later: the steps by which its output lags in a stream."""
+        return self.reach // 2 if self.ahead is None else self.ahead
 
 
 @dataclass
@@ -55,6 +64,11 @@ class Network:
     post: Conv
     slope: float = LEAKY_SLOPE
     last_slope: float = LAST_SLOPE
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples that the last convolution makes of a step."""
+        return self.post.kernel.shape[2] // self.post.stride
 
     def convs(self) -> list[Conv]:
         """Every convolution, in the order of the graph."""
@@ -83,9 +97,10 @@ def fold(generator: Generator) -> Network:
         # LeakyReLU is positively homogeneous: the 1/n of the mean passes through it into the next kernel.
         mean = 1.0 / len(mrf.resblocks)
     kernel, bias = _effective(generator.conv_post)
-    phases = math.gcd(generator.audio.hop_size, LANES)
+    samples = generator.hyper_parameters.samples_per_step
+    phases = math.gcd(generator.audio.hop_size // samples, max(1, LANES // samples))
     return Network(
-        pre=Conv("conv_pre", *_effective(generator.conv_pre)),
+        pre=Conv("conv_pre", *_effective(generator.conv_pre), ahead=generator.conv_pre.ahead),
         stages=stages,
         post=Conv("conv_post", phase_kernel(kernel * mean, phases), np.tile(bias, phases), stride=phases),
     )
@@ -111,16 +126,16 @@ def upsampling_kernel(kernel: np.ndarray, rate: int) -> np.ndarray:
 
 
 def phase_kernel(kernel: np.ndarray, phases: int) -> np.ndarray:
-    """A kernel ``[taps, channels, 1]`` as one that makes ``phases`` samples at once, with that stride.
+    """A kernel ``[taps, channels, samples]`` as one that makes ``phases`` steps at once, with that stride.
 
-    A convolution with a single filter leaves all but one lane of a vector unit idle. Filter q is the kernel
-    moved by q steps, with zeros around it: more multiplications, in a quarter of the time.
+    A convolution with a single filter leaves all but one lane of a vector unit idle. Filters q * samples and on are
+    the kernel moved by q steps, with zeros around it: more multiplications, in a quarter of the time.
     """
-    taps, channels, _ = kernel.shape
-    result = np.zeros((taps + phases - 1, channels, phases), np.float32)
+    taps, channels, samples = kernel.shape
+    result = np.zeros((taps + phases - 1, channels, phases, samples), np.float32)
     for phase in range(phases):
-        result[phase : phase + taps, :, phase] = kernel[:, :, 0]
-    return result
+        result[phase : phase + taps, :, phase] = kernel
+    return result.reshape(len(result), channels, phases * samples)
 
 
 def _effective(layer) -> tuple[np.ndarray, np.ndarray]:
@@ -136,4 +151,7 @@ def layer_units(block) -> list[list]:
 
 
 def _unit(name: str, layers: list) -> list[Conv]:
-    return [Conv(f"{name}/conv_{i}", *_effective(layer), layer.dilation) for i, layer in enumerate(layers)]
+    return [
+        Conv(f"{name}/conv_{i}", *_effective(layer), layer.dilation, ahead=layer.ahead)
+        for i, layer in enumerate(layers)
+    ]

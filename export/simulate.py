@@ -69,7 +69,17 @@ class RuntimeStep(RuntimeRanges, Step):
         return with_runtime_range(x, [1, 2, 3])
 
 
-class RuntimeWindow(RuntimeRanges, Window):
+class Differentiable:
+    """A graph to be trained: without oneDNN, TensorFlow has no gradient of a dilated CONV_2D on a CPU.
+
+    Here it is a plain one, of samples as many apart as the dilation says.
+    """
+
+    def product(self, x, kernel, strides, padding, dilations):
+        return tf.nn.convolution(x, kernel, strides, padding, dilations=dilations)
+
+
+class RuntimeWindow(Differentiable, RuntimeRanges, Window):
     """The same for training: segments in batches, with the ranges of chunks of ``chunk_frames``.
 
     A chunk's convolution also reads the end of the chunk before, in its own range; here every step has the range of
@@ -124,6 +134,10 @@ class StaticWindow(RoundedKernels, Window):
         )
 
 
+class TrainedStaticWindow(Differentiable, StaticWindow):
+    """The same for training."""
+
+
 class RuntimeStudent:
     """An ``--int8`` model as distillation teaches it: mels ``[batch, frames, num_mels]`` to ``[batch, samples]``."""
 
@@ -158,7 +172,7 @@ class StaticStudent:
         self.variables = [*deployment.parameters(), self.ranges.stretch]
 
     def __call__(self, mel):
-        return StaticWindow(self.deployment, self.ranges, self.weights, self.exact).run(mel)
+        return TrainedStaticWindow(self.deployment, self.ranges, self.weights, self.exact).run(mel)
 
     @property
     def identity(self) -> str:

@@ -17,6 +17,12 @@ from hifigan_tf.errors import UserError
 # The least magnitude whose logarithm a mel takes, and what silence becomes.
 LOG_FLOOR = 1e-5
 LOG_MIN = math.log(LOG_FLOOR)
+# Of the multi-resolution STFT loss: samples of a window, of a hop and of the FFT, as published, and the least power.
+STFT_RESOLUTIONS = ((600, 120, 1024), (1200, 240, 2048), (240, 50, 512))
+STFT_POWER_FLOOR = 1e-7
+# Taps of the generator's first and last convolution; the first sees at most so many frames ahead, as far as back.
+EDGE_TAPS = 7
+MAX_LOOKAHEAD = EDGE_TAPS // 2
 # In the original's files, without an effect here: num_freq contradicts n_fft, the rest is about its launcher.
 IGNORED_KEYS = ("num_freq", "num_gpus", "num_workers", "dist_config")
 
@@ -106,7 +112,12 @@ class AudioConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """The generator (paper, section 2.2 and appendix A.1)."""
+    """The generator (paper, section 2.2 and appendix A.1), and two options that the paper does not have.
+
+    ``lookahead_frames`` is for low delay: the first convolution sees so many frames ahead and the residual
+    convolutions of the first stage none. None is the paper's generator, where every convolution sees as far ahead as
+    back. ``samples_per_step`` is how many samples the last convolution makes of a step: one in the paper.
+    """
 
     resblock: str
     upsample_rates: tuple[int, ...]
@@ -114,6 +125,8 @@ class GeneratorConfig:
     upsample_initial_channel: int
     resblock_kernel_sizes: tuple[int, ...]
     resblock_dilation_sizes: tuple[tuple[int, ...], ...]
+    lookahead_frames: int | None = None
+    samples_per_step: int = 1
 
     def __post_init__(self):
         require(self.resblock in ("1", "2"), "resblock", self.resblock, 'it must be "1" or "2"')
@@ -157,11 +170,47 @@ class GeneratorConfig:
         )
         for dilations in self.resblock_dilation_sizes:
             _require_integers("resblock_dilation_sizes", dilations, 1)
+        require(
+            self.lookahead_frames is None
+            or (_is_integer(self.lookahead_frames) and 0 <= self.lookahead_frames <= MAX_LOOKAHEAD),
+            "lookahead_frames",
+            self.lookahead_frames,
+            f"it must be a whole number from 0 to {MAX_LOOKAHEAD}, or null for the paper's generator",
+        )
+        _require_integer("samples_per_step", self.samples_per_step, 1)
 
     @property
     def hop_size(self) -> int:
         """Samples that one mel frame becomes."""
-        return math.prod(self.upsample_rates)
+        return math.prod(self.upsample_rates) * self.samples_per_step
+
+    @property
+    def low_delay(self) -> bool:
+        """Whether the first stage does without most of what comes later."""
+        return self.lookahead_frames is not None
+
+    @property
+    def delay_samples(self) -> int:
+        """How many samples later than its frames a stream's audio is complete.
+
+        A sample waits for all that it is made of, which is what its convolutions see ahead: half of their width, but
+        in the first stage of a generator with ``lookahead_frames``; and half of what an upsampling's kernel is longer
+        than its rate.
+        """
+        steps = MAX_LOOKAHEAD if self.lookahead_frames is None else self.lookahead_frames
+        for stage, (rate, kernel) in enumerate(zip(self.upsample_rates, self.upsample_kernel_sizes, strict=True)):
+            steps = steps * rate + (kernel - rate) // 2
+            if stage > 0 or not self.low_delay:
+                steps += self.resblock_reach // 2
+        return (steps + EDGE_TAPS // 2) * self.samples_per_step
+
+    @property
+    def resblock_reach(self) -> int:
+        """Steps from the first to the last that a stage's residual blocks make one of, less one."""
+        return max(
+            sum((size - 1) * (dilation + (self.resblock == "1")) for dilation in dilations)
+            for size, dilations in zip(self.resblock_kernel_sizes, self.resblock_dilation_sizes, strict=True)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,9 +248,14 @@ class DiscriminatorConfig:
 class TrainingConfig:
     """Optimisation (paper, section 3), losses (2.4), and how often a run validates and saves, in steps.
 
-    The learning rate is multiplied by ``lr_decay`` after every epoch, a pass over the training clips. With
-    ``ema_decay`` above 0, which the paper does not have, an exponential moving average of the generator's
-    weights is kept beside it; 0.999 averages over some thousand steps.
+    The learning rate is multiplied by ``lr_decay`` after every epoch, a pass over the training clips, or after every
+    ``lr_decay_steps`` where that is given. A pass takes one segment of a clip for every started
+    ``epoch_clip_seconds``, so that an hour-long recording counts as much as the same hour in pieces; None is the
+    original's pass, one segment of each clip.
+
+    What the paper does not have is off by default. With ``ema_decay`` above 0 an exponential moving average of the
+    generator's weights is kept beside it; 0.999 averages over some thousand steps. ``lambda_stft`` weighs the
+    multi-resolution STFT loss. Before ``discriminator_start_step`` the generator learns without discriminators.
     """
 
     batch_size: int
@@ -210,11 +264,15 @@ class TrainingConfig:
     adam_b2: float = 0.99
     weight_decay: float = 0.01
     lr_decay: float = 0.999
+    lr_decay_steps: int | None = None
+    epoch_clip_seconds: float | None = 15.0
     seed: int = 1234
     segment_size: int
     lambda_adversarial: float = 1.0
     lambda_feature_matching: float = 2.0
     lambda_mel: float = 45.0
+    lambda_stft: float = 0.0
+    discriminator_start_step: int = 0
     ema_decay: float = 0.0
     max_steps: int = 2_500_000
     validation_interval: int = 1000
@@ -240,7 +298,11 @@ class TrainingConfig:
             self.lr_decay,
             "it must be above 0 and at most 1",
         )
-        for key in ("weight_decay", "lambda_adversarial", "lambda_feature_matching", "lambda_mel"):
+        if self.lr_decay_steps is not None:
+            _require_integer("lr_decay_steps", self.lr_decay_steps, 1)
+        if self.epoch_clip_seconds is not None:
+            _require_number("epoch_clip_seconds", self.epoch_clip_seconds, 1)
+        for key in ("weight_decay", "lambda_adversarial", "lambda_feature_matching", "lambda_mel", "lambda_stft"):
             _require_number(key, getattr(self, key), 0)
         require(
             _is_integer(self.seed) and 0 <= self.seed < 2**32,
@@ -258,6 +320,13 @@ class TrainingConfig:
             "validation_clips",
         ):
             _require_integer(key, getattr(self, key), 1)
+        _require_integer("discriminator_start_step", self.discriminator_start_step, 0)
+        require(
+            self.discriminator_start_step <= self.max_steps,
+            "discriminator_start_step",
+            self.discriminator_start_step,
+            f"it must be at most max_steps ({self.max_steps}), where the generator learns alone to the end",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +343,8 @@ class Config:
             self.generator.hop_size == self.audio.hop_size,
             "upsample_rates",
             self.generator.upsample_rates,
-            f"their product is {self.generator.hop_size}, and it must equal hop_size ({self.audio.hop_size})",
+            f"{_product(self.generator)} is {self.generator.hop_size}, and it must equal hop_size "
+            f"({self.audio.hop_size})",
         )
         hop, segment = self.audio.hop_size, self.training.segment_size
         require(
@@ -289,6 +359,13 @@ class Config:
             "segment_size",
             segment,
             f"it must be more than (n_fft - hop_size) / 2 = {padding}, which the mel front end mirrors at either end",
+        )
+        mirrored = max(n_fft for *_, n_fft in STFT_RESOLUTIONS) // 2
+        require(
+            segment > mirrored or not self.training.lambda_stft,
+            "segment_size",
+            segment,
+            f"with lambda_stft it must be more than the {mirrored} samples that the STFT loss mirrors at either end",
         )
 
     @classmethod
@@ -343,6 +420,18 @@ class Config:
     def replace(self, **values) -> "Config":
         """A copy with some flat keys changed, checked anew."""
         return type(self).from_dict({**self.to_dict(), **values})
+
+
+def _product(generator: GeneratorConfig) -> str:
+    steps = generator.samples_per_step
+    return "their product" if steps == 1 else f"their product times samples_per_step ({steps})"
+
+
+def difference(theirs, ours) -> str:
+    """The first key in which two sections of one kind differ, and both values, for messages."""
+    pairs = ((key, getattr(theirs, key), getattr(ours, key)) for key in _names(type(ours)))
+    key, value, wanted = next(pair for pair in pairs if pair[1] != pair[2])
+    return f"{key} is {json.dumps(value)} there, and {json.dumps(wanted)} is asked for"
 
 
 def _sections():

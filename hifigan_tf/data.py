@@ -5,7 +5,8 @@ sees what it would have seen, and nothing about the pipeline needs saving.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -157,9 +158,15 @@ def _file_opener(clips: list[Clip], config: Config):
     return open_file
 
 
-def steps_per_epoch(clips: list[Clip], config: Config) -> int:
-    """Steps that a pass over the clips takes; the learning rate decays once in so many."""
-    return max(1, len(clips) // config.training.batch_size)
+def draws_per_epoch(clips: Sequence[Clip] | Sequence[PackedClip], config: Config) -> list[int]:
+    """How many segments of each clip a pass over them takes: one for every started ``epoch_clip_seconds``."""
+    seconds = config.training.epoch_clip_seconds
+    return [1 if seconds is None else max(1, math.ceil(clip.samples / clip.rate / seconds)) for clip in clips]
+
+
+def steps_per_epoch(clips: Sequence[Clip] | Sequence[PackedClip], config: Config, batch_size: int | None = None) -> int:
+    """Steps that a pass over the clips takes, with batches of ``batch_size``, by default the config's."""
+    return max(1, sum(draws_per_epoch(clips, config)) // (batch_size or config.training.batch_size))
 
 
 def training_batches(
@@ -172,18 +179,19 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Endless ``(mel [batch, frames, num_mels], audio [batch, segment_size])`` from ``first_step`` on.
 
-    One random segment of every clip an epoch, in a new order each; clips shorter than a segment are padded
-    with silence. The mel is that of the segment, as in the original, or cut from the teacher-forced one. Of
+    Random segments of every clip, ``draws_per_epoch`` an epoch, in a new order each; clips shorter than a segment are
+    padded with silence. The mel is that of the segment, as in the original, or cut from the teacher-forced one. Of
     ``parts`` workers, which must divide the batch, number ``part`` gets its slice of every batch and reads no more;
     it comes in the shares of its replicas, of ``replicas`` in all.
     """
     source, hop = Clips(clips, config), config.audio.hop_size
     seed, batch_size, segment = config.training.seed, config.training.batch_size, config.training.segment_size
-    first_epoch, offset = divmod(first_step * batch_size, len(clips))
+    indices = np.repeat(np.arange(len(clips), dtype=np.int32), draws_per_epoch(clips, config))
+    first_epoch, offset = divmod(first_step * batch_size, len(indices))
     front_end = MelSpectrogram.of(config.audio)
 
     def epoch(number):
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(clips)), seed=[seed, number])
+        order = tf.random.experimental.stateless_shuffle(tf.constant(indices), seed=[seed, number])
         return tf.data.Dataset.from_tensor_slices(order)
 
     def random_start(number, positions):

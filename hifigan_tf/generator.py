@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from hifigan_tf.cli import one_line
-from hifigan_tf.config import AudioConfig, GeneratorConfig
+from hifigan_tf.config import EDGE_TAPS, AudioConfig, GeneratorConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.layers import MRF, WeightNormConv1D, WeightNormConv1DTranspose, leaky_relu
 
@@ -18,7 +18,7 @@ LAST_SLOPE = 0.01  # the original's last LeakyReLU has PyTorch's default slope, 
 class Generator(keras.Model):
     """Log-mel ``[batch, frames, num_mels]`` to waveform ``[batch, frames * hop_size, 1]`` in -1 to 1.
 
-    The arguments are the original's hyper-parameters; ``audio`` holds those of the mel front end, so that a
+    The arguments are those of ``GeneratorConfig``; ``audio`` holds those of the mel front end, so that a
     saved model knows what it was trained on. ``Generator.of`` makes one from a config. Raises ``UserError``
     where the arguments do not fit together.
     """
@@ -32,6 +32,8 @@ class Generator(keras.Model):
         resblock_kernel_sizes,
         resblock_dilation_sizes,
         audio: Mapping,
+        lookahead_frames: int | None = None,
+        samples_per_step: int = 1,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -42,21 +44,27 @@ class Generator(keras.Model):
             upsample_initial_channel=upsample_initial_channel,
             resblock_kernel_sizes=tuple(resblock_kernel_sizes),
             resblock_dilation_sizes=tuple(tuple(dilations) for dilations in resblock_dilation_sizes),
+            lookahead_frames=lookahead_frames,
+            samples_per_step=samples_per_step,
         )
         self.audio = AudioConfig(**audio)
         if self.audio.hop_size != self.hyper_parameters.hop_size:
             raise UserError(
                 f"the generator makes {self.hyper_parameters.hop_size} samples of a frame (upsample_rates "
-                f"{list(upsample_rates)}), but hop_size is {self.audio.hop_size}: they must be equal"
+                f"{list(upsample_rates)}, samples_per_step {samples_per_step}), but hop_size is {self.audio.hop_size}: "
+                "they must be equal"
             )
         channels, policy = upsample_initial_channel, self.dtype_policy
-        self.conv_pre = WeightNormConv1D(self.audio.num_mels, channels, 7, dtype=policy)
+        self.conv_pre = WeightNormConv1D(self.audio.num_mels, channels, EDGE_TAPS, ahead=lookahead_frames, dtype=policy)
         self.ups, self.mrfs = [], []
+        ahead = 0 if self.hyper_parameters.low_delay else None  # in the first stage, where steps are longest
         for rate, kernel_size in zip(upsample_rates, upsample_kernel_sizes, strict=True):
             self.ups.append(WeightNormConv1DTranspose(channels, channels // 2, kernel_size, rate, dtype=policy))
             channels //= 2
-            self.mrfs.append(MRF(channels, resblock, resblock_kernel_sizes, resblock_dilation_sizes, dtype=policy))
-        self.conv_post = WeightNormConv1D(channels, 1, 7, dtype=policy)
+            blocks = (resblock, resblock_kernel_sizes, resblock_dilation_sizes)
+            self.mrfs.append(MRF(channels, *blocks, ahead, dtype=policy))
+            ahead = None
+        self.conv_post = WeightNormConv1D(channels, samples_per_step, EDGE_TAPS, dtype=policy)
         self.build()
 
     @classmethod
@@ -79,6 +87,8 @@ class Generator(keras.Model):
         for up, mrf in zip(self.ups, self.mrfs, strict=True):
             x = mrf(up(leaky_relu(x)))
         x = self.conv_post(leaky_relu(x, LAST_SLOPE))
+        if self.hyper_parameters.samples_per_step > 1:
+            x = keras.ops.reshape(x, (keras.ops.shape(x)[0], -1, 1))
         # float32 under mixed precision too: half precision has fewer levels than 16-bit audio.
         return keras.ops.tanh(keras.ops.cast(x, "float32"))
 

@@ -21,10 +21,11 @@ class NormedConv1D(keras.layers.Layer):
     ``[batch, length, channels]`` to ``[batch, ceil(length / stride), filters]`` for odd ``kernel_size``, and
     one more step where the original's symmetric padding of (kernel_size - 1) * dilation / 2 gives one more.
     Kernel and bias start as PyTorch's default does, uniform in ±1 / sqrt(fan_in): the ``init_weights`` of
-    the original has no effect under weight norm.
+    the original has no effect under weight norm. ``ahead`` is how many later steps an output sees, by default as
+    many as earlier ones; where the kernel reaches further, it reaches back.
     """
 
-    def __init__(self, channels, filters, kernel_size, stride=1, dilation=1, groups=1, **kwargs):
+    def __init__(self, channels, filters, kernel_size, stride=1, dilation=1, groups=1, ahead=None, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
         self.filters = filters
@@ -32,6 +33,7 @@ class NormedConv1D(keras.layers.Layer):
         self.stride = stride
         self.dilation = dilation
         self.groups = groups
+        self.ahead = ahead
 
     @property
     def kernel_shape(self) -> tuple[int, int, int]:
@@ -70,7 +72,10 @@ class NormedConv1D(keras.layers.Layer):
 
     def convolve(self, x, kernel):
         """``x`` by this kernel, without the bias."""
-        padding = (self.kernel_size - 1) * self.dilation // 2
+        reach = (self.kernel_size - 1) * self.dilation
+        padding = reach // 2
+        if self.ahead is not None:
+            x, padding = keras.ops.pad(x, [[0, 0], [reach - self.ahead, self.ahead], [0, 0]]), 0
         kernel = keras.ops.cast(kernel, self.compute_dtype)
         return convolution(x, kernel, self.stride, self.dilation, self.groups, padding)
 
@@ -194,14 +199,16 @@ class SpectralNormConv1D(NormedConv1D):
 
 
 class ResBlock1(keras.layers.Layer):
-    """Pairs of a dilated and a plain convolution, each pair with a skip: ``[batch, length, channels]`` kept."""
+    """Pairs of a dilated and a plain convolution, each pair with a skip: ``[batch, length, channels]`` kept.
 
-    def __init__(self, channels, kernel_size, dilations, **kwargs):
+    ``ahead`` is how many later steps each convolution sees, by default as many as earlier ones.
+    """
+
+    def __init__(self, channels, kernel_size, dilations, ahead=None, **kwargs):
         super().__init__(**kwargs)
-        self.convs1 = [
-            WeightNormConv1D(channels, channels, kernel_size, dilation=d, dtype=self.dtype_policy) for d in dilations
-        ]
-        self.convs2 = [WeightNormConv1D(channels, channels, kernel_size, dtype=self.dtype_policy) for _ in dilations]
+        size, settings = (channels, channels, kernel_size), {"ahead": ahead, "dtype": self.dtype_policy}
+        self.convs1 = [WeightNormConv1D(*size, dilation=dilation, **settings) for dilation in dilations]
+        self.convs2 = [WeightNormConv1D(*size, **settings) for _ in dilations]
 
     def build(self, input_shape=None):
         for conv in self.convs1 + self.convs2:
@@ -215,13 +222,12 @@ class ResBlock1(keras.layers.Layer):
 
 
 class ResBlock2(keras.layers.Layer):
-    """Dilated convolutions, each with a skip: ``[batch, length, channels]`` kept."""
+    """Dilated convolutions, each with a skip: ``[batch, length, channels]`` kept. ``ahead`` as in ``ResBlock1``."""
 
-    def __init__(self, channels, kernel_size, dilations, **kwargs):
+    def __init__(self, channels, kernel_size, dilations, ahead=None, **kwargs):
         super().__init__(**kwargs)
-        self.convs = [
-            WeightNormConv1D(channels, channels, kernel_size, dilation=d, dtype=self.dtype_policy) for d in dilations
-        ]
+        size, settings = (channels, channels, kernel_size), {"ahead": ahead, "dtype": self.dtype_policy}
+        self.convs = [WeightNormConv1D(*size, dilation=dilation, **settings) for dilation in dilations]
 
     def build(self, input_shape=None):
         for conv in self.convs:
@@ -235,13 +241,16 @@ class ResBlock2(keras.layers.Layer):
 
 
 class MRF(keras.layers.Layer):
-    """Multi-receptive-field fusion: the mean over residual blocks of several kernel sizes (section 2.2)."""
+    """Multi-receptive-field fusion: the mean over residual blocks of several kernel sizes (section 2.2).
 
-    def __init__(self, channels, resblock, kernel_sizes, dilation_sizes, **kwargs):
+    ``ahead`` as in ``ResBlock1``.
+    """
+
+    def __init__(self, channels, resblock, kernel_sizes, dilation_sizes, ahead=None, **kwargs):
         super().__init__(**kwargs)
         block = {"1": ResBlock1, "2": ResBlock2}[resblock]
         self.resblocks = [
-            block(channels, kernel_size, dilations, dtype=self.dtype_policy)
+            block(channels, kernel_size, dilations, ahead, dtype=self.dtype_policy)
             for kernel_size, dilations in zip(kernel_sizes, dilation_sizes, strict=True)
         ]
 

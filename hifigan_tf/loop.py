@@ -22,7 +22,7 @@ from hifigan_tf.waiting import TimedBatches
 log = logging.getLogger(__name__)
 
 SHOWN_CLIPS = 3  # validation clips whose sound and picture go to TensorBoard
-MEASURED = ("log_mel_l1", "pesq_wb")  # in validation
+MEASURED = ("log_mel_l1", "stft_distance", "pesq_wb")  # in validation
 
 
 class StopRequest:
@@ -102,7 +102,8 @@ def train(
                     raise UserError(_diverged(f"{name} is {value} at step {step}", folder))
             progress.set_description("training", refresh=False)
             progress.set_postfix_str(
-                " ".join(f"{short}={scalars[name]:.3f}" for short, name in _SHORT.items()), refresh=False
+                " ".join(f"{short}={scalars[name]:.3f}" for short, name in _SHORT.items() if name in scalars),
+                refresh=False,
             )
             progress.update()
             stopped = total(request.received is not None) > 0

@@ -5,6 +5,8 @@ Every loss is computed in float32, whatever the models compute in.
 
 import keras
 
+from hifigan_tf.config import STFT_POWER_FLOOR, STFT_RESOLUTIONS
+
 
 def _float32(x):
     return keras.ops.cast(x, "float32")
@@ -50,3 +52,28 @@ def feature_matching_loss(real, generated):
 def mel_loss(real, generated):
     """Mean absolute difference of two log-mels ``[batch, frames, num_mels]`` (equation 3)."""
     return keras.ops.mean(keras.ops.abs(_float32(real) - _float32(generated)))
+
+
+def stft_loss(real, generated):
+    """Multi-resolution STFT loss of two audio batches ``[batch, samples]`` (Yamamoto, Song and Kim, 2020).
+
+    The mean over three resolutions of the spectral convergence, which weighs loud parts, and the mean absolute
+    difference of the log-magnitudes, natural logarithm, which weighs all alike (equations 4 to 6). Audio must be
+    longer than half of the longest FFT, 1,024 samples.
+    """
+    ops, total = keras.ops, 0.0
+    for resolution in STFT_RESOLUTIONS:
+        magnitudes = [_magnitude(_float32(audio), *resolution) for audio in (real, generated)]
+        convergence = _norm(magnitudes[0] - magnitudes[1]) / _norm(magnitudes[0])
+        total += convergence + ops.mean(ops.abs(ops.log(magnitudes[0]) - ops.log(magnitudes[1])))
+    return total / len(STFT_RESOLUTIONS)
+
+
+def _norm(x):
+    # With a gradient at zero too, where both are silent.
+    return keras.ops.sqrt(keras.ops.sum(keras.ops.square(x)) + STFT_POWER_FLOOR)
+
+
+def _magnitude(audio, window: int, hop: int, n_fft: int):
+    real, imaginary = keras.ops.stft(audio, window, hop, n_fft)
+    return keras.ops.sqrt(keras.ops.maximum(keras.ops.square(real) + keras.ops.square(imaginary), STFT_POWER_FLOOR))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hifigan_tf.audio import SILENCE, resample
+from hifigan_tf.config import STFT_POWER_FLOOR, STFT_RESOLUTIONS
 
 if TYPE_CHECKING:
     from hifigan_tf.mel import MelSpectrogram
@@ -26,6 +27,7 @@ class Metric(NamedTuple):
 METRICS = {
     "log_mel_l1": Metric("log-mel L1", "", 4, "lower", ""),
     "mcd_db": Metric("MCD", "dB", 2, "lower", "the config has a single mel band"),
+    "stft_distance": Metric("STFT distance", "", 4, "lower", "silent, or shorter than 1,025 samples"),
     "pesq_wb": Metric("PESQ-WB", "", 3, "higher", "no utterance found, or shorter than 0.25 s"),
     "stoi": Metric("STOI", "", 4, "higher", "less than 0.4 s of speech"),
     "f0_rmse_hz": Metric("F0 RMSE", "Hz", 2, "lower", "no frame is voiced in both"),
@@ -66,6 +68,8 @@ def evaluate_pair(
         mels = [mel_spectrogram(audio, front_end) for audio in pair]
         values["log_mel_l1"] = log_mel_l1(*mels)
         values["mcd_db"] = mel_cepstral_distortion(*mels)
+    if "stft_distance" in wanted:
+        values["stft_distance"] = stft_distance(*pair)
     if "stoi" in wanted:
         values["stoi"] = stoi(*pair, rate)
     if "pesq_wb" in wanted:
@@ -109,6 +113,27 @@ def mel_cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> flo
     cosines = np.cos(np.pi * np.outer(np.arange(bands) + 0.5, order) / bands)
     difference = 2 / bands * (np.asarray(reference, np.float64) - generated) @ cosines
     return float(10 / math.log(10) * np.mean(np.sqrt(2 * np.sum(difference**2, axis=-1))))
+
+
+def stft_distance(reference: np.ndarray, generated: np.ndarray) -> float | None:
+    """Multi-resolution STFT distance of two recordings ``[samples]``: what ``losses.stft_loss`` trains on.
+
+    The mean over three resolutions of the spectral convergence and the mean absolute difference of the
+    log-magnitudes (Yamamoto, Song and Kim, 2020, "Parallel WaveGAN", equations 4 to 6), of the whole recording. None
+    where the reference is silent, or shorter than half of the longest FFT.
+    """
+    import librosa
+
+    if len(reference) <= max(n_fft for *_, n_fft in STFT_RESOLUTIONS) // 2 or np.abs(reference).max() < SILENCE:
+        return None
+    total = 0.0
+    for window, hop, n_fft in STFT_RESOLUTIONS:
+        settings = {"n_fft": n_fft, "hop_length": hop, "win_length": window, "pad_mode": "reflect"}
+        spectra = [np.abs(librosa.stft(audio, **settings)) for audio in (reference, generated)]
+        original, other = (np.sqrt(np.maximum(np.square(spectrum), STFT_POWER_FLOOR)) for spectrum in spectra)
+        total += np.linalg.norm(original - other) / np.linalg.norm(original)
+        total += np.mean(np.abs(np.log(original) - np.log(other)))
+    return float(total / len(STFT_RESOLUTIONS))
 
 
 def pesq_installed() -> bool:

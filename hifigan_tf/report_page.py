@@ -43,7 +43,8 @@ CHARTS = [
         "Adversarial loss", ("loss/adversarial",), "Of the generator, summed over the sub-discriminators, unweighted."
     ),
     Chart("Feature matching loss", ("loss/feature_matching",), "Summed over all feature maps, unweighted."),
-    Chart("Generator loss", ("loss/generator",), "The weighted sum of the three."),
+    Chart("STFT loss", ("loss/stft",), "Multi-resolution STFT loss of the segments, unweighted."),
+    Chart("Generator loss", ("loss/generator",), "The weighted sum of the above."),
     Chart("Discriminator loss", ("loss/discriminator",), "Summed over the sub-discriminators."),
     Chart(
         "Accuracy of the discriminators",
@@ -300,13 +301,18 @@ def _config(config: Config) -> str:
     essentials = {
         "audio": f"{config.audio.sampling_rate:,} Hz, {config.audio.num_mels} mels, hop {config.audio.hop_size}",
         "generator": f"resblock {generator.resblock}, {generator.upsample_initial_channel} channels, "
-        f"upsampling {_listed(generator.upsample_rates)}",
+        f"upsampling {_listed(generator.upsample_rates)}, {generator.samples_per_step} samples a step",
+        "delay as a stream": f"{1000 * generator.delay_samples / config.audio.sampling_rate:.1f} ms, "
+        + ("half of every kernel ahead" if not generator.low_delay else f"{generator.lookahead_frames} frames ahead"),
         "discriminators": f"periods {_listed(discriminators.mpd_periods)}, {discriminators.msd_scales} scales, "
         f"{discriminators.discriminator_channels} channels",
         "batch": f"{training.batch_size} × {training.segment_size:,} samples",
-        "learning rate": f"{training.learning_rate:g}, × {training.lr_decay:g} an epoch",
+        "learning rate": f"{training.learning_rate:g}, × {training.lr_decay:g} "
+        + (f"every {training.lr_decay_steps:,} steps" if training.lr_decay_steps else "an epoch"),
         "loss weights": f"adversarial {training.lambda_adversarial:g}, "
-        f"feature matching {training.lambda_feature_matching:g}, mel {training.lambda_mel:g}",
+        f"feature matching {training.lambda_feature_matching:g}, mel {training.lambda_mel:g}, "
+        f"STFT {training.lambda_stft:g}",
+        "discriminators learn": f"from step {training.discriminator_start_step:,} on",
         "moving average": f"decay {training.ema_decay:g}" if training.ema_decay else "none",
     }
     rows = "".join(f"<dt>{key}</dt><dd>{escape(value)}</dd>" for key, value in essentials.items())

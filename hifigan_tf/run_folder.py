@@ -1,6 +1,7 @@
 """A run folder: the config, rotating checkpoints, the generator as .keras files, the logs.
 
     runs/<name>/config.json
+                history.json                    batch size and learning rate, from which step on
                 last.keras  best.keras          the generator, for vocode and export
                 ema.keras                       its moving average, where the config asks for one
                 checkpoints/step-00001000/      everything that resuming needs, the newest few
@@ -10,6 +11,7 @@ A checkpoint is written into a hidden folder and renamed when it is whole, and r
 deleted, so that whatever is called step-… is whole; what a killed process left behind is removed by the next.
 """
 
+import json
 import logging
 import os
 import shutil
@@ -19,7 +21,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from hifigan_tf.cli import one_line
-from hifigan_tf.config import Config
+from hifigan_tf.config import Config, difference
 from hifigan_tf.errors import UserError
 from hifigan_tf.events import Events
 from hifigan_tf.files import atomic_path, write_bytes
@@ -28,8 +30,11 @@ from hifigan_tf.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
-# May change between the sessions of a run: they touch neither the networks nor what a step computes.
+# May change between the sessions of a run, with a line that says so.
+TOLD_KEYS = ("batch_size", "learning_rate")
+# So may these, which touch neither the networks nor what a step computes.
 FREE_KEYS = {
+    *TOLD_KEYS,
     "max_steps",
     "validation_interval",
     "checkpoint_interval",
@@ -53,24 +58,60 @@ class RunFolder:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.config = self.path / "config.json"
+        self.history = self.path / "history.json"
         self.last = self.path / "last.keras"
         self.best = self.path / "best.keras"
         self.ema = self.path / "ema.keras"
         self.checkpoints = self.path / "checkpoints"
         self.logs = self.path / "logs"
 
-    def prepare(self, config: Config) -> None:
-        """Makes the folder and writes its config. Raises ``UserError`` when it holds a run of another config."""
-        if self.config.is_file() and self.saved():
-            ours, theirs = config.to_dict(), Config.load(self.config).to_dict()
-            for key in ours:
-                if key not in FREE_KEYS and ours[key] != theirs[key]:
-                    raise UserError(
-                        f"{self.path} holds a run with {key} = {theirs[key]!r}, and {ours[key]!r} is asked for: "
-                        "choose another --run-dir, or the run's own config.json"
-                    )
+    def going_on(self, config: Config) -> tuple[Config, list[dict]]:
+        """The config with which a run goes on when ``config`` is asked for, and its sessions.
+
+        Passes over the clips are counted as in the run, whose config does not say how where it began before there was
+        a choice. A session is ``{"step", "batch_size", "learning_rate"}``, the step from which on these hold. Raises
+        ``UserError`` when the folder holds a run of another config.
+        """
+        session = {"step": 0, **{key: getattr(config.training, key) for key in TOLD_KEYS}}
+        if not (self.config.is_file() and self.saved()):
+            return config, [session]
+        theirs = {"epoch_clip_seconds": None, **json.loads(self.config.read_text(encoding="utf-8"))}
+        config = config.replace(epoch_clip_seconds=theirs["epoch_clip_seconds"])
+        ours, theirs = config.to_dict(), Config.load(self.config).to_dict()
+        for key in ours:
+            if key not in {*FREE_KEYS, "epoch_clip_seconds"} and ours[key] != theirs[key]:
+                raise UserError(
+                    f"{self.path} holds a run with {key} = {theirs[key]!r}, and {ours[key]!r} is asked for: "
+                    "choose another --run-dir, or the run's own config.json"
+                )
+        sessions = self._sessions() or [{"step": 0, **{key: theirs[key] for key in TOLD_KEYS}}]
+        session["step"] = int(self.saved()[-1].name.removeprefix(PREFIX))
+        if any(sessions[-1][key] != session[key] for key in TOLD_KEYS):
+            sessions.append(session)
+        return config, sessions
+
+    def _sessions(self) -> list[dict]:
+        """What ``history.json`` holds; none where there is no such file yet."""
+        if not self.history.is_file():
+            return []
+        try:
+            sessions = json.loads(self.history.read_text(encoding="utf-8"))
+            return [{key: session[key] for key in ("step", *TOLD_KEYS)} for session in sessions]
+        except (ValueError, TypeError, KeyError):
+            raise UserError(
+                f"{self.history} is damaged: remove it, and the learning rate decays as if nothing had changed"
+            ) from None
+
+    def prepare(self, config: Config, sessions: list[dict]) -> None:
+        """Makes the folder, writes config and sessions as ``going_on`` gives them, and tells what has changed."""
         self.checkpoints.mkdir(parents=True, exist_ok=True)
+        if sessions != (self._sessions() or sessions[:1]):
+            before, now = sessions[-2:]
+            for key in TOLD_KEYS:
+                if before[key] != now[key]:
+                    log.info("%s is %g from step %d on, it was %g", key, now[key], now["step"], before[key])
         write_bytes(self.config, config.dumps().encode())
+        write_bytes(self.history, (json.dumps(sessions, indent=1) + "\n").encode())
         for left_behind in self.checkpoints.glob(f"{HIDDEN}*"):
             shutil.rmtree(left_behind)
         for file in (self.last, self.best, self.ema):
@@ -166,10 +207,11 @@ class RunFolder:
             raise UserError(f"{self.path} holds no checkpoint: give a run folder that has trained, or a .keras file")
         theirs = Config.load(self.config)
         for section in NETWORK_SECTIONS:
-            if getattr(theirs, section) != getattr(trainer.config, section):
+            there, here = getattr(theirs, section), getattr(trainer.config, section)
+            if there != here:
                 raise UserError(
-                    f"{self.path} holds networks of another config ({section}): train with {self.config}, or another "
-                    "that differs in training alone"
+                    f"{self.path} holds networks of another config ({section}: {difference(there, here)}): train with "
+                    f"{self.config}, or another that differs in training alone"
                 )
         try:
             reader = tf.train.Checkpoint(**_networks(trainer)).read(str(saved[-1] / "checkpoint"))

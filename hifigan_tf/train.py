@@ -1,11 +1,12 @@
 """``python -m hifigan_tf.train``: trains HiFi-GAN, or goes on where the same command stopped."""
 
 import logging
+import math
 import zlib
 from pathlib import Path
 
 from hifigan_tf import cli
-from hifigan_tf.config import Config
+from hifigan_tf.config import Config, TrainingConfig, difference
 from hifigan_tf.distribution import STRATEGIES, check_batch, make_strategy, total, workers_of
 from hifigan_tf.errors import UserError
 from hifigan_tf.shipped import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
@@ -88,12 +89,14 @@ def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
     from hifigan_tf.data import check_clips, steps_per_epoch
     from hifigan_tf.generator import load_generator
     from hifigan_tf.loop import train
+    from hifigan_tf.optimizer import Pace
     from hifigan_tf.run_folder import RunFolder
     from hifigan_tf.trainer import Trainer
 
     folder = RunFolder(run_dir)
+    config, sessions = folder.going_on(config)
     if workers.is_chief:
-        folder.prepare(config)
+        folder.prepare(config, sessions)
     training_paths, validation_paths = paths
     clips = check_clips(training_paths, config, mel_folder)
     if validation_paths:
@@ -101,10 +104,15 @@ def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
     else:
         clips, held_out = hold_out(clips, args.data)
     log.info("%d clips to train on, %d held out; run folder %s", len(clips), len(held_out), run_dir)
+    delay = config.generator.delay_samples
+    log.info("a stream will lag by %d samples, %.1f ms", delay, 1000 * delay / config.audio.sampling_rate)
 
-    trainer = Trainer(
-        config, steps_per_epoch(clips, config), args.mixed_precision, args.accumulate_steps, jit_compile=args.xla
-    )
+    paces = [
+        Pace(one["step"], config.training.lr_decay_steps or steps_per_epoch(clips, config, one["batch_size"]))
+        for one in sessions
+    ]
+    warn_of_a_vanishing_rate(config.training, paces[-1].decay_steps)
+    trainer = Trainer(config, paces, args.mixed_precision, args.accumulate_steps, jit_compile=args.xla)
     restored = folder.restore(trainer, put_damaged_aside=workers.is_chief)
     if restored:
         log.info("resumed from %s", restored)
@@ -128,6 +136,22 @@ def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
         best = float(trainer.best_mel_error.numpy())
         log.info("run folder %s: best.keras has log-mel L1 %.4f", run_dir, best)
     return code
+
+
+def warn_of_a_vanishing_rate(training: TrainingConfig, decay_steps: int) -> None:
+    """A warning where the learning rate falls to a hundredth long before the end."""
+    if training.lr_decay == 1:
+        return
+    step = round(decay_steps * math.log(0.01) / math.log(training.lr_decay))
+    if step < training.max_steps / 10:
+        log.warning(
+            "warning: the learning rate falls to a hundredth by step %d of %d (lr_decay %g every %d steps): little is "
+            "learnt after that; set lr_decay_steps, or an lr_decay nearer to 1",
+            step,
+            training.max_steps,
+            training.lr_decay,
+            decay_steps,
+        )
 
 
 def _config(args) -> tuple[Config, str]:
@@ -213,10 +237,12 @@ def set_up_tensorflow(deterministic: bool = False) -> None:
 
 
 def _copy_generator(source, target, path: Path) -> None:
-    if source.hyper_parameters != target.hyper_parameters or source.audio != target.audio:
-        raise UserError(
-            f"--initial-checkpoint {path} is a generator of another config: train with the config it was made with"
-        )
+    for theirs, ours in ((source.hyper_parameters, target.hyper_parameters), (source.audio, target.audio)):
+        if theirs != ours:
+            raise UserError(
+                f"--initial-checkpoint {path} is a generator of another config ({difference(theirs, ours)}): train "
+                "with the config it was made with"
+            )
     target.set_weights(source.get_weights())
 
 

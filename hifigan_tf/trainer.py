@@ -1,5 +1,7 @@
 """The GAN step (paper, sections 2.3 and 2.4) as one ``tf.function``, and what validation needs."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,17 +9,25 @@ import tensorflow as tf
 from hifigan_tf.config import Config, TrainingConfig
 from hifigan_tf.discriminators import make_discriminators
 from hifigan_tf.generator import Generator
-from hifigan_tf.losses import accuracy, adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
+from hifigan_tf.losses import (
+    accuracy,
+    adversarial_loss,
+    discriminator_loss,
+    feature_matching_loss,
+    mel_loss,
+    stft_loss,
+)
 from hifigan_tf.mel import MelSpectrogram
-from hifigan_tf.optimizer import AdamW
+from hifigan_tf.optimizer import AdamW, Pace, SteppedDecay
 
 
 class Trainer:
     """The networks, their two optimisers and the step that trains them.
 
     ``mixed_precision`` is None, "bfloat16" or "float16" (with loss scaling). ``epoch_steps`` is the number of
-    steps after which the learning rate decays. ``accumulate_steps`` is the number of batches whose gradients make
-    an update. ``jit_compile`` compiles the step with XLA. ``average`` is the moving average of the generator, or None.
+    steps after which the learning rate decays, or the paces of a run in which it has changed. ``accumulate_steps`` is
+    the number of batches whose gradients make an update. ``jit_compile`` compiles the step with XLA. ``average`` is the
+    moving average of the generator, or None.
 
     It is made, and its step runs, within the current ``tf.distribute`` strategy, whose replicas share the batch.
     """
@@ -25,7 +35,7 @@ class Trainer:
     def __init__(
         self,
         config: Config,
-        epoch_steps: int,
+        epoch_steps: int | Sequence[Pace],
         mixed_precision: str | None = None,
         accumulate_steps: int = 1,
         jit_compile: bool = False,
@@ -33,7 +43,9 @@ class Trainer:
         keras.utils.set_random_seed(config.training.seed)
         self.config = config
         self.strategy = tf.distribute.get_strategy()
-        self.train_step = tf.function(self._train_step, reduce_retracing=True, autograph=False, jit_compile=jit_compile)
+        settings = {"reduce_retracing": True, "autograph": False, "jit_compile": jit_compile}
+        self._step_alone = tf.function(self._generator_step, **settings)
+        self._step_of_both = tf.function(self._adversarial_step, **settings)
         policy = keras.DTypePolicy(f"mixed_{mixed_precision}" if mixed_precision else "float32")
         self.generator = Generator.of(config.generator, config.audio, dtype=policy)
         averaged = config.training.ema_decay > 0
@@ -43,8 +55,8 @@ class Trainer:
         self.step = keras.Variable(0, dtype="int64", trainable=False, name="step")
         self.best_mel_error = keras.Variable(np.inf, dtype="float32", trainable=False, name="best_mel_error")
         self.generator_optimizer, self.discriminator_optimizer = (
-            make_optimizer(config.training, epoch_steps, accumulate_steps, loss_scaling=mixed_precision == "float16")
-            for _ in range(2)
+            make_optimizer(config.training, epoch_steps, first_step, accumulate_steps, mixed_precision == "float16")
+            for first_step in (0, config.training.discriminator_start_step)
         )
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator_variables)
@@ -69,28 +81,47 @@ class Trainer:
         judgements = [one for model in self.discriminators for one in model(audio, training=True, batches=batches)]
         return [one.logits for one in judgements], [one.features for one in judgements]
 
-    def _train_step(self, mel, audio) -> dict:
+    def train_step(self, mel, audio) -> dict:
         """One step on mel ``[batch, frames, num_mels]`` and audio ``[batch, samples]``, and its scalars.
 
         These are the unweighted losses ``loss/…``, ``gradient_norm/…`` of both sides, and ``accuracy/…`` of every
         sub-discriminator, means over the replicas. The discriminators learn first, and the generator is judged by
-        what they have become.
+        what they have become. Before ``discriminator_start_step`` the generator learns alone, and there are the
+        losses and the norm of its own.
         """
-        scalars = self.strategy.run(self._replica_step, (mel, audio))
+        alone = int(self.step.numpy()) < self.config.training.discriminator_start_step
+        return (self._step_alone if alone else self._step_of_both)(mel, audio)
+
+    def _generator_step(self, mel, audio) -> dict:
+        return self._finish_step(self.strategy.run(self._replica_generator_step, (mel, audio)))
+
+    def _adversarial_step(self, mel, audio) -> dict:
+        return self._finish_step(self.strategy.run(self._replica_adversarial_step, (mel, audio)))
+
+    def _finish_step(self, scalars: dict) -> dict:
         self.step.assign_add(1)
         if self.average:
             self._update_average()
         mean = tf.distribute.ReduceOp.MEAN
         return {name: self.strategy.reduce(mean, value, axis=None) for name, value in scalars.items()}
 
-    def _replica_step(self, mel, audio) -> dict:
+    def _replica_generator_step(self, mel, audio) -> dict:
+        """The generator's step without discriminators, on one replica's share of the batch."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self._generator_tensors)
+            loss = self._spectral_losses(audio, self.generator(mel, training=True))
+            total = self._total(loss)
+            scaled = self.generator_optimizer.scale_loss(total / self.strategy.num_replicas_in_sync)
+        return {**loss, "loss/generator": total, **self._update_generator(tape, total, scaled)}
+
+    def _replica_adversarial_step(self, mel, audio) -> dict:
         """The step on one replica's share of the batch; the optimisers add up the gradients of all."""
-        training, replicas = self.config.training, self.strategy.num_replicas_in_sync
+        replicas = self.strategy.num_replicas_in_sync
         real = audio[..., None]
         # Every tape watches only what it is asked about, so no gradient is computed to be thrown away.
         generator_tape = tf.GradientTape(watch_accessed_variables=False)
         with generator_tape:
-            generator_tape.watch([variable.value for variable in self.generator.trainable_variables])
+            generator_tape.watch(self._generator_tensors)
             generated = self.generator(mel, training=True)
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -111,17 +142,37 @@ class Trainer:
             generated_logits, generated_features = self.judge(generated)
             loss["loss/adversarial"] = adversarial_loss(generated_logits)
             loss["loss/feature_matching"] = feature_matching_loss(real_features, generated_features)
-            loss["loss/mel"] = mel_loss(self.loss_front_end(audio), self.loss_front_end(generated[..., 0]))
-            total = (
-                training.lambda_adversarial * loss["loss/adversarial"]
-                + training.lambda_feature_matching * loss["loss/feature_matching"]
-                + training.lambda_mel * loss["loss/mel"]
-            )
+            loss |= self._spectral_losses(audio, generated)
+            total = self._total(loss)
             scaled = self.generator_optimizer.scale_loss(total / replicas)
-        gradients = generator_tape.gradient(scaled, [variable.value for variable in self.generator.trainable_variables])
+        return {**loss, "loss/generator": total, **judged, **self._update_generator(generator_tape, total, scaled)}
+
+    @property
+    def _generator_tensors(self) -> list:
+        return [variable.value for variable in self.generator.trainable_variables]
+
+    def _spectral_losses(self, audio, generated) -> dict:
+        """The losses that compare spectra of audio ``[batch, samples]`` and generated ``[batch, samples, 1]``."""
+        generated = generated[..., 0]
+        loss = {"loss/mel": mel_loss(self.loss_front_end(audio), self.loss_front_end(generated))}
+        if self.config.training.lambda_stft:
+            loss["loss/stft"] = stft_loss(audio, generated)
+        return loss
+
+    def _total(self, loss: dict):
+        """The generator's loss: the weighted sum of those there are."""
+        weights = self.config.training
+        parts = [
+            getattr(weights, f"lambda_{name}") * loss[f"loss/{name}"]
+            for name in ("adversarial", "feature_matching", "mel", "stft")
+            if f"loss/{name}" in loss
+        ]
+        return sum(parts[1:], start=parts[0])
+
+    def _update_generator(self, tape: tf.GradientTape, total, scaled) -> dict:
+        gradients = tape.gradient(scaled, self._generator_tensors)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
-        judged["gradient_norm/generator"] = tf.linalg.global_norm(gradients) * total / scaled
-        return {**loss, "loss/generator": total, **judged}
+        return {"gradient_norm/generator": tf.linalg.global_norm(gradients) * total / scaled}
 
     def _update_average(self) -> None:
         # A short memory at first: the average leaves the beginner's weights behind.
@@ -143,14 +194,19 @@ class Trainer:
         return (self.average if average else self.generator)(mel, training=False)[..., 0]
 
 
-def make_optimizer(training: TrainingConfig, epoch_steps: int, accumulate_steps: int = 1, loss_scaling: bool = False):
-    """The original's AdamW, its rate decaying after every epoch, with an update every ``accumulate_steps`` steps."""
-    schedule = keras.optimizers.schedules.ExponentialDecay(
-        training.learning_rate,
-        decay_steps=max(1, epoch_steps // accumulate_steps),
-        decay_rate=training.lr_decay,
-        staircase=True,
-    )
+def make_optimizer(
+    training: TrainingConfig,
+    epoch_steps: int | Sequence[Pace],
+    first_step: int = 0,
+    accumulate_steps: int = 1,
+    loss_scaling: bool = False,
+):
+    """The original's AdamW, its rate decaying, with an update every ``accumulate_steps`` steps from ``first_step`` on.
+
+    ``epoch_steps`` as in ``Trainer``.
+    """
+    paces = [Pace(0, epoch_steps)] if isinstance(epoch_steps, int) else epoch_steps
+    schedule = SteppedDecay(training.learning_rate, training.lr_decay, paces, first_step, accumulate_steps)
     optimizer = AdamW(
         learning_rate=schedule,
         beta_1=training.adam_b1,

@@ -15,23 +15,23 @@ from typing import Protocol
 
 import numpy as np
 
-from hifigan_tf.config import GeneratorConfig
+from hifigan_tf.config import EDGE_TAPS, MAX_LOOKAHEAD, GeneratorConfig
 
 
 def margin_frames(generator: GeneratorConfig) -> int:
     """Frames that a sample's receptive field reaches to either side, at most.
 
-    From the waveform back to the mel: a convolution adds its half width; an upsampling of kernel k and rate
-    u reads (k + u) / 2 - 1 finer steps to the left at most, and fewer to the right.
+    From the waveform back to the mel, on the left, where it reaches further: a convolution adds its half width, or
+    all of it where it sees nothing ahead; an upsampling of kernel k and rate u reads (k + u) / 2 - 1 finer steps at
+    most.
     """
-    reach = 3  # conv_post has 7 taps
-    for rate, kernel in zip(generator.upsample_rates[::-1], generator.upsample_kernel_sizes[::-1], strict=True):
-        reach += max(
-            sum((size - 1) // 2 * (dilation + (generator.resblock == "1")) for dilation in dilations)
-            for size, dilations in zip(generator.resblock_kernel_sizes, generator.resblock_dilation_sizes, strict=True)
-        )
+    reach = EDGE_TAPS // 2
+    stages = zip(generator.upsample_rates, generator.upsample_kernel_sizes, strict=True)
+    for stage, (rate, kernel) in reversed(list(enumerate(stages))):
+        reach += generator.resblock_reach // (1 if stage == 0 and generator.low_delay else 2)
         reach = -(-(reach + (kernel + rate) // 2 - 1) // rate)
-    return reach + 3  # conv_pre has 7 taps
+    ahead = MAX_LOOKAHEAD if generator.lookahead_frames is None else generator.lookahead_frames
+    return reach + EDGE_TAPS - 1 - ahead
 
 
 class WindowModel(Protocol):

@@ -16,7 +16,7 @@ from hifigan_tf import data, decoding
 from hifigan_tf.audio import normalize, read_audio, resample
 from hifigan_tf.clip_lists import find_files, hold_out, read_file_list
 from hifigan_tf.config import LOG_MIN
-from hifigan_tf.data import check_clips, steps_per_epoch, training_batches, validation_clips
+from hifigan_tf.data import Clip, check_clips, draws_per_epoch, steps_per_epoch, training_batches, validation_clips
 from hifigan_tf.decoding import Decoder
 from hifigan_tf.errors import UserError
 from hifigan_tf.mel import MelSpectrogram
@@ -266,7 +266,27 @@ def test_every_clip_comes_once_an_epoch_in_a_new_order(tmp_path, tiny, batch_siz
 
 @pytest.mark.parametrize(("clips", "batch_size", "steps"), [(5, 2, 2), (4, 2, 2), (3, 7, 1), (1, 1, 1)])
 def test_an_epoch_has_the_steps_that_a_pass_takes(tiny, clips, batch_size, steps):
-    assert steps_per_epoch([None] * clips, tiny.replace(batch_size=batch_size)) == steps
+    words = [Clip(Path("word.wav"), 8000, 8000, None)] * clips
+    assert steps_per_epoch(words, tiny.replace(batch_size=batch_size)) == steps
+
+
+def test_a_long_clip_counts_as_the_same_hour_in_pieces(tiny):
+    config = tiny.replace(batch_size=2)
+    lengths = {1.0: 1, 15.0: 1, 15.1: 2, 60.0: 4, 3600.0: 240}
+    clips = [Clip(Path("long.wav"), 8000, round(8000 * seconds), None) for seconds in lengths]
+    assert draws_per_epoch(clips, config) == list(lengths.values())
+    assert steps_per_epoch(clips, config) == 124
+    assert draws_per_epoch(clips, config.replace(epoch_clip_seconds=None)) == [1] * 5
+    assert steps_per_epoch(clips, config.replace(epoch_clip_seconds=None)) == 2
+
+
+def test_an_epoch_draws_a_segment_for_every_started_seconds(tmp_path, tiny):
+    lengths, config = [1100, 8500, 25000], tiny.replace(batch_size=7, epoch_clip_seconds=1)
+    clips = ramps(tmp_path, lengths, config)
+    for _, audio in batches(clips, config, 3):
+        seen = [place(segment, lengths) for segment in audio]
+        assert sorted(length for length, _ in seen) == [1100, 8500, 8500, 25000, 25000, 25000, 25000]
+        assert len(set(seen)) == 7
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(mixed, tiny):

@@ -74,6 +74,7 @@ def test_identical_audio_is_perfect(front_end, speech):
     assert scores == {
         "log_mel_l1": 0,
         "mcd_db": 0,
+        "stft_distance": 0,
         "pesq_wb": pytest.approx(4.644, abs=1e-3),  # the top of P.862.2's scale
         "stoi": pytest.approx(1, abs=1e-6),
         "f0_rmse_hz": 0,

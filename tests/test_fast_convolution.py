@@ -53,7 +53,7 @@ def interpreted():
     for name, (taps, dilation, steps, channels, filters, tile) in CASES.items():
         conv = random_conv(taps, channels, filters, dilation)
         setattr(module, name, FastConvolution(conv, tile))
-        x = np.random.default_rng(steps).normal(size=(1, steps + 2 * conv.half, channels)).astype(np.float32)
+        x = np.random.default_rng(steps).normal(size=(1, steps + conv.reach, channels)).astype(np.float32)
         inputs[name] = x[None]
         plain[name] = np.asarray(keras.ops.conv(x, conv.kernel, dilation_rate=dilation, padding="valid")) + conv.bias
 

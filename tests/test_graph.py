@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_models import generators, small_audio
 
 from export.graph import Deployment
 from export.network import fold, phase_kernel, upsampling_kernel
@@ -51,7 +52,30 @@ CONFIGS_TO_TRY = {
             "resblock_dilation_sizes": [[1, 4]],
         },
     ),
+    "live": ("live", {"upsample_initial_channel": 32}),
+    "resblock 1, no lookahead, three samples a step": (
+        "v2",
+        {
+            "hop_size": 192,
+            "n_fft": 960,
+            "win_size": 960,
+            "segment_size": 6144,
+            "lookahead_frames": 0,
+            "samples_per_step": 3,
+            "upsample_rates": [8, 8],
+            "upsample_kernel_sizes": [16, 16],
+        },
+    ),
 }
+
+
+def loud(generator, seed: int = 0):
+    """The generator with biases that betray a wrong end, loud enough that an error cannot hide."""
+    rng = np.random.default_rng(seed)
+    for layer in [generator.conv_pre, *generator.ups, generator.conv_post]:
+        layer.gain.assign(layer.gain * 2)
+        layer.bias.assign(rng.normal(0, 0.1, layer.bias.shape))
+    return generator
 
 
 def generator_of(name: str, seed: int = 0) -> Generator:
@@ -59,12 +83,7 @@ def generator_of(name: str, seed: int = 0) -> Generator:
     base, changes = CONFIGS_TO_TRY[name]
     config = Config.load(CONFIGS / f"{base}.json").replace(**changes)
     keras.utils.set_random_seed(seed)
-    generator = Generator.of(config.generator, config.audio)
-    rng = np.random.default_rng(seed)
-    for layer in [generator.conv_pre, *generator.ups, generator.conv_post]:
-        layer.gain.assign(layer.gain * 2)
-        layer.bias.assign(rng.normal(0, 0.1, layer.bias.shape))
-    return generator
+    return loud(Generator.of(config.generator, config.audio), seed)
 
 
 def mel_of(generator, frames, seed=0):
@@ -117,6 +136,44 @@ def test_delay_and_states_are_those_of_the_config():
     assert Deployment(fold(generator_of("v1"))).outline.delay == 3258
 
 
+@settings(max_examples=12, deadline=None)
+@given(config=generators(), frames=st.integers(1, 20), chunk=st.integers(1, 5))
+def test_any_config_streams_as_it_is_offline_and_lags_by_what_it_says(config, frames, chunk):
+    keras.utils.set_random_seed(0)
+    generator = loud(Generator.of(config, small_audio(hop_size=config.hop_size)))
+    deployment, mel = Deployment(fold(generator)), mel_of(generator, frames)
+    assert deployment.outline.delay == config.delay_samples
+    reference = offline(generator, mel)
+    np.testing.assert_allclose(deployment.whole(mel[None])[0], reference, atol=1e-4)
+    np.testing.assert_allclose(stream(deployment, mel, chunk, config.hop_size), reference, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["v1", "v3"])
+@pytest.mark.parametrize("lookahead", [0, 1, 3])
+def test_lookahead_is_what_the_first_stage_sees_of_the_future(name, lookahead):
+    config = Config.load(CONFIGS / f"{name}.json").replace(upsample_initial_channel=32, lookahead_frames=lookahead)
+    keras.utils.set_random_seed(0)
+    generator = loud(Generator.of(config.generator, config.audio))
+    mel = mel_of(generator, 40)
+    changed = mel.copy()
+    changed[20:] += 1.0
+    different = np.flatnonzero(offline(generator, mel) != offline(generator, changed))
+    # The delay is the future that a sample waits for; an upsampling's phases see more or less of it.
+    assert 0 <= config.generator.delay_samples - (20 * 256 - different.min()) < 256
+
+
+LIVE = {"lookahead_frames": 1, "samples_per_step": 4, "upsample_rates": [8, 8], "upsample_kernel_sizes": [16, 16]}
+
+
+@pytest.mark.parametrize(("name", "delay"), [("v3", 592), ("v2", 652)])
+def test_the_delay_of_low_delay_models(name, delay):
+    config = Config.load(CONFIGS / f"{name}.json").replace(**LIVE)
+    assert config.generator.delay_samples == delay
+    assert delay / config.audio.sampling_rate < 0.030
+    assert Config.load(CONFIGS / "live.json").generator.delay_samples <= 652
+    assert [Config.load(CONFIGS / f"v{n}.json").generator.delay_samples for n in (1, 2, 3)] == [3258, 3258, 2582]
+
+
 @pytest.mark.parametrize("name", CONFIGS_TO_TRY)
 def test_windows_cut_off_enough_and_not_much_more(name):
     generator = generator_of(name)
@@ -145,10 +202,10 @@ def test_any_transposed_convolution_is_a_plain_one(rate, extra, channels, filter
     np.testing.assert_allclose(phases[:, : whole.shape[1]], whole, atol=1e-5)
 
 
-@pytest.mark.parametrize("phases", [1, 2, 16])
-def test_several_samples_at_once_are_the_same_samples(phases):
+@pytest.mark.parametrize(("phases", "samples"), [(1, 1), (2, 1), (16, 1), (1, 4), (4, 4), (2, 3)])
+def test_several_samples_at_once_are_the_same_samples(phases, samples):
     rng = np.random.default_rng(0)
-    kernel, x = rng.normal(size=(7, 5, 1)), rng.normal(size=(1, 32 + 6, 5))
+    kernel, x = rng.normal(size=(7, 5, samples)), rng.normal(size=(1, 32 + 6, 5))
     plain = np.asarray(keras.ops.conv(x, kernel, padding="valid")).reshape(-1)
     together = keras.ops.conv(x.astype(np.float32), phase_kernel(kernel, phases), strides=phases, padding="valid")
     np.testing.assert_allclose(np.asarray(together).reshape(-1), plain, atol=1e-5)

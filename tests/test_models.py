@@ -8,6 +8,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from conftest import untrained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +31,13 @@ RATES = [8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000]
 
 def small_audio(rate: int = 16000, hop_size: int = 64) -> AudioConfig:
     return AudioConfig(
-        sampling_rate=rate, num_mels=20, n_fft=256 + hop_size % 2, hop_size=hop_size, win_size=256, fmin=0, fmax=None
+        sampling_rate=rate,
+        num_mels=20,
+        n_fft=max(256 + hop_size % 2, hop_size),
+        hop_size=hop_size,
+        win_size=256,
+        fmin=0,
+        fmax=None,
     )
 
 
@@ -49,6 +56,8 @@ def generators(draw):
         resblock_dilation_sizes=tuple(
             tuple(draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))) for _ in range(blocks)
         ),
+        lookahead_frames=draw(st.none() | st.integers(0, 3)),
+        samples_per_step=draw(st.sampled_from([1, 2, 3, 4, 16, 20])),
     )
 
 
@@ -81,12 +90,14 @@ def test_full_discriminators_have_the_originals_size():
 
 
 def test_clips_of_a_batch_do_not_touch_each_other(tiny):
-    generator = Generator.of(tiny.generator, tiny.audio)
+    generator = untrained(tiny)
     mel = np.random.default_rng(0).standard_normal((3, 12, 16), np.float32)
     together = generator.predict(mel, verbose=0)
     alone = np.concatenate([generator.predict(mel[i : i + 1], verbose=0) for i in range(3)])
     np.testing.assert_allclose(together, alone, atol=1e-6)
     for model in make_discriminators(tiny.discriminators):
+        # Random singular vectors may be at right angles: spectral norm would divide by nearly nothing.
+        model(together, training=True)
         both = model(together)
         for index in range(3):
             for judgement, single in zip(both, model(together[index : index + 1]), strict=True):
@@ -94,14 +105,17 @@ def test_clips_of_a_batch_do_not_touch_each_other(tiny):
 
 
 def test_a_saved_generator_is_the_same_and_knows_its_audio_settings(tiny, tmp_path):
-    generator = Generator.of(tiny.generator, tiny.audio)
+    generator = untrained(tiny)
     mel = np.random.default_rng(0).standard_normal((1, 9, 16), np.float32)
     path = tmp_path / "generator.keras"
     generator.save(path)
     loaded = keras.models.load_model(path)
     assert loaded.audio == tiny.audio
     assert loaded.hyper_parameters == tiny.generator
-    np.testing.assert_array_equal(loaded.predict(mel, verbose=0), generator.predict(mel, verbose=0))
+    for ours, theirs in zip(generator.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    # Graphs that are compiled apart may add in another order.
+    np.testing.assert_allclose(loaded.predict(mel, verbose=0), generator.predict(mel, verbose=0), atol=1e-5)
     # A process that only imports the class, as the documentation says.
     np.save(tmp_path / "mel.npy", mel)
     code = (
@@ -113,7 +127,7 @@ def test_a_saved_generator_is_the_same_and_knows_its_audio_settings(tiny, tmp_pa
     arguments = [path, tmp_path / "mel.npy", tmp_path / "audio.npy"]
     process = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert process.stdout.split() == ["8000", "True"]
-    np.testing.assert_array_equal(np.load(tmp_path / "audio.npy"), generator.predict(mel, verbose=0))
+    np.testing.assert_allclose(np.load(tmp_path / "audio.npy"), generator.predict(mel, verbose=0), atol=1e-5)
 
 
 def test_unreadable_checkpoints_are_named(tiny, tmp_path):

@@ -130,10 +130,11 @@ def test_given_mels_go_with_packed_clips_too(corpus, packed_corpus, tiny, tmp_pa
 def test_the_parts_of_several_workers_are_the_batches_of_one(packed_corpus, tiny, parts):
     config, clips = tiny.replace(batch_size=4), read_clips(str(packed_corpus), RATE)
     workers = [batches(clips, config, first_step=3, part=part, parts=parts) for part in range(parts)]
-    joined = [
-        tuple(np.concatenate(arrays) for arrays in zip(*step, strict=True)) for step in zip(*workers, strict=True)
-    ]
-    assert_bit_equal(joined, batches(clips, config, first_step=3))
+    for shares, (mel, audio) in zip(zip(*workers, strict=True), batches(clips, config, first_step=3), strict=True):
+        mels, audios = zip(*shares, strict=True)
+        np.testing.assert_array_equal(np.concatenate(audios), audio)
+        # A product of matrices adds in another order where a batch has another size.
+        np.testing.assert_allclose(np.concatenate(mels), mel, atol=1e-4)
 
 
 @pytest.mark.parametrize(("peak", "exact"), [(0.5, False), (1e-4, False), (1.7, False), (0.5, True), (1.0, True)])

@@ -373,7 +373,7 @@ def test_fine_tuning_on_given_mels(corpus, config, quick_file, tmp_path, command
 def test_the_last_good_checkpoint_is_named(config, corpus, tmp_path):
     quick, folder = config.replace(msd_scales=0), RunFolder(tmp_path / "run")
     trainer = Trainer(quick, epoch_steps=2)
-    folder.prepare(quick)
+    folder.prepare(*folder.going_on(quick))
     folder.save(trainer)
     trainer.generator.conv_post.bias.assign([np.nan])
     trainer.step.assign(1)  # step 0 begins with a validation, which looks at the weights
@@ -477,7 +477,7 @@ def test_a_full_disk_pauses_checkpoints_and_training_goes_on(corpus, config, tmp
 
 def test_a_folder_that_became_unwritable_is_named_and_keeps_what_it_has(trainer, config, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.prepare(config)
+    folder.prepare(*folder.going_on(config))
     folder.save(trainer)
     saved = folder.saved()[-1]
     kept = tmp_path / "kept"
