@@ -152,8 +152,14 @@ RULES = [
     ("lr_decay", (0, 1.001, *NUMBERS), "above 0 and at most 1"),
     *[
         (key, (-0.01, True, "1", None, [1], {}, math.nan, math.inf), "a number, at least 0")
-        for key in ("weight_decay", "lambda_adversarial", "lambda_feature_matching", "lambda_mel")
+        for key in ("weight_decay", "lambda_adversarial", "lambda_feature_matching", "lambda_mel", "lambda_stft")
     ],
+    ("lookahead_frames", (-1, 4, 1.0, "1", True, [1]), "a whole number from 0 to 3, or null for the paper's generator"),
+    ("samples_per_step", (0, -4, 4.0, "4", True, None, [4]), "a whole number, at least 1"),
+    ("lr_decay_steps", (0, -1, 1.5, "10", True, []), "a whole number, at least 1"),
+    ("epoch_clip_seconds", (0, 0.5, "15", True, [], math.nan), "a number, at least 1"),
+    ("discriminator_start_step", (-1, 1.0, "1", True, None), "a whole number, at least 0"),
+    ("discriminator_start_step", (2_500_001,), "at most max_steps (2500000)"),
     ("seed", (-1, 2**32, 1.0, "1", True, None), "from 0 to 4294967295"),
     ("segment_size", (8000,), "a multiple of hop_size (256), for example 7936"),
     ("segment_size", (256,), "more than (n_fft - hop_size) / 2 = 384"),
@@ -177,6 +183,26 @@ def test_a_bad_list_of_dilations_is_shown(dilations):
     with pytest.raises(UserError) as error:
         V3.replace(resblock_dilation_sizes=[[1, 2], [2, 6], dilations])
     assert str(error.value).startswith(f"config key 'resblock_dilation_sizes' is {dilations!r}: it must be a list")
+
+
+def test_samples_of_a_step_count_in_the_product():
+    with pytest.raises(UserError) as error:
+        V3.replace(samples_per_step=4)
+    assert str(error.value) == (
+        "config key 'upsample_rates' is [8, 8, 4]: their product times samples_per_step (4) is 1024, and it must equal "
+        "hop_size (256)"
+    )
+    assert (
+        V3.replace(samples_per_step=4, upsample_rates=[8, 8], upsample_kernel_sizes=[16, 16]).generator.hop_size == 256
+    )
+
+
+def test_the_stft_loss_needs_segments_that_its_longest_fft_can_mirror():
+    short = V3.replace(segment_size=1024)
+    with pytest.raises(
+        UserError, match="'segment_size' is 1024: with lambda_stft it must be more than the 1024 samples"
+    ):
+        short.replace(lambda_stft=1)
 
 
 def test_a_config_without_any_discriminator_is_refused():

@@ -8,6 +8,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import untrained
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,8 +23,9 @@ from hifigan_tf.discriminators import (
 from hifigan_tf.errors import UserError
 from hifigan_tf.generator import Generator, load_generator
 from hifigan_tf.layers import SpectralNormConv1D, WeightNormConv1D, WeightNormConv1DTranspose
-from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss
+from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
 from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.metrics import stft_distance
 from hifigan_tf.shipped import CONFIGS
 
 RATES = [8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000]
@@ -254,6 +256,28 @@ def test_ablations_leave_out_what_they_say(name, periods, scales):
     models = {model.name: model for model in make_discriminators(config.discriminators)}
     assert len(models["mpd"].discriminators if "mpd" in models else ()) == periods
     assert len(models["msd"].discriminators if "msd" in models else ()) == scales
+
+
+def test_the_stft_loss_is_the_stft_distance():
+    """By FFT in the graph and by librosa in NumPy; over a batch, spectral convergence has the norms of all."""
+    rng = np.random.default_rng(0)
+    real, generated = rng.normal(0, [[0.1], [0.02]], (2, 8000)).astype(np.float32), rng.normal(0, 0.1, (2, 8000))
+    for index in range(2):
+        one = slice(index, index + 1)
+        loss = float(stft_loss(real[one], generated[one].astype(np.float32)))
+        assert loss == pytest.approx(stft_distance(real[index], generated[index]), rel=1e-4)
+    assert float(stft_loss(real, real)) < 1e-4
+    # Twice as loud: a convergence of 1, and ln 2 between the logarithms.
+    assert float(stft_loss(real, 2 * real)) == pytest.approx(1 + np.log(2), rel=1e-4)
+
+
+def test_the_stft_loss_has_a_gradient_in_silence():
+    silence = tf.zeros([1, 4096])
+    with tf.GradientTape() as tape:
+        tape.watch(silence)
+        loss = stft_loss(silence, silence)
+    assert np.isfinite(tape.gradient(loss, silence)).all()
+    assert float(loss) == pytest.approx(0, abs=1)
 
 
 def test_losses_at_points_that_can_be_computed_by_hand():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,8 +22,10 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.generator import load_generator
 from hifigan_tf.loop import train
 from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
+from hifigan_tf.optimizer import Pace, SteppedDecay
 from hifigan_tf.run_folder import RunFolder
-from hifigan_tf.shipped import DEMO_CONFIG
+from hifigan_tf.shipped import CONFIGS, DEMO_CONFIG
+from hifigan_tf.train import warn_of_a_vanishing_rate
 from hifigan_tf.trainer import Trainer
 
 
@@ -87,6 +90,7 @@ def test_run_folder_holds_everything(straight, config, corpus):
     folder, output = straight
     assert {path.name for path in folder.iterdir()} == {
         "config.json",
+        "history.json",
         "last.keras",
         "best.keras",
         "ema.keras",
@@ -286,6 +290,118 @@ def test_accumulated_steps_make_one_update_of_their_mean_gradient(config, corpus
     assert int(double.generator_optimizer.iterations) == 1
 
 
+def test_the_generator_learns_alone_until_the_discriminators_start(config, corpus):
+    late = config.replace(segment_size=2048, discriminator_start_step=2, lambda_stft=3.0, lambda_mel=40.0)
+    trainer = Trainer(late, epoch_steps=3)
+    start = [variable.numpy() for variable in trainer.discriminator_variables]
+    rates = []
+    for step in range(1, 4):
+        before = [variable.numpy() for variable in trainer.generator.trainable_variables]
+        scalars = {name: float(value) for name, value in trainer.train_step(*batch(corpus, late)).items()}
+        moved = [not np.array_equal(a, b) for a, b in zip(before, trainer.generator.trainable_variables, strict=True)]
+        assert all(moved)
+        spectral = 40 * scalars["loss/mel"] + 3 * scalars["loss/stft"]
+        same = [np.array_equal(a, b) for a, b in zip(start, trainer.discriminator_variables, strict=True)]
+        if step <= 2:
+            assert set(scalars) == {"loss/mel", "loss/stft", "loss/generator", "gradient_norm/generator"}
+            assert scalars["loss/generator"] == pytest.approx(spectral, rel=1e-5)
+            assert all(same)
+        else:
+            judged = scalars["loss/adversarial"] + 2 * scalars["loss/feature_matching"]
+            assert scalars["loss/generator"] == pytest.approx(spectral + judged, rel=1e-5)
+            assert not any(same)
+        rates.append(
+            [float(one.learning_rate) for one in (trainer.generator_optimizer, trainer.discriminator_optimizer)]
+        )
+    # Both rates are those of the run's step, although the discriminators have taken one.
+    assert int(trainer.discriminator_optimizer.iterations) == 1
+    assert rates[2][0] == rates[2][1] < rates[0][0]
+
+
+def test_a_run_begins_without_discriminators_and_goes_on_with_them(corpus, config, tmp_path, command):
+    quick = config.replace(msd_scales=0, segment_size=2048, discriminator_start_step=2, lambda_stft=1.0)
+    (tmp_path / "quick.json").write_text(quick.dumps())
+    options = ("--config", tmp_path / "quick.json", "--data", corpus, "--run-dir", tmp_path / "run")
+    for steps in (2, 4):
+        process = command("train", *options, "--max-steps", steps)
+        assert process.returncode == 0, process.stderr
+    assert "resumed from" in process.stderr
+    curves = RunFolder(tmp_path / "run").scalars(["loss/stft", "loss/adversarial", "validation/stft_distance"])
+    assert [steps for steps, _ in curves.values()] == [[2, 4], [4], [0, 2, 4]]
+    process = command("train", *options, "--max-steps", 1)
+    assert_one_error(process, "'discriminator_start_step' is 2: it must be at most max_steps (1)")
+
+
+def test_the_learning_rate_falls_at_the_pace_of_each_session():
+    """From step 10 on an epoch takes half as many steps: nothing jumps, and only what follows falls faster."""
+    paces = [Pace(0, 4), Pace(10, 2)]
+    decay = SteppedDecay(1.0, 0.5, paces)
+    decays = [-np.log2(float(decay(step))) for step in range(16)]
+    assert decays == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5]
+    # An optimizer whose updates are two steps, and one that starts at step 10.
+    halved, late = SteppedDecay(1.0, 0.5, paces, update_steps=2), SteppedDecay(1.0, 0.5, paces, first_step=10)
+    assert [-np.log2(float(halved(step))) for step in range(8)] == [0, 0, 1, 1, 2, 2, 3, 4]
+    assert [-np.log2(float(late(step))) for step in range(6)] == decays[10:]
+    plain = keras.optimizers.schedules.ExponentialDecay(2e-4, 7, 0.999, staircase=True)
+    ours = SteppedDecay(2e-4, 0.999, [Pace(0, 7)])
+    assert [float(plain(step)) for step in range(0, 5000, 13)] == [float(ours(step)) for step in range(0, 5000, 13)]
+
+
+def test_rate_and_batch_may_change_when_a_run_goes_on(quick_run, corpus, quick_file, tmp_path, command):
+    folder = tmp_path / "run"
+    shutil.copytree(quick_run, folder)
+    options = ("--config", quick_file, "--data", corpus, "--run-dir", folder)
+    changed = (*options, "--learning-rate", 1e-5, "--batch-size", 4)
+    process = command("train", *changed, "--max-steps", 3)
+    assert process.returncode == 0, process.stderr
+    assert "learning_rate is 1e-05 from step 2 on, it was 0.001" in process.stderr
+    assert "batch_size is 4 from step 2 on, it was 2" in process.stderr
+    expected, after = state(quick_run), state(folder)
+    steps = [key for key in after if key.startswith("generator_optimizer/") and after[key].ndim == 0]
+    assert 3 in [int(after[key]) for key in steps]  # the optimizer's count went on
+    moved = [np.abs(after[key] - expected[key]).max() for key in expected if key.startswith("generator/")]
+    assert 0 < max(moved) < 1e-4
+    assert json.loads((folder / "history.json").read_text()) == [
+        {"step": 0, "batch_size": 2, "learning_rate": 0.001},
+        {"step": 2, "batch_size": 4, "learning_rate": 1e-05},
+    ]
+    # The same once more is no change.
+    process = command("train", *changed, "--max-steps", 4)
+    assert process.returncode == 0, process.stderr
+    assert "it was" not in process.stderr
+    assert len(json.loads((folder / "history.json").read_text())) == 2
+    (folder / "history.json").write_text('[{"step": 0}]')
+    assert_one_error(command("train", *changed, "--max-steps", 5), "history.json is damaged")
+
+
+def test_a_run_of_before_keeps_its_count_of_an_epoch(quick_run, config, tmp_path):
+    """Its config does not say how clips are counted, and there is no history."""
+    folder = tmp_path / "run"
+    shutil.copytree(quick_run, folder)
+    (folder / "history.json").unlink()
+    values = json.loads((folder / "config.json").read_text())
+    assert values.pop("epoch_clip_seconds") == 15
+    (folder / "config.json").write_text(json.dumps(values))
+    asked = config.replace(msd_scales=0)
+    assert asked.training.epoch_clip_seconds == 15
+    for _ in range(2):  # and keeps it from then on
+        going_on, sessions = RunFolder(folder).going_on(asked)
+        assert going_on == asked.replace(epoch_clip_seconds=None)
+        assert sessions == [{"step": 0, "batch_size": 2, "learning_rate": 0.001}]
+        RunFolder(folder).prepare(going_on, sessions)
+
+
+def test_a_rate_that_vanishes_early_is_told(caplog):
+    training = Config.load(CONFIGS / "v1.json").training
+    with caplog.at_level("WARNING"):
+        warn_of_a_vanishing_rate(training, 800)
+        assert not caplog.records
+        warn_of_a_vanishing_rate(training, 1)
+    assert (
+        "the learning rate falls to a hundredth by step 4603 of 2500000 (lr_decay 0.999 every 1 steps)" in caplog.text
+    )
+
+
 def test_xla_gives_the_same_losses(config, corpus):
     quick = config.replace(msd_scales=0)
     plain, compiled = Trainer(quick, epoch_steps=2), Trainer(quick, epoch_steps=2, jit_compile=True)
@@ -353,7 +469,7 @@ def test_initial_networks_come_over_bit_by_bit(straight, config):
         for index, variable in enumerate(model.weights):
             np.testing.assert_array_equal(variable.numpy(), expected[f"{name}/{index}/.ATTRIBUTES/VARIABLE_VALUE"])
     for values, section in (({"mpd_periods": [3]}, "discriminators"), ({"fmax": 3000}, "audio")):
-        with pytest.raises(UserError, match=rf"holds networks of another config \({section}\)"):
+        with pytest.raises(UserError, match=rf"holds networks of another config \({section}: "):
             RunFolder(straight[0]).restore_networks(Trainer(config.replace(**values), epoch_steps=1))
 
 
@@ -407,6 +523,8 @@ def test_bad_arguments_are_one_line(straight, corpus, config, config_file, tmp_p
     below_a_file.write_text("")
     unknown = tmp_path / "unknown.json"
     unknown.write_text(json.dumps({**config.to_dict(), "batchsize": 3}))
+    other = tmp_path / "other.json"
+    other.write_text(config.replace(lookahead_frames=1).dumps())
     lists = tmp_path / "list.txt"
     lists.write_text("nothing|here\n")
     cases = [
@@ -420,14 +538,23 @@ def test_bad_arguments_are_one_line(straight, corpus, config, config_file, tmp_p
         (("--config", config_file, "--data", corpus, "--run-dir", below_a_file / "run"), ("cannot write to",)),
         (("--config", config_file, "--data", corpus, "--initial-checkpoint", "no"), ("no does not exist",)),
         (
-            ("--config", config_file, "--data", corpus, "--run-dir", folder, "--learning-rate", 0.5),
-            ("learning_rate = 0.001", "0.5", "--run-dir"),
+            ("--config", config_file, "--data", corpus, "--run-dir", folder, "--seed", 7),
+            ("seed = 1234", "7", "--run-dir"),
+        ),
+        (("--config", other, "--data", corpus, "--run-dir", folder), ("lookahead_frames = None", "1", "--run-dir")),
+        (
+            ("--config", other, "--data", corpus, "--run-dir", "new", "--initial-checkpoint", folder / "last.keras"),
+            ("generator of another config (lookahead_frames is null there, and 1 is asked for)",),
+        ),
+        (
+            ("--config", other, "--data", corpus, "--run-dir", "new", "--initial-checkpoint", folder),
+            ("networks of another config (generator: lookahead_frames is null there, and 1 is asked for)",),
         ),
     ]
     for arguments, words in cases:
         assert_one_error(command("train", *arguments, cwd=tmp_path), *words)
     # Nothing of the run that was refused has changed.
-    assert Config.load(folder / "config.json").training.learning_rate == 0.001
+    assert Config.load(folder / "config.json") == config.replace(max_steps=20)
 
 
 def largest_file(size):
