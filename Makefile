@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 
 CHECKPOINT ?= runs/demo
 
-.PHONY: demo test test-slow lint clean android-assets android android-test android-ui-test
+.PHONY: demo test test-processors test-slow lint clean android-assets android android-test android-ui-test
 
 demo: $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
@@ -18,6 +18,12 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
+
+# Gradients, distillation, training and distribution with the kernels of other processors: oneDNN's for AVX2, and
+# TensorFlow's own, which Python programs get on processors without AVX-512.
+test-processors: $(INSTALLED)
+	TF_ENABLE_ONEDNN_OPTS=1 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -n 2 -m processors
+	TF_ENABLE_ONEDNN_OPTS=0 $(BIN)/python -m pytest -n 2 -m processors
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -30,6 +30,7 @@ def run(convolve, x, kernel, weights):
     return [y, *tape.gradient(loss, [x, kernel])]
 
 
+@pytest.mark.processors
 @pytest.mark.parametrize("length", [41, 50, 67])
 @pytest.mark.parametrize(
     ("channels", "filters", "taps", "stride", "dilation", "groups"),

@@ -104,7 +104,7 @@ def test_the_pieces_of_the_waveform_add_up_to_it():
 # --- what is simulated is what is exported ---
 
 
-@pytest.mark.parametrize("name", ["v1"])
+@pytest.mark.parametrize("name", ["v1", "live"])
 def test_int8_streams_as_its_simulation_predicts(name):
     generator = generator_of(name)
     mels = [np.random.default_rng(i).normal(-5, 2, [40, generator.audio.num_mels]).astype(np.float32) for i in range(2)]
@@ -203,6 +203,7 @@ def simulation(build):
     return lambda mel: StaticWindow(build.deployment, ranges, weights).run(mel)
 
 
+@pytest.mark.processors
 @pytest.mark.parametrize("mode", ["int8", "full_int8"])
 def test_distillation_brings_the_student_nearer(tiny_generator, tiny_mels, mode):
     teacher, front_end = Deployment(fold(tiny_generator)), MelSpectrogram.of(tiny_generator.audio, for_loss=True)
@@ -263,6 +264,7 @@ assert first == second
 """
 
 
+@pytest.mark.processors
 def test_the_same_seed_gives_the_same_model(tiny_checkpoint, clips, tmp_path):
     """To the bit, though each is a graph of its own and operations start in any order."""
     options = ["--checkpoint", tiny_checkpoint, "--evaluation-data", clips, "--full-int8", "--frames", FRAMES]

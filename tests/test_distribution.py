@@ -47,6 +47,7 @@ def results(corpus, config_file, tmp_path_factory):
     return [np.load(output) for output in outputs]
 
 
+@pytest.mark.processors
 def test_two_workers_compute_what_one_process_does(results):
     one, *workers = results
     for side in ("generator", "discriminator"):

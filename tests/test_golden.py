@@ -186,6 +186,7 @@ def test_gradients_of_the_discriminators_parameters(judged):
     assert_gradients(judged[4], "dgrad")
 
 
+@pytest.mark.processors
 def test_gradients_of_the_generators_parameters():
     generator = make_generator(V3)
     models = [MultiPeriodDiscriminator(name="mpd"), MultiScaleDiscriminator(name="msd")]
@@ -208,6 +209,7 @@ def test_gradients_of_the_generators_parameters():
     assert_gradients(gradients_by_original_names(named_convolutions(generator), gradients), "ggrad")
 
 
+@pytest.mark.processors
 def test_adamw():
     config = V3.training
     optimizer = make_optimizer(config, epoch_steps=1000)

@@ -91,6 +91,7 @@ def test_full_discriminators_have_the_originals_size():
     assert round((mpd.count_params() + msd.count_params()) / 1e6, 1) == 70.7
 
 
+@pytest.mark.processors
 def test_clips_of_a_batch_do_not_touch_each_other(tiny):
     generator = untrained(tiny)
     mel = np.random.default_rng(0).standard_normal((3, 12, 16), np.float32)
@@ -106,6 +107,7 @@ def test_clips_of_a_batch_do_not_touch_each_other(tiny):
                 np.testing.assert_allclose(judgement.logits[index], single.logits[0], atol=1e-5)
 
 
+@pytest.mark.processors
 def test_a_saved_generator_is_the_same_and_knows_its_audio_settings(tiny, tmp_path):
     generator = untrained(tiny)
     mel = np.random.default_rng(0).standard_normal((1, 9, 16), np.float32)
@@ -271,6 +273,7 @@ def test_the_stft_loss_is_the_stft_distance():
     assert float(stft_loss(real, 2 * real)) == pytest.approx(1 + np.log(2), rel=1e-4)
 
 
+@pytest.mark.processors
 def test_the_stft_loss_has_a_gradient_in_silence():
     silence = tf.zeros([1, 4096])
     with tf.GradientTape() as tape:

@@ -126,6 +126,7 @@ def test_given_mels_go_with_packed_clips_too(corpus, packed_corpus, tiny, tmp_pa
     assert_bit_equal(batches(clips, tiny), expected)
 
 
+@pytest.mark.processors
 @pytest.mark.parametrize("parts", [2, 4])
 def test_the_parts_of_several_workers_are_the_batches_of_one(packed_corpus, tiny, parts):
     config, clips = tiny.replace(batch_size=4), read_clips(str(packed_corpus), RATE)

@@ -130,6 +130,7 @@ def test_tensorboard_has_losses_sound_and_pictures(straight):
     assert values["loss/generator"] == pytest.approx(total, rel=1e-5)
 
 
+@pytest.mark.processors
 def test_ten_steps_a_kill_and_ten_more_are_bit_equal_to_twenty(straight, trainer, corpus, config_file, tmp_path):
     networks = {model.name: model.weights for model in trainer.discriminators}
     networks["generator"] = trainer.generator.weights
@@ -219,6 +220,7 @@ def test_one_step_moves_everything_once(trainer, corpus, config):
     np.testing.assert_allclose(layer.u.numpy(), u, atol=1e-5)
 
 
+@pytest.mark.processors
 def test_a_steps_gradients_are_those_of_the_losses(config, corpus):
     """Adam's first momentum is the gradient times 1 - beta_1: both are computed again, by tapes that watch all."""
     ours, plain = Trainer(config, epoch_steps=2), Trainer(config, epoch_steps=2)
@@ -290,6 +292,7 @@ def test_accumulated_steps_make_one_update_of_their_mean_gradient(config, corpus
     assert int(double.generator_optimizer.iterations) == 1
 
 
+@pytest.mark.processors
 def test_the_generator_learns_alone_until_the_discriminators_start(config, corpus):
     late = config.replace(segment_size=2048, discriminator_start_step=2, lambda_stft=3.0, lambda_mel=40.0)
     trainer = Trainer(late, epoch_steps=3)

@@ -1,0 +1,131 @@
+"""Generators with ``lookahead_frames`` and ``samples_per_step``: files, streams, exports, and modes without them."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from conftest import assert_one_error, stream, untrained
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_models import generators, small_audio
+
+from export import to_tflite
+from export.build import Build
+from hifigan_tf.config import Config
+from hifigan_tf.errors import UserError
+from hifigan_tf.generator import Generator, load_generator
+from hifigan_tf.litert import load_tflite
+from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.streaming import StreamingVocoder, vocode
+
+LIVE = {"lookahead_frames": 1, "samples_per_step": 4, "upsample_rates": [4, 2], "upsample_kernel_sizes": [8, 4]}
+
+
+@pytest.fixture(scope="module")
+def tiny_live(tiny):
+    return tiny.replace(**LIVE)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tiny_live, tmp_path_factory):
+    path = tmp_path_factory.mktemp("live") / "best.keras"
+    untrained(tiny_live).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def live():
+    """Of full size: a tiny model does not show what a converter does to a large one."""
+    return untrained(Config.load(CONFIGS / "live.json"))
+
+
+def mel_for(generator, frames: int, seed: int = 0):
+    return np.random.default_rng(seed).normal(-4, 2, [frames, generator.audio.num_mels]).astype(np.float32)
+
+
+def offline(generator, mel):
+    return np.asarray(generator(mel[None]))[0, :, 0]
+
+
+def test_a_keras_file_keeps_the_options(checkpoint, tiny_live):
+    loaded = load_generator(checkpoint)
+    assert loaded.hyper_parameters == tiny_live.generator
+    assert loaded.compute_output_shape((1, 7, 16)) == (1, 7 * 32, 1)
+    mel = mel_for(loaded, 9)
+    np.testing.assert_allclose(offline(loaded, mel), offline(untrained(tiny_live), mel), atol=1e-6)
+    np.testing.assert_allclose(loaded.predict(mel[None], verbose=0)[0, :, 0], offline(loaded, mel), atol=1e-6)
+
+
+def test_a_keras_file_of_before_has_the_papers_generator(tiny, tiny_checkpoint, tmp_path):
+    old = tmp_path / "old.keras"
+    with zipfile.ZipFile(tiny_checkpoint) as source, zipfile.ZipFile(old, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                assert config["config"].pop("lookahead_frames") is None
+                assert config["config"].pop("samples_per_step") == 1
+                content = json.dumps(config)
+            target.writestr(name, content)
+    assert load_generator(old).hyper_parameters == tiny.generator
+
+
+@settings(max_examples=4, deadline=None)
+@given(
+    config=generators(),
+    frames=st.integers(1, 30),
+    chunk=st.integers(1, 4),
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+)
+def test_a_float32_export_of_any_config_streams_the_samples_of_the_whole(config, frames, chunk, sizes):
+    keras.utils.set_random_seed(0)
+    generator = Generator.of(config, small_audio(hop_size=config.hop_size))
+    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
+    mel = mel_for(generator, frames)
+    model = load_tflite(Build(generator, "float32", (chunk,)).tflite())
+    assert model.contract.delay_samples == config.delay_samples
+    np.testing.assert_allclose(stream(model, mel, sizes), offline(generator, mel), atol=1e-4)
+
+
+@pytest.mark.parametrize(("mode", "megabytes"), [("float32", 6), ("float16", 3), ("int8", 2.5)])
+def test_live_streams_in_every_mode_with_a_quarter_of_the_delay(live, mode, megabytes):
+    build = Build(live, mode, (4, 16), mels=[mel_for(live, 60)] if mode == "int8" else None)
+    data = build.tflite()
+    assert len(data) < megabytes * 1e6
+    model = load_tflite(data)
+    assert model.contract.delay_ms <= 30
+    assert model.contract.delay_samples == live.hyper_parameters.delay_samples
+    mel = mel_for(live, 50, seed=1)
+    whole, reference = vocode(model, mel), offline(live, mel)
+    np.testing.assert_array_equal(stream(model, mel, [7, 1, 12]), whole)
+    if mode == "float32":
+        np.testing.assert_allclose(whole, reference, atol=1e-4)
+    else:
+        error, loud = np.sqrt(np.mean((whole - reference) ** 2)), np.sqrt(np.mean(reference**2))
+        assert error < {"float16": 2e-3, "int8": 0.1}[mode] * loud
+
+
+def test_a_keras_generator_streams_exactly_too(checkpoint):
+    generator = load_generator(checkpoint)
+    mel = mel_for(generator, 90)
+    audio = stream(StreamingVocoder(generator, chunk_frames=8).model, mel, [5, 30, 1])
+    np.testing.assert_allclose(audio, offline(generator, mel), atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [("--full-int8",), ("--int16-activations",), ("--stateless", "--frames", "64")])
+def test_windows_do_not_know_it_yet(checkpoint, options, tmp_path):
+    arguments = ["--checkpoint", str(checkpoint), *options, "--output", str(tmp_path / "model.tflite")]
+    with pytest.raises(
+        UserError, match=rf"{options[0]} does not know a generator with lookahead_frames = 1 yet: export"
+    ):
+        to_tflite.main(arguments)
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_original_has_no_such_generator(shared, tmp_path, command):
+    source, output = shared / "weights" / "g_lj_v3.pt", tmp_path / "v3.keras"
+    process = command("import_torch", source, "--config", CONFIGS / "live.json", "--output", output)
+    assert_one_error(process, "has lookahead_frames = 1: the original has no such generator, leave it out")
+    assert not output.exists()
