@@ -30,6 +30,7 @@ LAYERS = [
         "preprocess",
         "report",
         "experiments.periodicity",
+        "experiments.voice_corpus",
     ],
     ["demo"],
 ]

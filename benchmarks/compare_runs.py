@@ -1,0 +1,108 @@
+"""``python benchmarks/compare_runs.py``: the validation of several runs beside each other."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
+
+from hifigan_tf import cli
+from hifigan_tf.errors import UserError
+
+DESCRIPTION = """Prints what runs reached at their last validation and at the last step that all of them validated, as
+a Markdown table, and draws the curves. With --from-start-of-discriminators steps count from where the discriminators
+begin to learn, so that runs with a warm-up of another length can be compared.
+
+A run with a moving average of its generator is judged by that."""
+
+METRICS = ("log_mel_l1", "stft_distance", "pesq_wb")
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(
+        prog="python benchmarks/compare_runs.py", description=DESCRIPTION, formatter_class=cli.Formatter
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders; NAME=RUN gives one a name")
+    parser.add_argument("--output", type=Path, metavar="F.png", help="where the curves are drawn")
+    parser.add_argument(
+        "--from-start-of-discriminators", action="store_true", help="count steps from discriminator_start_step"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    args = parse(argv)
+    folders = {}
+    for text in args.runs:
+        name, _, path = text.rpartition("=")
+        folder = cli.existing_folder(path, "run folder")
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{folder} is no run folder: it holds no config.json; give the --run-dir of a training")
+        folders[name or folder.name] = folder
+    if len(folders) < len(args.runs):
+        raise UserError("two runs have the same name: give them others, NAME=RUN")
+    if args.output:
+        cli.writable_folder(args.output.parent)
+    runs = {name: curves(folder, args.from_start_of_discriminators) for name, folder in folders.items()}
+    print(table(runs))
+    if args.output:
+        draw(args.output, runs, args.from_start_of_discriminators)
+        print(args.output)
+
+
+def curves(folder: Path, from_discriminators: bool) -> dict[str, dict[int, float]]:
+    """``{metric: {step: mean over the held-out clips}}`` of a run, of its moving average where it has one."""
+    from hifigan_tf.config import Config
+    from hifigan_tf.run_folder import RunFolder
+
+    run = RunFolder(folder)
+    training = Config.load(run.config).training
+    group = "validation_ema" if training.ema_decay else "validation"
+    first = training.discriminator_start_step if from_discriminators else 0
+    found = run.scalars([f"{group}/{key}" for key in METRICS])
+    return {
+        key: {step - first: value for step, value in zip(*found[f"{group}/{key}"], strict=True) if step > first}
+        for key in METRICS
+    }
+
+
+def table(runs: dict[str, dict]) -> str:
+    """Two rows for each run, of the last common step and of its last one; a single one where these are the same."""
+    from hifigan_tf.metrics import METRICS as KNOWN
+
+    validated = [set.intersection(*(set(points) for points in run.values())) for run in runs.values()]
+    common = set.intersection(*validated)
+    if not common:
+        raise UserError("the runs have no validated step in common: nothing can be compared")
+    lines = [
+        "| run | step | " + " | ".join(KNOWN[key].name for key in METRICS) + " |",
+        "|---|--:|" + "--:|" * len(METRICS),
+    ]
+    for (name, run), steps in zip(runs.items(), validated, strict=True):
+        for step in sorted({max(common), max(steps)}):
+            cells = [f"{run[key][step]:.{KNOWN[key].digits}f}" for key in METRICS]
+            lines.append(f"| {name} | {step:,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def draw(path: Path, runs: dict[str, dict], from_discriminators: bool) -> None:
+    """A panel for each metric, a curve for each run."""
+    from matplotlib.figure import Figure
+
+    from hifigan_tf.files import atomic_path
+    from hifigan_tf.metrics import METRICS as KNOWN
+
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    for panel, key in zip(figure.subplots(1, len(METRICS)), METRICS, strict=True):
+        for name, run in runs.items():
+            panel.plot(list(run[key]), list(run[key].values()), ".-", label=name)
+        panel.set_title(f"{KNOWN[key].name} ({KNOWN[key].better} is better)")
+        panel.set_xlabel("steps with discriminators" if from_discriminators else "step")
+        panel.grid(alpha=0.3)
+    panel.legend()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)
+
+
+if __name__ == "__main__":
+    cli.run(main)
