@@ -278,7 +278,7 @@ def main(argv=None) -> None:
     fill(named_convolutions(generator), state, checkpoint)
     if run_dir:
         folder = RunFolder(run_dir)
-        folder.prepare(*folder.going_on(config))
+        folder.prepare(config)
         folder.save(trainer)
     with atomic_path(output) as temporary:
         generator.save(temporary)

@@ -102,8 +102,12 @@ class RunFolder:
                 f"{self.history} is damaged: remove it, and the learning rate decays as if nothing had changed"
             ) from None
 
-    def prepare(self, config: Config, sessions: list[dict]) -> None:
-        """Makes the folder, writes config and sessions as ``going_on`` gives them, and tells what has changed."""
+    def prepare(self, config: Config) -> tuple[Config, list[dict]]:
+        """Makes the folder, writes what ``going_on`` gives, tells what has changed in it, and returns it.
+
+        Raises ``UserError`` when the folder holds a run of another config.
+        """
+        config, sessions = self.going_on(config)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         if sessions != (self._sessions() or sessions[:1]):
             before, now = sessions[-2:]

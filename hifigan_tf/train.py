@@ -94,9 +94,7 @@ def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
     from hifigan_tf.trainer import Trainer
 
     folder = RunFolder(run_dir)
-    config, sessions = folder.going_on(config)
-    if workers.is_chief:
-        folder.prepare(config, sessions)
+    config, sessions = folder.prepare(config) if workers.is_chief else folder.going_on(config)
     training_paths, validation_paths = paths
     clips = check_clips(training_paths, config, mel_folder)
     if validation_paths:

@@ -10,7 +10,7 @@ from hifigan_tf.summaries import Summaries
 
 def make_run(folder, config, errors, group="validation_ema"):
     run = RunFolder(folder)
-    run.prepare(*run.going_on(config))
+    run.prepare(config)
     summaries = Summaries(run.logs)
     for step, error in errors.items():
         values = {"log_mel_l1": error, "stft_distance": 2 * error, "pesq_wb": 1 + error}

@@ -388,10 +388,9 @@ def test_a_run_of_before_keeps_its_count_of_an_epoch(quick_run, config, tmp_path
     asked = config.replace(msd_scales=0)
     assert asked.training.epoch_clip_seconds == 15
     for _ in range(2):  # and keeps it from then on
-        going_on, sessions = RunFolder(folder).going_on(asked)
+        going_on, sessions = RunFolder(folder).prepare(asked)
         assert going_on == asked.replace(epoch_clip_seconds=None)
         assert sessions == [{"step": 0, "batch_size": 2, "learning_rate": 0.001}]
-        RunFolder(folder).prepare(going_on, sessions)
 
 
 def test_a_rate_that_vanishes_early_is_told(caplog):
@@ -492,7 +491,7 @@ def test_fine_tuning_on_given_mels(corpus, config, quick_file, tmp_path, command
 def test_the_last_good_checkpoint_is_named(config, corpus, tmp_path):
     quick, folder = config.replace(msd_scales=0), RunFolder(tmp_path / "run")
     trainer = Trainer(quick, epoch_steps=2)
-    folder.prepare(*folder.going_on(quick))
+    folder.prepare(quick)
     folder.save(trainer)
     trainer.generator.conv_post.bias.assign([np.nan])
     trainer.step.assign(1)  # step 0 begins with a validation, which looks at the weights
@@ -607,7 +606,7 @@ def test_a_full_disk_pauses_checkpoints_and_training_goes_on(corpus, config, tmp
 
 def test_a_folder_that_became_unwritable_is_named_and_keeps_what_it_has(trainer, config, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.prepare(*folder.going_on(config))
+    folder.prepare(config)
     folder.save(trainer)
     saved = folder.saved()[-1]
     kept = tmp_path / "kept"
