@@ -75,11 +75,13 @@ class RunFolder:
         session = {"step": 0, **{key: getattr(config.training, key) for key in TOLD_KEYS}}
         if not (self.config.is_file() and self.saved()):
             return config, [session]
-        theirs = {"epoch_clip_seconds": None, **json.loads(self.config.read_text(encoding="utf-8"))}
+        theirs = Config.load(self.config).to_dict()
+        if "epoch_clip_seconds" not in json.loads(self.config.read_text(encoding="utf-8")):
+            theirs["epoch_clip_seconds"] = None
         config = config.replace(epoch_clip_seconds=theirs["epoch_clip_seconds"])
-        ours, theirs = config.to_dict(), Config.load(self.config).to_dict()
+        ours = config.to_dict()
         for key in ours:
-            if key not in {*FREE_KEYS, "epoch_clip_seconds"} and ours[key] != theirs[key]:
+            if key not in FREE_KEYS and ours[key] != theirs[key]:
                 raise UserError(
                     f"{self.path} holds a run with {key} = {theirs[key]!r}, and {ours[key]!r} is asked for: "
                     "choose another --run-dir, or the run's own config.json"
@@ -96,7 +98,10 @@ class RunFolder:
             return []
         try:
             sessions = json.loads(self.history.read_text(encoding="utf-8"))
-            return [{key: session[key] for key in ("step", *TOLD_KEYS)} for session in sessions]
+            sessions = [{key: session[key] for key in ("step", *TOLD_KEYS)} for session in sessions]
+            if not all(isinstance(value, (int, float)) for session in sessions for value in session.values()):
+                raise TypeError
+            return sessions
         except (ValueError, TypeError, KeyError):
             raise UserError(
                 f"{self.history} is damaged: remove it, and the learning rate decays as if nothing had changed"
@@ -121,6 +126,7 @@ class RunFolder:
         for file in (self.last, self.best, self.ema):
             for left_behind in self.path.glob(f".{file.stem}-*"):
                 left_behind.unlink()
+        return config, sessions
 
     def saved(self) -> list[Path]:
         """The checkpoints that are whole, oldest first."""
