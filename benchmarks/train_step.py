@@ -154,9 +154,14 @@ def parse(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse(argv)
     runs = [
-        (path.stem, Config.load(path).replace(batch_size=batch_size), threads)
+        (path.stem, Config.load(path).replace(batch_size=batch_size, discriminator_start_step=0), threads)
         for path, batch_size, threads in product(args.config or [CONFIGS / "v3.json"], args.batch_size, args.threads)
     ]
+    for name, config, _ in runs:
+        if args.against_torch and (unknown := config.generator.beyond_paper):
+            raise UserError(
+                f"--against-torch knows the paper's generator alone, and {name} has {unknown}: leave it out"
+            )
     if args.json:
         cli.writable_folder(args.json.parent)
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the CPU, whatever else there is

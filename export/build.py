@@ -30,7 +30,7 @@ from export.recipe import layer_formats
 from export.simulate import RuntimeStudent, StaticStudent, observed_ranges
 from hifigan_tf import __version__
 from hifigan_tf.audio import find_audio, normalize, read_audio, resample
-from hifigan_tf.config import LOG_FLOOR, GeneratorConfig
+from hifigan_tf.config import LOG_FLOOR
 from hifigan_tf.contract import VocoderContract, pack
 from hifigan_tf.errors import UserError
 from hifigan_tf.generator import Generator
@@ -69,14 +69,12 @@ class Build:
         self.stateless_frames = stateless_frames
         self.integer_io = integer_io
         self.margin = margin_frames(generator.hyper_parameters)
-        if mode in INTEGERS or stateless_frames is not None:
-            for key in ("lookahead_frames", "samples_per_step"):
-                value = getattr(generator.hyper_parameters, key)
-                if value != getattr(GeneratorConfig, key):
-                    raise UserError(
-                        f"{option(mode) if mode in INTEGERS else '--stateless'} does not know a generator with {key} "
-                        f"= {value} yet: export a model with states, such as {' or '.join(map(option, STREAMING))}"
-                    )
+        windows = mode in INTEGERS or stateless_frames is not None
+        if windows and (unknown := generator.hyper_parameters.beyond_paper):
+            raise UserError(
+                f"{option(mode) if mode in INTEGERS else '--stateless'} does not know a generator with {unknown} yet: "
+                f"export a model with states, such as {' or '.join(map(option, STREAMING))}"
+            )
         if mode in INTEGERS and stateless_frames is None:
             raise UserError(f"{option(mode)} makes a model of windows: say how many frames long")
         if stateless_frames is not None and stateless_frames <= 2 * self.margin:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hifigan_tf.errors import UserError
+
 LEAKY_SLOPE, LAST_SLOPE = 0.1, 0.01
 
 
@@ -32,10 +34,16 @@ class PlainGenerator:
 
 
 def plain(generator) -> PlainGenerator:
-    """The weights of a Keras ``Generator``, so that the peers' processes need no Keras."""
+    """The weights of a Keras ``Generator``, so that the peers' processes need no Keras.
+
+    Raises ``UserError`` for a generator that the original does not have.
+    """
     import keras
 
     from export.network import layer_units
+
+    if unknown := generator.hyper_parameters.beyond_paper:
+        raise UserError(f"--against knows the paper's generator alone, and this one has {unknown}: leave it out")
 
     def layer(source, upsampling=False):
         kernel = keras.ops.convert_to_numpy(source.effective_kernel()).transpose(2, 1, 0)

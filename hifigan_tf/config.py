@@ -190,6 +190,13 @@ class GeneratorConfig:
         return self.lookahead_frames is not None
 
     @property
+    def beyond_paper(self) -> str | None:
+        """The first option in use that the paper does not have, as ``key = value``, or None."""
+        if self.low_delay:
+            return f"lookahead_frames = {self.lookahead_frames}"
+        return f"samples_per_step = {self.samples_per_step}" if self.samples_per_step > 1 else None
+
+    @property
     def delay_samples(self) -> int:
         """How many samples later than its frames a stream's audio is complete.
 
@@ -206,7 +213,7 @@ class GeneratorConfig:
 
     @property
     def resblock_reach(self) -> int:
-        """Steps from the first to the last that a stage's residual blocks make one of, less one."""
+        """How many steps beside its own the residual blocks of a stage make a step of."""
         return max(
             sum((size - 1) * (dilation + (self.resblock == "1")) for dilation in dilations)
             for size, dilations in zip(self.resblock_kernel_sizes, self.resblock_dilation_sizes, strict=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hifigan_tf import cli, torch_file
-from hifigan_tf.config import Config, GeneratorConfig
+from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import atomic_path
 from hifigan_tf.shipped import CONFIGS
@@ -247,10 +247,8 @@ def main(argv=None) -> None:
         if run_dir.is_dir() and any(run_dir.iterdir()):
             raise UserError(f"--run-dir {run_dir} is not empty: give a new folder, so that no run is overwritten")
     config = Config.load(arguments.config)
-    for key in ("lookahead_frames", "samples_per_step"):
-        value = getattr(config.generator, key)
-        if value != getattr(GeneratorConfig, key):
-            raise UserError(f"{arguments.config} has {key} = {value}: the original has no such generator, leave it out")
+    if unknown := config.generator.beyond_paper:
+        raise UserError(f"{arguments.config} has {unknown}: the original has no such generator, leave it out")
     state = load_generator_state(checkpoint)
     if problem := misfit(generator_convolutions(config), state):
         raise UserError(f"checkpoint {checkpoint} does not fit {arguments.config}: {problem}{_advice(state)}")

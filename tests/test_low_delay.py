@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_models import generators, small_audio
 
+from benchmarks import train_step
 from export import to_tflite
 from export.build import Build
+from export.peers import plain
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.generator import Generator, load_generator
@@ -129,3 +131,17 @@ def test_the_original_has_no_such_generator(shared, tmp_path, command):
     process = command("import_torch", source, "--config", CONFIGS / "live.json", "--output", output)
     assert_one_error(process, "has lookahead_frames = 1: the original has no such generator, leave it out")
     assert not output.exists()
+
+
+def test_peers_are_of_the_papers_generator_alone(checkpoint, tiny_live, tmp_path, monkeypatch):
+    with pytest.raises(
+        UserError, match=r"--against knows the paper's generator alone, and this one has lookahead_frames"
+    ):
+        plain(load_generator(checkpoint))
+    config = tmp_path / "live.json"
+    config.write_text(tiny_live.replace(lookahead_frames=None).dumps())
+    monkeypatch.setattr(train_step, "find_spec", lambda _: True)
+    with pytest.raises(
+        UserError, match="--against-torch knows the paper's generator alone, and live has samples_per_step"
+    ):
+        train_step.main(["--config", str(config), "--against-torch"])
