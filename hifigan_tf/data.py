@@ -20,7 +20,7 @@ from hifigan_tf.clip_lists import name_skips
 from hifigan_tf.config import LOG_MIN, Config
 from hifigan_tf.decoding import Decoder, decodes_alike, path_of, tfio
 from hifigan_tf.errors import UserError
-from hifigan_tf.mel import MelSpectrogram
+from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.mel_formats import load_given_mel
 from hifigan_tf.packed import REQUESTS, PackedAudio, PackedClip, damage_named
 
@@ -237,9 +237,9 @@ def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, n
             audio = source.whole(index)
         if source.mel_paths is None:
             frames = max(-(-int(tf.size(audio)) // hop), -(-front_end.min_samples // hop))
-            audio = _fit(audio, frames * hop, 0.0)
-            mel = front_end(audio[None])[0]
+            audio = _fit(audio, frames * hop, 0.0).numpy()
+            mel = mel_spectrogram(audio, front_end)
         else:
-            mel = source.mel(index)
-            audio = _fit(audio, mel.shape[0] * hop, 0.0)
-        yield clip.path.stem, mel.numpy(), audio.numpy()
+            mel = source.mel(index).numpy()
+            audio = _fit(audio, len(mel) * hop, 0.0).numpy()
+        yield clip.path.stem, mel, audio

@@ -13,6 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from hifigan_tf.data import Clip, training_batches, validation_clips
 from hifigan_tf.distribution import ALONE, Workers, total
 from hifigan_tf.errors import UserError
+from hifigan_tf.mel import mel_spectrogram
 from hifigan_tf.metrics import PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
 from hifigan_tf.run_folder import NotSaved, RunFolder
 from hifigan_tf.summaries import Summaries
@@ -75,7 +76,6 @@ def train(
         ),
         clips,
     )
-    terminal = sys.stderr.isatty()
     if workers.is_chief and not pesq_installed():
         log.info(PESQ_MISSING)
     with (
@@ -85,7 +85,7 @@ def train(
             total=config.max_steps,
             initial=step,
             unit="step",
-            mininterval=0.2 if terminal else 30,
+            mininterval=_interval(),
             disable=not workers.is_chief,
         ) as progress,
     ):
@@ -166,18 +166,21 @@ def validate(
     """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard."""
     _check_weights(trainer, folder)
     step, front_end, scores = int(trainer.step.numpy()), trainer.loss_front_end, []
-    for index, (stem, mel, audio) in enumerate(clips):
+    for index, (stem, mel, audio) in enumerate(_shown(clips, "validating")):
         generated = trainer.vocode(mel)
         scores.append(evaluate_pair(audio, generated, front_end, MEASURED))
         if index < SHOWN_CLIPS:
             for name, sound in (("generated", generated), ("original", audio)):
                 if name == "generated" or step == 0:
-                    picture = front_end(sound[None])[0].numpy()
+                    picture = mel_spectrogram(sound, front_end)
                     summaries.sound(f"{stem}/{name}", sound, front_end.sampling_rate, picture, step)
     means = mean_scores(scores, MEASURED)
     summaries.scalars(_curves("validation", means), step)
     if trainer.average and step > 0:
-        averaged = [evaluate_pair(audio, trainer.vocode_average(mel), front_end, MEASURED) for _, mel, audio in clips]
+        averaged = [
+            evaluate_pair(audio, trainer.vocode(mel, average=True), front_end, MEASURED)
+            for _, mel, audio in _shown(clips, "validating the average")
+        ]
         summaries.scalars(_curves("validation_ema", mean_scores(averaged, MEASURED)), step)
     error = means["log_mel_l1"]
     if error < float(trainer.best_mel_error.numpy()):
@@ -185,6 +188,15 @@ def validate(
             folder.save_best(trainer, error)
     log.info("step %d: validation log-mel L1 %.4f (best %.4f)", step, error, float(trainer.best_mel_error.numpy()))
     return error
+
+
+def _interval() -> float:
+    """Seconds between two states of a progress bar, which a log file need not hold all."""
+    return 0.2 if sys.stderr.isatty() else 30
+
+
+def _shown(clips: list, what: str) -> tqdm:
+    return tqdm(clips, desc=what, unit="clip", leave=False, mininterval=_interval())
 
 
 def _curves(group: str, means: dict[str, float | None]) -> dict[str, float]:

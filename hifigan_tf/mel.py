@@ -18,6 +18,7 @@ import numpy as np
 from hifigan_tf.config import LOG_FLOOR, AudioConfig
 
 MAGNITUDE_FLOOR = 1e-9
+MOST_FRAMES = 4096  # analysed at once
 
 
 @lru_cache(maxsize=8)
@@ -120,10 +121,19 @@ class MelSpectrogram(keras.layers.Layer):
 def mel_spectrogram(audio: np.ndarray, front_end: MelSpectrogram) -> np.ndarray:
     """Audio ``[samples]`` of any length to log-mel ``[ceil(samples / hop_size), num_mels]``, in NumPy.
 
-    The last partial hop is filled with silence; the mirrored ends need no minimum length either.
+    The last partial hop is filled with silence; the mirrored ends need no minimum length either. Long recordings are
+    analysed a piece at a time: their frames all at once would take a hundred times the memory of the recording.
     """
-    hop = front_end.hop_size
+    hop, n_fft = front_end.hop_size, front_end.n_fft
     frames = -(-len(audio) // hop)
-    padding = max(frames * hop, front_end.min_samples) - len(audio)
-    mel = front_end(np.pad(audio, (0, padding))[None].astype(np.float32))
-    return keras.ops.convert_to_numpy(mel)[0, :frames]
+    samples = max(frames * hop, front_end.min_samples)
+    audio = np.pad(audio, (0, samples - len(audio))).astype(np.float32)
+    if frames <= MOST_FRAMES:
+        return keras.ops.convert_to_numpy(front_end(audio[None]))[0, :frames]
+    mirrored = np.pad(audio, (n_fft - hop) // 2, mode="reflect")
+    pieces = []
+    for start in range(0, frames, MOST_FRAMES):
+        stop = min(start + MOST_FRAMES, frames)
+        piece = front_end.analyze(mirrored[None, start * hop : (stop - 1) * hop + n_fft])
+        pieces.append(keras.ops.convert_to_numpy(piece)[0])
+    return np.concatenate(pieces)

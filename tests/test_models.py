@@ -13,6 +13,7 @@ from conftest import untrained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hifigan_tf import mel, metrics
 from hifigan_tf.config import AudioConfig, Config, GeneratorConfig
 from hifigan_tf.discriminators import (
     MultiPeriodDiscriminator,
@@ -260,7 +261,16 @@ def test_ablations_leave_out_what_they_say(name, periods, scales):
     assert len(models["msd"].discriminators if "msd" in models else ()) == scales
 
 
-def test_the_stft_loss_is_the_stft_distance():
+def test_the_mel_of_a_long_recording_is_made_in_pieces(monkeypatch):
+    front_end, audio = MelSpectrogram.of(small_audio()), np.random.default_rng(0).normal(0, 0.1, 64 * 250 + 7)
+    whole = mel_spectrogram(audio, front_end)
+    monkeypatch.setattr(mel, "MOST_FRAMES", 100)
+    pieces = mel_spectrogram(audio, front_end)
+    assert pieces.shape == whole.shape == (251, 20)
+    np.testing.assert_allclose(pieces, whole, atol=1e-4)
+
+
+def test_the_stft_loss_is_the_stft_distance(monkeypatch):
     """By FFT in the graph and by librosa in NumPy; over a batch, spectral convergence has the norms of all."""
     rng = np.random.default_rng(0)
     real, generated = rng.normal(0, [[0.1], [0.02]], (2, 8000)).astype(np.float32), rng.normal(0, 0.1, (2, 8000))
@@ -269,6 +279,13 @@ def test_the_stft_loss_is_the_stft_distance():
         loss = float(stft_loss(real[one], generated[one].astype(np.float32)))
         assert loss == pytest.approx(stft_distance(real[index], generated[index]), rel=1e-4)
     assert float(stft_loss(real, real)) < 1e-4
+    # In pieces there are a few more frames, at their ends.
+    long = [rng.normal(0, 0.1, 60_000).astype(np.float32) for _ in range(2)]
+    whole = stft_distance(*long)
+    monkeypatch.setattr(metrics, "STFT_PIECE", 20_000)
+    pieces = stft_distance(*long)
+    assert pieces == pytest.approx(whole, rel=5e-3)
+    assert pieces != whole
     # Twice as loud: a convergence of 1, and ln 2 between the logarithms.
     assert float(stft_loss(real, 2 * real)) == pytest.approx(1 + np.log(2), rel=1e-4)
 

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 from conftest import assert_one_error, relative_error, start_training
 
+from hifigan_tf import trainer as trainer_module
 from hifigan_tf.clip_lists import hold_out
 from hifigan_tf.config import Config
 from hifigan_tf.data import check_clips, training_batches
@@ -27,6 +28,7 @@ from hifigan_tf.run_folder import RunFolder
 from hifigan_tf.shipped import CONFIGS, DEMO_CONFIG
 from hifigan_tf.train import warn_of_a_vanishing_rate
 from hifigan_tf.trainer import Trainer
+from hifigan_tf.windows import margin_frames
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +264,21 @@ def test_the_moving_average_leaves_the_start_and_follows(config, corpus):
         expected = decay * expected + (1 - decay) * trainer.generator.conv_pre.kernel.numpy()
     np.testing.assert_allclose(trainer.average.conv_pre.kernel.numpy(), expected, atol=1e-6)
     mel = batch(corpus, config)[0].numpy()[0]
-    np.testing.assert_allclose(trainer.vocode_average(mel), trainer.average(mel[None])[0, :, 0], atol=1e-6)
+    np.testing.assert_allclose(trainer.vocode(mel, average=True), trainer.average(mel[None])[0, :, 0], atol=1e-6)
+
+
+def test_validation_takes_a_window_at_a_time(trainer, tiny, monkeypatch):
+    """A recording ten times as long as a window: no run is longer, and the samples are those of the whole."""
+    mel = np.random.default_rng(0).normal(-4, 2, [1000, 16]).astype(np.float32)
+    monkeypatch.setattr(trainer_module, "WINDOW_FRAMES", 100)
+    lengths, run = [], trainer._vocode
+    monkeypatch.setattr(trainer, "_vocode", lambda mel, average: lengths.append(mel.shape[1]) or run(mel, average))
+    audio = trainer.vocode(mel)
+    assert max(lengths) == 100 + 2 * margin_frames(tiny.generator)
+    assert len(lengths) == 10
+    np.testing.assert_allclose(audio, trainer.generator(mel[None])[0, :, 0], atol=1e-5)
+    # What is shorter than a window is run as it is.
+    np.testing.assert_array_equal(trainer.vocode(mel[:50]), run(tf.constant(mel[None, :50]), average=False)[0])
 
 
 def test_accumulated_steps_make_one_update_of_their_mean_gradient(config, corpus):
