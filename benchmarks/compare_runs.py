@@ -34,8 +34,8 @@ def main(argv=None) -> None:
     args = parse(argv)
     folders = {}
     for text in args.runs:
-        name, _, path = text.rpartition("=")
-        folder = cli.existing_folder(path, "run folder")
+        name, _, path = ("", "", text) if Path(text).is_dir() else text.partition("=")
+        folder = cli.existing_folder(path or text, "run folder")
         if not (folder / "config.json").is_file():
             raise UserError(f"{folder} is no run folder: it holds no config.json; give the --run-dir of a training")
         folders[name or folder.name] = folder
@@ -51,18 +51,23 @@ def main(argv=None) -> None:
 
 
 def curves(folder: Path, from_discriminators: bool) -> dict[str, dict[int, float]]:
-    """``{metric: {step: mean over the held-out clips}}`` of a run, of its moving average where it has one."""
+    """``{metric: {step: mean over the held-out clips}}`` of a run, of its moving average where it has one.
+
+    A metric that the run has not measured is left out.
+    """
     from hifigan_tf.config import Config
+    from hifigan_tf.events import Events
     from hifigan_tf.run_folder import RunFolder
 
     run = RunFolder(folder)
     training = Config.load(run.config).training
     group = "validation_ema" if training.ema_decay else "validation"
     first = training.discriminator_start_step if from_discriminators else 0
-    found = run.scalars([f"{group}/{key}" for key in METRICS])
+    found = Events(run.logs).scalars
     return {
-        key: {step - first: value for step, value in zip(*found[f"{group}/{key}"], strict=True) if step > first}
+        key: {step - first: value for step, value in found[f"{group}/{key}"].items() if step > first}
         for key in METRICS
+        if f"{group}/{key}" in found
     }
 
 
@@ -70,7 +75,7 @@ def table(runs: dict[str, dict]) -> str:
     """Two rows for each run, of the last common step and of its last one; a single one where these are the same."""
     from hifigan_tf.metrics import METRICS as KNOWN
 
-    validated = [set.intersection(*(set(points) for points in run.values())) for run in runs.values()]
+    validated = [set(run.get("log_mel_l1", ())) for run in runs.values()]
     common = set.intersection(*validated)
     if not common:
         raise UserError("the runs have no validated step in common: nothing can be compared")
@@ -80,7 +85,8 @@ def table(runs: dict[str, dict]) -> str:
     ]
     for (name, run), steps in zip(runs.items(), validated, strict=True):
         for step in sorted({max(common), max(steps)}):
-            cells = [f"{run[key][step]:.{KNOWN[key].digits}f}" for key in METRICS]
+            values = {key: run.get(key, {}).get(step) for key in METRICS}
+            cells = ["" if value is None else f"{value:.{KNOWN[key].digits}f}" for key, value in values.items()]
             lines.append(f"| {name} | {step:,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -95,7 +101,8 @@ def draw(path: Path, runs: dict[str, dict], from_discriminators: bool) -> None:
     figure = Figure(figsize=(12, 4), layout="constrained")
     for panel, key in zip(figure.subplots(1, len(METRICS)), METRICS, strict=True):
         for name, run in runs.items():
-            panel.plot(list(run[key]), list(run[key].values()), ".-", label=name)
+            points = run.get(key, {})
+            panel.plot(list(points), list(points.values()), ".-", label=name)
         panel.set_title(f"{KNOWN[key].name} ({KNOWN[key].better} is better)")
         panel.set_xlabel("steps with discriminators" if from_discriminators else "step")
         panel.grid(alpha=0.3)

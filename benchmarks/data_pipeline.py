@@ -104,7 +104,7 @@ def measure(folder: Path, packed: str, config: Config, args) -> list[dict]:
             rates[name, kept].append(segments_per_second(dataset, batch_size, args.seconds))
         if trainer:
             begin = time.perf_counter()
-            float(trainer.train_step(*batch)["mel"])
+            float(trainer.train_step(*batch)["loss/mel"])
             steps.append(1 / (time.perf_counter() - begin))
     consumed = batch_size * float(np.median(steps))
     rows = []
@@ -144,7 +144,7 @@ def markdown(rows: list[dict], config_name: str, config: Config, args) -> str:
 
 def main(argv=None) -> None:
     args = parse(argv)
-    config = Config.load(args.config).replace(batch_size=args.batch_size)
+    config = Config.load(args.config).replace(batch_size=args.batch_size, discriminator_start_step=0)
     folder = cli.existing_folder(args.data, "--data")
     if args.json:
         cli.writable_folder(args.json.parent)

@@ -20,7 +20,7 @@ LOG_MIN = math.log(LOG_FLOOR)
 # Of the multi-resolution STFT loss: samples of a window, of a hop and of the FFT, as published, and the least power.
 STFT_RESOLUTIONS = ((600, 120, 1024), (1200, 240, 2048), (240, 50, 512))
 STFT_POWER_FLOOR = 1e-7
-# Taps of the generator's first and last convolution; the first sees at most so many frames ahead, as far as back.
+# Taps of the generator's first and last convolution. In the paper's generator both see as far ahead as back.
 EDGE_TAPS = 7
 MAX_LOOKAHEAD = EDGE_TAPS // 2
 # In the original's files, without an effect here: num_freq contradicts n_fft, the rest is about its launcher.
@@ -332,7 +332,7 @@ class TrainingConfig:
             self.discriminator_start_step <= self.max_steps,
             "discriminator_start_step",
             self.discriminator_start_step,
-            f"it must be at most max_steps ({self.max_steps}), where the generator learns alone to the end",
+            f"it must be at most max_steps ({self.max_steps}), or the discriminators would never learn",
         )
 
 

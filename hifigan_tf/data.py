@@ -1,7 +1,7 @@
 """tf.data pipelines: from audio files or packed corpora, and teacher-forced mels for them, to batches of segments.
 
-What comes out at step n is a pure function of the clips, the config and n. So a run that resumes at step n
-sees what it would have seen, and nothing about the pipeline needs saving.
+Segment n of a run is a pure function of the clips, the config and n. So a run that resumes after n segments sees what
+it would have seen, and nothing about the pipeline needs saving.
 """
 
 import logging
@@ -172,12 +172,12 @@ def steps_per_epoch(clips: Sequence[Clip] | Sequence[PackedClip], config: Config
 def training_batches(
     clips: list[Clip] | list[PackedClip],
     config: Config,
-    first_step: int = 0,
+    first_example: int = 0,
     part: int = 0,
     parts: int = 1,
     replicas: int = 1,
 ) -> tf.data.Dataset:
-    """Endless ``(mel [batch, frames, num_mels], audio [batch, segment_size])`` from ``first_step`` on.
+    """Endless ``(mel [batch, frames, num_mels], audio [batch, segment_size])`` from segment ``first_example`` on.
 
     Random segments of every clip, ``draws_per_epoch`` an epoch, in a new order each; clips shorter than a segment are
     padded with silence. The mel is that of the segment, as in the original, or cut from the teacher-forced one. Of
@@ -187,7 +187,7 @@ def training_batches(
     source, hop = Clips(clips, config), config.audio.hop_size
     seed, batch_size, segment = config.training.seed, config.training.batch_size, config.training.segment_size
     indices = np.repeat(np.arange(len(clips), dtype=np.int32), draws_per_epoch(clips, config))
-    first_epoch, offset = divmod(first_step * batch_size, len(indices))
+    first_epoch, offset = divmod(first_example, len(indices))
     front_end = MelSpectrogram.of(config.audio)
 
     def epoch(number):
@@ -212,7 +212,7 @@ def training_batches(
         return _fit(mel[start:stop], frames, LOG_MIN), _fit(cut(start * hop, stop * hop), segment, 0.0)
 
     given = source.mel_paths is not None
-    examples = tf.data.Dataset.range(first_epoch, 2**62).flat_map(epoch).skip(offset).enumerate(first_step * batch_size)
+    examples = tf.data.Dataset.range(first_epoch, 2**62).flat_map(epoch).skip(offset).enumerate(first_example)
     if parts > 1:
         examples = examples.batch(batch_size // parts).shard(parts, part).unbatch()
     examples = examples.map(from_mel if given else from_audio, num_parallel_calls=source.reads)

@@ -51,9 +51,16 @@ def stop_on_signals():
 
 
 def train(
-    trainer: Trainer, folder: RunFolder, clips: list[Clip], held_out: list[Clip], workers: Workers = ALONE
+    trainer: Trainer,
+    folder: RunFolder,
+    clips: list[Clip],
+    held_out: list[Clip],
+    workers: Workers = ALONE,
+    first_example: int = 0,
 ) -> int:
     """Trains up to the config's ``max_steps`` and returns the exit code: 0, or 128 + the signal that stopped it.
+
+    ``first_example`` is how many segments the run has seen before.
 
     The chief saves the state at the intervals of the config, at the end, and before stopping on a signal, which
     stops all workers whichever it reaches. Raises ``UserError`` when a loss is not finite, naming the step and
@@ -68,7 +75,7 @@ def train(
             lambda context: training_batches(
                 clips,
                 trainer.config,
-                first_step=step,
+                first_example=first_example,
                 part=context.input_pipeline_id,
                 parts=context.num_input_pipelines,
                 replicas=trainer.strategy.num_replicas_in_sync,
@@ -117,6 +124,9 @@ def train(
                 summaries.scalars(scalars, step)
             if step % config.validation_interval == 0 or last:
                 validate(trainer, folder, summaries, validation)
+            if step == config.discriminator_start_step:
+                # With discriminators the mel error rises at first: the best generator is sought among those to come.
+                trainer.best_mel_error.assign(np.inf)
             if step % config.checkpoint_interval == 0 and not last:
                 _check_weights(trainer, folder)
                 with _going_on_unsaved():
@@ -155,8 +165,8 @@ def _diverged(what: str, folder: RunFolder) -> str:
     if not saved:
         return f"{what}: no checkpoint was written before; train with a lower --learning-rate and another --run-dir"
     return (
-        f"{what}: the last good checkpoint is {saved[-1]}; go on from it with a lower --learning-rate, "
-        f"--initial-checkpoint {folder.path} and another --run-dir"
+        f"{what}: the last good checkpoint is {saved[-1]}; go on from it with the same command and a lower "
+        "--learning-rate"
     )
 
 

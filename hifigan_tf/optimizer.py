@@ -17,30 +17,22 @@ class Pace(NamedTuple):
 class SteppedDecay(keras.optimizers.schedules.LearningRateSchedule):
     """The rate, multiplied by ``decay_rate`` at every decay of the ``paces``, which follow each other from step 0 on.
 
-    An update of the optimizer is ``update_steps`` steps of the run, and its first one comes at ``first_step``.
+    The optimizer takes its first step at ``first_step`` of the run. Steps are counted, not updates of the weights, also
+    where gradients of several steps are accumulated: so does Keras when it asks for the rate.
     """
 
-    def __init__(
-        self,
-        learning_rate: float,
-        decay_rate: float,
-        paces: Sequence[Pace],
-        first_step: int = 0,
-        update_steps: int = 1,
-    ):
+    def __init__(self, learning_rate: float, decay_rate: float, paces: Sequence[Pace], first_step: int = 0):
         self.learning_rate = learning_rate
         self.decay_rate = decay_rate
         self.paces = paces
         self.first_step = first_step
-        self.update_steps = update_steps
 
-    def __call__(self, updates):
-        step = tf.cast(updates, tf.float32) + self.first_step // self.update_steps
+    def __call__(self, steps):
+        step = tf.cast(steps, tf.float32) + self.first_step
         decays = 0.0
         for pace, after in zip(self.paces, [*self.paces[1:], None], strict=True):
-            begin, end = (None if one is None else one.step // self.update_steps for one in (pace, after))
-            passed = tf.maximum((step if end is None else tf.minimum(step, float(end))) - begin, 0.0)
-            decays += passed / max(1, pace.decay_steps // self.update_steps)
+            until = step if after is None else tf.minimum(step, float(after.step))
+            decays += tf.maximum(until - pace.step, 0.0) / pace.decay_steps
         return self.learning_rate * tf.pow(self.decay_rate, tf.floor(decays))
 
     def get_config(self):

@@ -44,7 +44,7 @@ CHARTS = [
     ),
     Chart("Feature matching loss", ("loss/feature_matching",), "Summed over all feature maps, unweighted."),
     Chart("STFT loss", ("loss/stft",), "Multi-resolution STFT loss of the segments, unweighted."),
-    Chart("Generator loss", ("loss/generator",), "The weighted sum of the above."),
+    Chart("Generator loss", ("loss/generator",), "The weighted sum of the losses above."),
     Chart("Discriminator loss", ("loss/discriminator",), "Summed over the sub-discriminators."),
     Chart(
         "Accuracy of the discriminators",

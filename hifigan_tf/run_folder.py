@@ -30,11 +30,10 @@ from hifigan_tf.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
-# May change between the sessions of a run, with a line that says so.
+# What may change between the sessions of a run: these with a line that says so,
 TOLD_KEYS = ("batch_size", "learning_rate")
-# So may these, which touch neither the networks nor what a step computes.
+# and these, which touch neither the networks nor what a step computes, without.
 FREE_KEYS = {
-    *TOLD_KEYS,
     "max_steps",
     "validation_interval",
     "checkpoint_interval",
@@ -68,9 +67,9 @@ class RunFolder:
     def going_on(self, config: Config) -> tuple[Config, list[dict]]:
         """The config with which a run goes on when ``config`` is asked for, and its sessions.
 
-        Passes over the clips are counted as in the run, whose config does not say how where it began before there was
-        a choice. A session is ``{"step", "batch_size", "learning_rate"}``, the step from which on these hold. Raises
-        ``UserError`` when the folder holds a run of another config.
+        A run keeps its own ``epoch_clip_seconds``; older runs have none, and count one segment for each clip. A session
+        is ``{"step", "batch_size", "learning_rate"}``, the step from which on these hold. Raises ``UserError`` when the
+        folder holds a run of another config.
         """
         session = {"step": 0, **{key: getattr(config.training, key) for key in TOLD_KEYS}}
         if not (self.config.is_file() and self.saved()):
@@ -81,13 +80,15 @@ class RunFolder:
         config = config.replace(epoch_clip_seconds=theirs["epoch_clip_seconds"])
         ours = config.to_dict()
         for key in ours:
-            if key not in FREE_KEYS and ours[key] != theirs[key]:
+            if key not in {*FREE_KEYS, *TOLD_KEYS} and ours[key] != theirs[key]:
                 raise UserError(
                     f"{self.path} holds a run with {key} = {theirs[key]!r}, and {ours[key]!r} is asked for: "
                     "choose another --run-dir, or the run's own config.json"
                 )
-        sessions = self._sessions() or [{"step": 0, **{key: theirs[key] for key in TOLD_KEYS}}]
         session["step"] = int(self.saved()[-1].name.removeprefix(PREFIX))
+        first = {"step": 0, **{key: theirs[key] for key in TOLD_KEYS}}
+        # Changes after the newest checkpoint are of steps that are taken again.
+        sessions = [one for one in self._sessions() if one["step"] < session["step"]] or [first]
         if any(sessions[-1][key] != session[key] for key in TOLD_KEYS):
             sessions.append(session)
         return config, sessions
@@ -107,14 +108,14 @@ class RunFolder:
                 f"{self.history} is damaged: remove it, and the learning rate decays as if nothing had changed"
             ) from None
 
-    def prepare(self, config: Config) -> tuple[Config, list[dict]]:
-        """Makes the folder, writes what ``going_on`` gives, tells what has changed in it, and returns it.
+    def prepare(self, config: Config) -> None:
+        """Makes the folder, writes what ``going_on`` gives, and tells what has changed in it.
 
         Raises ``UserError`` when the folder holds a run of another config.
         """
         config, sessions = self.going_on(config)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        if sessions != (self._sessions() or sessions[:1]):
+        if len(sessions) > 1 and sessions[-1] not in self._sessions():
             before, now = sessions[-2:]
             for key in TOLD_KEYS:
                 if before[key] != now[key]:
@@ -126,11 +127,10 @@ class RunFolder:
         for file in (self.last, self.best, self.ema):
             for left_behind in self.path.glob(f".{file.stem}-*"):
                 left_behind.unlink()
-        return config, sessions
 
     def saved(self) -> list[Path]:
         """The checkpoints that are whole, oldest first."""
-        return sorted(path for path in self.checkpoints.glob(f"{PREFIX}*") if path.is_dir())
+        return sorted(path for path in self.checkpoints.glob(f"{PREFIX}{'[0-9]' * 8}") if path.is_dir())
 
     def save(self, trainer: Trainer) -> None:
         """Writes the generator, its average and a checkpoint of this step, then removes the oldest to be kept no more.

@@ -86,15 +86,17 @@ def main(argv=None) -> int:
 def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
     """The run itself, within the scope of the strategy."""
     from hifigan_tf.clip_lists import hold_out
-    from hifigan_tf.data import check_clips, steps_per_epoch
+    from hifigan_tf.data import check_clips
     from hifigan_tf.generator import load_generator
     from hifigan_tf.loop import train
-    from hifigan_tf.optimizer import Pace
     from hifigan_tf.run_folder import RunFolder
     from hifigan_tf.trainer import Trainer
 
     folder = RunFolder(run_dir)
-    config, sessions = folder.prepare(config) if workers.is_chief else folder.going_on(config)
+    config, sessions = folder.going_on(config)
+    total(0)  # all workers have read what the chief is about to write
+    if workers.is_chief:
+        folder.prepare(config)
     training_paths, validation_paths = paths
     clips = check_clips(training_paths, config, mel_folder)
     if validation_paths:
@@ -103,12 +105,9 @@ def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
         clips, held_out = hold_out(clips, args.data)
     log.info("%d clips to train on, %d held out; run folder %s", len(clips), len(held_out), run_dir)
     delay = config.generator.delay_samples
-    log.info("a stream will lag by %d samples, %.1f ms", delay, 1000 * delay / config.audio.sampling_rate)
+    log.info("delay when streaming: %d samples, %.1f ms", delay, 1000 * delay / config.audio.sampling_rate)
 
-    paces = [
-        Pace(one["step"], config.training.lr_decay_steps or steps_per_epoch(clips, config, one["batch_size"]))
-        for one in sessions
-    ]
+    paces = paces_of(sessions, clips, config)
     warn_of_a_vanishing_rate(config.training, paces[-1].decay_steps)
     trainer = Trainer(config, paces, args.mixed_precision, args.accumulate_steps, jit_compile=args.xla)
     restored = folder.restore(trainer, put_damaged_aside=workers.is_chief)
@@ -123,17 +122,32 @@ def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
     if step >= last:
         log.info("step %d of %d is done: raise --max-steps to go on", step, last)
         return 0
-    same = step + zlib.crc32("\n".join(clip.path.name for clip in clips).encode())
+    same = step + zlib.crc32("\n".join([*(clip.path.name for clip in clips), str(paces)]).encode())
     if total(same) != same * trainer.strategy.num_replicas_in_sync:
         raise UserError(
             f"worker {workers.index} found {len(clips)} clips and step {step}, others something else: "
             "--data and --run-dir must be the same for all workers, on storage that they share"
         )
-    code = train(trainer, folder, clips, held_out, workers)
+    code = train(trainer, folder, clips, held_out, workers, first_example(sessions, step))
     if workers.is_chief:
         best = float(trainer.best_mel_error.numpy())
         log.info("run folder %s: best.keras has log-mel L1 %.4f", run_dir, best)
     return code
+
+
+def paces_of(sessions: list[dict], clips: list, config: Config) -> list:
+    """At which pace the learning rate decays in each session: by the pass over the clips, or by the config's steps."""
+    from hifigan_tf.data import steps_per_epoch
+    from hifigan_tf.optimizer import Pace
+
+    steps = config.training.lr_decay_steps
+    return [Pace(one["step"], steps or steps_per_epoch(clips, config, one["batch_size"])) for one in sessions]
+
+
+def first_example(sessions: list[dict], step: int) -> int:
+    """How many segments a run has seen before this step."""
+    ends = [*(one["step"] for one in sessions[1:]), step]
+    return sum((end - one["step"]) * one["batch_size"] for one, end in zip(sessions, ends, strict=True))
 
 
 def warn_of_a_vanishing_rate(training: TrainingConfig, decay_steps: int) -> None:

@@ -1,4 +1,4 @@
-"""The GAN step (paper, sections 2.3 and 2.4) as one ``tf.function``, and what validation needs."""
+"""The GAN step (paper, sections 2.3 and 2.4) and the generator's own before it, each one ``tf.function``."""
 
 from collections.abc import Sequence
 
@@ -223,7 +223,7 @@ def make_optimizer(
     ``epoch_steps`` as in ``Trainer``.
     """
     paces = [Pace(0, epoch_steps)] if isinstance(epoch_steps, int) else epoch_steps
-    schedule = SteppedDecay(training.learning_rate, training.lr_decay, paces, first_step, accumulate_steps)
+    schedule = SteppedDecay(training.learning_rate, training.lr_decay, paces, first_step)
     optimizer = AdamW(
         learning_rate=schedule,
         beta_1=training.adam_b1,

@@ -8,13 +8,13 @@ from hifigan_tf.run_folder import RunFolder
 from hifigan_tf.summaries import Summaries
 
 
-def make_run(folder, config, errors, group="validation_ema"):
+def make_run(folder, config, errors, group="validation_ema", left_out=()):
     run = RunFolder(folder)
     run.prepare(config)
     summaries = Summaries(run.logs)
     for step, error in errors.items():
         values = {"log_mel_l1": error, "stft_distance": 2 * error, "pesq_wb": 1 + error}
-        summaries.scalars({f"{group}/{key}": value for key, value in values.items()}, step)
+        summaries.scalars({f"{group}/{key}": value for key, value in values.items() if key not in left_out}, step)
     return folder
 
 
@@ -46,6 +46,12 @@ def test_steps_count_from_the_discriminators_on(runs, capsys):
         "| plain | 300 | 0.6000 | 1.2000 | 1.600 |",
         "| late | 200 | 0.2500 | 0.5000 | 1.250 |",
     ]
+
+
+def test_a_metric_that_was_not_measured_is_left_empty(tiny, tmp_path, capsys):
+    run = make_run(tmp_path / "rate=0.1", tiny, {100: 0.5}, "validation", ("stft_distance", "pesq_wb"))
+    compare_runs.main([str(run), "--output", str(tmp_path / "curves.png")])
+    assert capsys.readouterr().out.splitlines()[2] == "| rate=0.1 | 100 | 0.5000 |  |  |"
 
 
 def test_what_cannot_be_compared(runs, tiny, tmp_path):

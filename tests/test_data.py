@@ -75,7 +75,8 @@ def place(segment, lengths):
 
 def batches(clips, config, steps, first_step=0):
     """``[(mel, audio)]`` of so many steps, in NumPy."""
-    return list(training_batches(clips, config, first_step).take(steps).as_numpy_iterator())
+    first_example = first_step * config.training.batch_size
+    return list(training_batches(clips, config, first_example).take(steps).as_numpy_iterator())
 
 
 def assert_bit_equal(left, right):

@@ -126,8 +126,9 @@ def test_windows_do_not_know_it_yet(checkpoint, options, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_the_original_has_no_such_generator(shared, tmp_path, command):
-    source, output = shared / "weights" / "g_lj_v3.pt", tmp_path / "v3.keras"
+def test_the_original_has_no_such_generator(tmp_path, command):
+    source, output = tmp_path / "g_02500000", tmp_path / "v3.keras"
+    source.write_bytes(b"weights")
     process = command("import_torch", source, "--config", CONFIGS / "live.json", "--output", output)
     assert_one_error(process, "has lookahead_frames = 1: the original has no such generator, leave it out")
     assert not output.exists()

@@ -98,7 +98,7 @@ def test_clips_of_a_batch_do_not_touch_each_other(tiny):
     mel = np.random.default_rng(0).standard_normal((3, 12, 16), np.float32)
     together = generator.predict(mel, verbose=0)
     alone = np.concatenate([generator.predict(mel[i : i + 1], verbose=0) for i in range(3)])
-    np.testing.assert_allclose(together, alone, atol=1e-6)
+    np.testing.assert_allclose(together, alone, atol=1e-5)
     for model in make_discriminators(tiny.discriminators):
         # Random singular vectors may be at right angles: spectral norm would divide by nearly nothing.
         model(together, training=True)
@@ -297,7 +297,7 @@ def test_the_stft_loss_has_a_gradient_in_silence():
         tape.watch(silence)
         loss = stft_loss(silence, silence)
     assert np.isfinite(tape.gradient(loss, silence)).all()
-    assert float(loss) == pytest.approx(0, abs=1)
+    assert float(loss) == pytest.approx(0, abs=0.02)
 
 
 def test_losses_at_points_that_can_be_computed_by_hand():

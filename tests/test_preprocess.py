@@ -88,8 +88,9 @@ def run(capfd):
     return run
 
 
-def batches(clips, config, steps=8, **options):
-    return list(training_batches(clips, config, **options).take(steps).as_numpy_iterator())
+def batches(clips, config, steps=8, first_step=0, **options):
+    first_example = first_step * config.training.batch_size
+    return list(training_batches(clips, config, first_example, **options).take(steps).as_numpy_iterator())
 
 
 def assert_bit_equal(left, right):
@@ -484,3 +485,7 @@ def test_the_benchmark_fills_its_rows(corpus, tiny_file, tmp_path, capsys, monke
         assert row["step_segments_per_second"] == 8
         assert row["ratio"] == pytest.approx(row["segments_per_second"] / 8, abs=0.1)
         assert f"| {row['input']} | {row['from']} | {row['segments_per_second']:.0f} |" in table
+    options = ("--seconds", 0.05, "--repeats", 1, "--json", rows)
+    data_pipeline.main([str(option) for option in ("--data", corpus, "--config", tiny_file, *options)])
+    assert "measured in the same rounds" in capsys.readouterr().out
+    assert all(row["step_segments_per_second"] > 0 for row in json.loads(rows.read_text()))

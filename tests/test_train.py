@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,10 +16,11 @@ import pytest
 import tensorflow as tf
 from conftest import assert_one_error, relative_error, start_training
 
+from hifigan_tf import loop
 from hifigan_tf import trainer as trainer_module
 from hifigan_tf.clip_lists import hold_out
 from hifigan_tf.config import Config
-from hifigan_tf.data import check_clips, training_batches
+from hifigan_tf.data import Clip, check_clips, training_batches
 from hifigan_tf.errors import UserError
 from hifigan_tf.generator import load_generator
 from hifigan_tf.loop import train
@@ -26,7 +28,7 @@ from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matc
 from hifigan_tf.optimizer import Pace, SteppedDecay
 from hifigan_tf.run_folder import RunFolder
 from hifigan_tf.shipped import CONFIGS, DEMO_CONFIG
-from hifigan_tf.train import warn_of_a_vanishing_rate
+from hifigan_tf.train import first_example, paces_of, warn_of_a_vanishing_rate
 from hifigan_tf.trainer import Trainer
 from hifigan_tf.windows import margin_frames
 
@@ -357,13 +359,74 @@ def test_the_learning_rate_falls_at_the_pace_of_each_session():
     decay = SteppedDecay(1.0, 0.5, paces)
     decays = [-np.log2(float(decay(step))) for step in range(16)]
     assert decays == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5]
-    # An optimizer whose updates are two steps, and one that starts at step 10.
-    halved, late = SteppedDecay(1.0, 0.5, paces, update_steps=2), SteppedDecay(1.0, 0.5, paces, first_step=10)
-    assert [-np.log2(float(halved(step))) for step in range(8)] == [0, 0, 1, 1, 2, 2, 3, 4]
+    late = SteppedDecay(1.0, 0.5, paces, first_step=10)
     assert [-np.log2(float(late(step))) for step in range(6)] == decays[10:]
     plain = keras.optimizers.schedules.ExponentialDecay(2e-4, 7, 0.999, staircase=True)
     ours = SteppedDecay(2e-4, 0.999, [Pace(0, 7)])
     assert [float(plain(step)) for step in range(0, 5000, 13)] == [float(ours(step)) for step in range(0, 5000, 13)]
+
+
+def test_accumulated_steps_decay_at_the_same_step(config, corpus):
+    late = config.replace(msd_scales=0, segment_size=2048, discriminator_start_step=2, lr_decay=0.5)
+    trainer = Trainer(late, epoch_steps=2, accumulate_steps=2)
+    rates = []
+    for _ in range(4):
+        trainer.train_step(*batch(corpus, late))
+        rates.append(
+            [float(one.learning_rate) for one in (trainer.generator_optimizer, trainer.discriminator_optimizer)]
+        )
+    first = late.training.learning_rate
+    # After each step, the rate of the next; the discriminators have taken none of the first two.
+    np.testing.assert_allclose([rate for rate, _ in rates], [first, first / 2, first / 2, first / 4], rtol=1e-6)
+    np.testing.assert_allclose([rate for _, rate in rates[1:]], [first / 2, first / 2, first / 4], rtol=1e-6)
+
+
+def test_sessions_say_how_much_was_seen_and_how_fast_the_rate_falls(config):
+    sessions = [
+        {"step": 0, "batch_size": 2, "learning_rate": 0.1},
+        {"step": 10, "batch_size": 8, "learning_rate": 0.1},
+        {"step": 30, "batch_size": 4, "learning_rate": 0.01},
+    ]
+    assert [first_example(sessions, step) for step in (30, 31, 40)] == [180, 184, 220]
+    assert first_example(sessions[:1], 7) == 14
+    clips = [Clip(Path("word.wav"), 8000, 8000, None)] * 16
+    assert paces_of(sessions, clips, config) == [Pace(0, 8), Pace(10, 2), Pace(30, 4)]
+    assert paces_of(sessions, clips, config.replace(lr_decay_steps=5)) == [Pace(0, 5), Pace(10, 5), Pace(30, 5)]
+
+
+def test_a_run_that_saved_nothing_begins_anew_with_other_values(config, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.prepare(config)
+    folder.prepare(config.replace(batch_size=4))
+    assert json.loads(folder.history.read_text()) == [{"step": 0, "batch_size": 4, "learning_rate": 0.001}]
+
+
+def test_changes_after_the_newest_checkpoint_are_forgotten(trainer, config, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.prepare(config)
+    folder.save(trainer)
+    step = int(trainer.step)
+    changes = [{"step": step + 10, "batch_size": 8, "learning_rate": 0.001}]
+    folder.history.write_text(json.dumps([{"step": 0, "batch_size": 2, "learning_rate": 0.001}, *changes]))
+    _, sessions = folder.going_on(config.replace(batch_size=4))
+    assert [(one["step"], one["batch_size"]) for one in sessions] == ([(0, 2), (step, 4)] if step else [(0, 2), (0, 4)])
+
+
+def test_the_best_generator_is_sought_anew_when_discriminators_start(corpus, config, tmp_path, monkeypatch):
+    late = config.replace(
+        msd_scales=0, segment_size=2048, discriminator_start_step=2, max_steps=3, validation_interval=1
+    )
+    errors, kept = iter([4.0, 3.0, 2.0, 2.5]), []
+    monkeypatch.setattr(loop, "evaluate_pair", lambda *_: {"log_mel_l1": next(errors), "pesq_wb": None} | NO_STFT)
+    monkeypatch.setattr(RunFolder, "save_best", lambda _, trainer, error: kept.append(error))
+    trainer, folder = Trainer(late.replace(ema_decay=0), epoch_steps=2), RunFolder(tmp_path / "run")
+    folder.prepare(late)
+    clips = check_clips(sorted(corpus.glob("*.wav")), late)
+    assert train(trainer, folder, clips[:4], clips[4:]) == 0
+    assert kept == [4.0, 3.0, 2.0, 2.5]
+
+
+NO_STFT = {"stft_distance": None}
 
 
 def test_rate_and_batch_may_change_when_a_run_goes_on(quick_run, corpus, quick_file, tmp_path, command):
@@ -404,9 +467,10 @@ def test_a_run_of_before_keeps_its_count_of_an_epoch(quick_run, config, tmp_path
     asked = config.replace(msd_scales=0)
     assert asked.training.epoch_clip_seconds == 15
     for _ in range(2):  # and keeps it from then on
-        going_on, sessions = RunFolder(folder).prepare(asked)
+        going_on, sessions = RunFolder(folder).going_on(asked)
         assert going_on == asked.replace(epoch_clip_seconds=None)
         assert sessions == [{"step": 0, "batch_size": 2, "learning_rate": 0.001}]
+        RunFolder(folder).prepare(asked)
 
 
 def test_a_rate_that_vanishes_early_is_told(caplog):
@@ -513,7 +577,8 @@ def test_the_last_good_checkpoint_is_named(config, corpus, tmp_path):
     trainer.step.assign(1)  # step 0 begins with a validation, which looks at the weights
     clips = check_clips(sorted(corpus.glob("*.wav")), quick)
     with pytest.raises(
-        UserError, match=r"loss/\w+ is nan at step 2: the last good checkpoint is .*step-00000000; go on"
+        UserError,
+        match=r"loss/\w+ is nan at step 2: the last good checkpoint is .*step-00000000; go on from it with the",
     ):
         train(trainer, folder, clips[:4], clips[4:])
     # At the step's end, when its losses were still good.

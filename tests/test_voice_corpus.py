@@ -60,7 +60,7 @@ def test_sentences_lie_on_one_side_alone(clone, tmp_path, caplog):
 
 def test_bad_clones_are_one_line(clone, tmp_path, command):
     output = ("--output-dir", tmp_path / "corpus")
-    other = tmp_path / "nathalie"
+    other = tmp_path / "dataset-voice-nathalie"
     other.mkdir()
     git(other, "init", "-q")
     (other / "README").write_text("nothing")
@@ -68,7 +68,10 @@ def test_bad_clones_are_one_line(clone, tmp_path, command):
     git(other, "commit", "-qm", "all")
     module = "experiments.voice_corpus"
     assert_one_error(command(module, other, *output), "holds no recording", "verified/")
-    assert_one_error(command(module, tmp_path, *output), "its path must name kathleen or flemishguy or nathalie")
-    assert_one_error(command(module, tmp_path / "kathleen", *output), "kathleen is not a folder")
+    assert_one_error(
+        command(module, tmp_path, *output), "its path must name the repository, dataset-voice-kathleen or "
+    )
+    assert_one_error(command(module, tmp_path / "dataset-voice-kathleen", *output), "kathleen is not a folder")
+    assert_one_error(command(module, clone, clone, *output), "two clones are of the same speaker")
     assert_one_error(command(module, clone, "--output-dir", clone), "is not empty: give a new folder")
     assert not (tmp_path / "corpus").exists()

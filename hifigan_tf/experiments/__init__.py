@@ -1,1 +1,1 @@
-"""Experiments of the paper that need no corpus."""
+"""Experiments with the networks, and the recordings of the voice."""

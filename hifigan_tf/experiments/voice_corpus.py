@@ -52,6 +52,8 @@ def main(argv=None) -> None:
     parser.add_argument("--output-dir", required=True, metavar="DIR", help="a new folder for the recordings")
     args = parser.parse_args(argv)
     clones = {speaker_of(clone): cli.existing_folder(clone, "clone") for clone in args.clones}
+    if len(clones) < len(args.clones):
+        raise UserError("two clones are of the same speaker: give each once")
     output = Path(args.output_dir)
     if output.is_dir() and any(output.iterdir()):
         raise UserError(f"--output-dir {output} is not empty: give a new folder")
@@ -66,16 +68,19 @@ def main(argv=None) -> None:
 
 def speaker_of(clone: str) -> str:
     """Whose recordings a clone holds. Raises ``UserError`` where its path does not say so."""
-    found = [name for name in SPEAKERS if name in str(Path(clone).resolve())]
-    if len(found) != 1:
-        raise UserError(f"{clone} does not say whose recordings it holds: its path must name {' or '.join(SPEAKERS)}")
-    return found[0]
+    found = [name for name in re.findall(r"dataset-voice-([a-z]+)", str(Path(clone).resolve())) if name in SPEAKERS]
+    if not found:
+        raise UserError(
+            f"{clone} does not say whose recordings it holds: its path must name the repository, dataset-voice-"
+            f"{' or dataset-voice-'.join(SPEAKERS)}"
+        )
+    return found[-1]
 
 
 def recordings(clone: Path, speaker: Speaker) -> dict[str, list[str]]:
     """``{sentence: git objects of its takes}``. Raises ``UserError`` where there is none."""
     takes = collections.defaultdict(list)
-    for line in _git(clone, "ls-tree", "-r", "HEAD").decode().splitlines():
+    for line in _git(clone, "ls-tree", "-r", "-z", "HEAD").decode().split("\0")[:-1]:
         meta, path = line.split("\t", 1)
         if re.fullmatch(speaker.recordings, path):
             # The name is the sentence, and behind it the time of the take.
@@ -108,7 +113,11 @@ def lay_out(clone: Path, takes: dict[str, list[str]], speaker: Speaker, output: 
             folder = output / part / name
             folder.mkdir(parents=True, exist_ok=True)
             suffix = f"_{number}" if part == "train" and len(takes[sentence]) > 1 else ""
-            soundfile.write(folder / f"{sentence}{suffix}.flac", np.clip(audio, -1, 1), RATE, subtype="PCM_16")
+            path = folder / f"{sentence}{suffix}.flac"
+            try:
+                soundfile.write(path, np.clip(audio, -1, 1), RATE, subtype="PCM_16")
+            except soundfile.LibsndfileError as error:
+                raise UserError(f"{path} cannot be written ({error}): is the disk full?") from None
             seconds[part] += len(audio) / RATE
     name_skips(problems)
     return seconds
