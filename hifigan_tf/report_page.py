@@ -303,7 +303,7 @@ def _config(config: Config) -> str:
         "generator": f"resblock {generator.resblock}, {generator.upsample_initial_channel} channels, "
         f"upsampling {_listed(generator.upsample_rates)}, {generator.samples_per_step} samples a step",
         "delay as a stream": f"{1000 * generator.delay_samples / config.audio.sampling_rate:.1f} ms, "
-        + ("half of every kernel ahead" if not generator.low_delay else f"{generator.lookahead_frames} frames ahead"),
+        + (f"frames of lookahead: {generator.lookahead_frames}" if generator.low_delay else "as in the paper"),
         "discriminators": f"periods {_listed(discriminators.mpd_periods)}, {discriminators.msd_scales} scales, "
         f"{discriminators.discriminator_channels} channels",
         "batch": f"{training.batch_size} × {training.segment_size:,} samples",
