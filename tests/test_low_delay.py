@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_models import generators, small_audio
 
+import hifigan_tf
 from benchmarks import train_step
 from export import to_tflite
 from export.build import Build
@@ -146,3 +148,9 @@ def test_peers_are_of_the_papers_generator_alone(checkpoint, tiny_live, tmp_path
         UserError, match="--against-torch knows the paper's generator alone, and live has samples_per_step"
     ):
         train_step.main(["--config", str(config), "--against-torch"])
+
+
+def test_the_voice_is_of_the_live_config():
+    config = Config.load(CONFIGS / "live.json")
+    voice = load_generator(Path(hifigan_tf.__file__).parent / "voices" / "live.keras")
+    assert (voice.hyper_parameters, voice.audio) == (config.generator, config.audio)
