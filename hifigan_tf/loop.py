@@ -92,7 +92,7 @@ def train(
             total=config.max_steps,
             initial=step,
             unit="step",
-            mininterval=_interval(),
+            mininterval=0.2 if sys.stderr.isatty() else 30,
             disable=not workers.is_chief,
         ) as progress,
     ):
@@ -200,13 +200,9 @@ def validate(
     return error
 
 
-def _interval() -> float:
-    """Seconds between two states of a progress bar, which a log file need not hold all."""
-    return 0.2 if sys.stderr.isatty() else 30
-
-
 def _shown(clips: list, what: str) -> tqdm:
-    return tqdm(clips, desc=what, unit="clip", leave=False, mininterval=_interval())
+    """A progress bar below that of the steps, in a terminal alone."""
+    return tqdm(clips, desc=what, unit="clip", leave=False, disable=None)
 
 
 def _curves(group: str, means: dict[str, float | None]) -> dict[str, float]:
