@@ -35,9 +35,7 @@ def main(argv=None) -> None:
     folders = {}
     for text in args.runs:
         name, _, path = ("", "", text) if Path(text).is_dir() else text.partition("=")
-        folder = cli.existing_folder(path or text, "run folder")
-        if not (folder / "config.json").is_file():
-            raise UserError(f"{folder} is no run folder: it holds no config.json; give the --run-dir of a training")
+        folder = cli.existing_run(path or text)
         folders[name or folder.name] = folder
     if len(folders) < len(args.runs):
         raise UserError("two runs have the same name: give them others, NAME=RUN")

@@ -93,6 +93,14 @@ def existing_folder(text: str, what: str) -> Path:
     return path
 
 
+def existing_run(text: str) -> Path:
+    """``text`` as the path of a run folder. Raises ``UserError`` where it is none."""
+    path = existing_folder(text, "run folder")
+    if not (path / "config.json").is_file():
+        raise UserError(f"{path} is no run folder: it holds no config.json; give the --run-dir of a training")
+    return path
+
+
 def checkpoint(text: str, suffixes: tuple[str, ...] = (".keras",)) -> Path:
     """The generator's file that ``text`` means: one of a known suffix, or the best or else last one of a run folder.
 

@@ -200,16 +200,22 @@ class GeneratorConfig:
     def delay_samples(self) -> int:
         """How many samples later than its frames a stream's audio is complete.
 
-        A sample waits for all that it is made of, which is what its convolutions see ahead: half of their width, but
-        in the first stage of a generator with ``lookahead_frames``; and half of what an upsampling's kernel is longer
-        than its rate.
+        A sample waits for all that it is made of, which is what its convolutions see ahead, and half of what an
+        upsampling's kernel is longer than its rate.
         """
-        steps = MAX_LOOKAHEAD if self.lookahead_frames is None else self.lookahead_frames
+        steps = self.frames_ahead
         for stage, (rate, kernel) in enumerate(zip(self.upsample_rates, self.upsample_kernel_sizes, strict=True)):
-            steps = steps * rate + (kernel - rate) // 2
-            if stage > 0 or not self.low_delay:
-                steps += self.resblock_reach // 2
+            steps = steps * rate + (kernel - rate) // 2 + self.resblock_steps_ahead(stage)
         return (steps + EDGE_TAPS // 2) * self.samples_per_step
+
+    @property
+    def frames_ahead(self) -> int:
+        """Frames that the first convolution sees ahead."""
+        return self.lookahead_frames if self.low_delay else MAX_LOOKAHEAD
+
+    def resblock_steps_ahead(self, stage: int) -> int:
+        """Steps that the residual blocks of a stage see ahead: half of their reach, or none."""
+        return 0 if self.low_delay and stage == 0 else self.resblock_reach // 2
 
     @property
     def resblock_reach(self) -> int:

@@ -129,13 +129,12 @@ def stft_distance(reference: np.ndarray, generated: np.ndarray) -> float | None:
         return None
     count = math.ceil(len(reference) / STFT_PIECE)
     pieces = list(zip(np.array_split(reference, count), np.array_split(generated, count), strict=True))
-    total = 0.0
+    total, floor = 0.0, math.sqrt(STFT_POWER_FLOOR)
     for window, hop, n_fft in STFT_RESOLUTIONS:
         settings = {"n_fft": n_fft, "hop_length": hop, "win_length": window, "pad_mode": "reflect"}
         difference = power = logarithms = bins = 0.0
         for pair in pieces:
-            spectra = [np.abs(librosa.stft(audio, **settings)) for audio in pair]
-            original, other = (np.sqrt(np.maximum(np.square(spectrum), STFT_POWER_FLOOR)) for spectrum in spectra)
+            original, other = (np.maximum(np.abs(librosa.stft(audio, **settings)), floor) for audio in pair)
             difference += np.sum(np.square(original - other))
             power += np.sum(np.square(original))
             logarithms += np.sum(np.abs(np.log(original) - np.log(other)))

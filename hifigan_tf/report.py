@@ -17,9 +17,7 @@ def main(argv=None) -> None:
     parser.add_argument("run", metavar="RUN", help="run folder of a training, for example runs/v1")
     parser.add_argument("--output", type=Path, metavar="F.html", help="the page to write (default: RUN/report.html)")
     args = parser.parse_args(argv)
-    run = cli.existing_folder(args.run, "run folder")
-    if not (run / "config.json").is_file():
-        raise UserError(f"{run} is no run folder: it holds no config.json; give the --run-dir of a training")
+    run = cli.existing_run(args.run)
     output = args.output or run / "report.html"
     if output.is_dir():
         raise UserError(f"--output {output} is a folder: give the name of a file, for example {output / 'report.html'}")

@@ -15,23 +15,21 @@ from typing import Protocol
 
 import numpy as np
 
-from hifigan_tf.config import EDGE_TAPS, MAX_LOOKAHEAD, GeneratorConfig
+from hifigan_tf.config import EDGE_TAPS, GeneratorConfig
 
 
 def margin_frames(generator: GeneratorConfig) -> int:
     """Frames that a sample's receptive field reaches to either side, at most.
 
-    From the waveform back to the mel, on the left, where it reaches further: a convolution adds its half width, or
-    all of it where it sees nothing ahead; an upsampling of kernel k and rate u reads (k + u) / 2 - 1 finer steps at
-    most.
+    From the waveform back to the mel, on the left, where it reaches further: a convolution adds what it does not see
+    ahead; an upsampling of kernel k and rate u reads (k + u) / 2 - 1 finer steps at most.
     """
     reach = EDGE_TAPS // 2
     stages = zip(generator.upsample_rates, generator.upsample_kernel_sizes, strict=True)
     for stage, (rate, kernel) in reversed(list(enumerate(stages))):
-        reach += generator.resblock_reach // (1 if stage == 0 and generator.low_delay else 2)
+        reach += generator.resblock_reach - generator.resblock_steps_ahead(stage)
         reach = -(-(reach + (kernel + rate) // 2 - 1) // rate)
-    ahead = MAX_LOOKAHEAD if generator.lookahead_frames is None else generator.lookahead_frames
-    return reach + EDGE_TAPS - 1 - ahead
+    return reach + EDGE_TAPS - 1 - generator.frames_ahead
 
 
 class WindowModel(Protocol):

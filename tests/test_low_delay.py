@@ -10,6 +10,7 @@ import pytest
 from conftest import assert_one_error, stream, untrained
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_graph import mel_of, offline
 from test_models import generators, small_audio
 
 import hifigan_tf
@@ -45,19 +46,11 @@ def live():
     return untrained(Config.load(CONFIGS / "live.json"))
 
 
-def mel_for(generator, frames: int, seed: int = 0):
-    return np.random.default_rng(seed).normal(-4, 2, [frames, generator.audio.num_mels]).astype(np.float32)
-
-
-def offline(generator, mel):
-    return np.asarray(generator(mel[None]))[0, :, 0]
-
-
 def test_a_keras_file_keeps_the_options(checkpoint, tiny_live):
     loaded = load_generator(checkpoint)
     assert loaded.hyper_parameters == tiny_live.generator
     assert loaded.compute_output_shape((1, 7, 16)) == (1, 7 * 32, 1)
-    mel = mel_for(loaded, 9)
+    mel = mel_of(loaded, 9)
     np.testing.assert_allclose(offline(loaded, mel), offline(untrained(tiny_live), mel), atol=1e-6)
     np.testing.assert_allclose(loaded.predict(mel[None], verbose=0)[0, :, 0], offline(loaded, mel), atol=1e-5)
 
@@ -87,7 +80,7 @@ def test_a_float32_export_of_any_config_streams_the_samples_of_the_whole(config,
     keras.utils.set_random_seed(0)
     generator = Generator.of(config, small_audio(hop_size=config.hop_size))
     generator.conv_post.gain.assign(generator.conv_post.gain * 10)
-    mel = mel_for(generator, frames)
+    mel = mel_of(generator, frames)
     model = load_tflite(Build(generator, "float32", (chunk,)).tflite())
     assert model.contract.delay_samples == config.delay_samples
     np.testing.assert_allclose(stream(model, mel, sizes), offline(generator, mel), atol=1e-4)
@@ -95,13 +88,13 @@ def test_a_float32_export_of_any_config_streams_the_samples_of_the_whole(config,
 
 @pytest.mark.parametrize(("mode", "megabytes"), [("float32", 6), ("float16", 3), ("int8", 2.5)])
 def test_live_streams_in_every_mode_with_a_quarter_of_the_delay(live, mode, megabytes):
-    build = Build(live, mode, (4, 16), mels=[mel_for(live, 60)] if mode == "int8" else None)
+    build = Build(live, mode, (4, 16), mels=[mel_of(live, 60)] if mode == "int8" else None)
     data = build.tflite()
     assert len(data) < megabytes * 1e6
     model = load_tflite(data)
     assert model.contract.delay_ms <= 30
     assert model.contract.delay_samples == live.hyper_parameters.delay_samples
-    mel = mel_for(live, 50, seed=1)
+    mel = mel_of(live, 50, seed=1)
     whole, reference = vocode(model, mel), offline(live, mel)
     np.testing.assert_array_equal(stream(model, mel, [7, 1, 12]), whole)
     if mode == "float32":
@@ -113,7 +106,7 @@ def test_live_streams_in_every_mode_with_a_quarter_of_the_delay(live, mode, mega
 
 def test_a_keras_generator_streams_exactly_too(checkpoint):
     generator = load_generator(checkpoint)
-    mel = mel_for(generator, 90)
+    mel = mel_of(generator, 90)
     audio = stream(StreamingVocoder(generator, chunk_frames=8).model, mel, [5, 30, 1])
     np.testing.assert_allclose(audio, offline(generator, mel), atol=1e-4)
 
