@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from hifigan_tf.config import LOG_FLOOR, AudioConfig
+from hifigan_tf.mel_stream import MelStream
 
 MAGNITUDE_FLOOR = 1e-9
 MOST_FRAMES = 4096  # analysed at once
@@ -124,16 +125,12 @@ def mel_spectrogram(audio: np.ndarray, front_end: MelSpectrogram) -> np.ndarray:
     The last partial hop is filled with silence; the mirrored ends need no minimum length either. Long recordings are
     analysed a piece at a time: their frames all at once would take a hundred times the memory of the recording.
     """
-    hop, n_fft = front_end.hop_size, front_end.n_fft
+    hop = front_end.hop_size
     frames = -(-len(audio) // hop)
-    samples = max(frames * hop, front_end.min_samples)
-    audio = np.pad(audio, (0, samples - len(audio))).astype(np.float32)
-    if frames <= MOST_FRAMES:
-        return keras.ops.convert_to_numpy(front_end(audio[None]))[0, :frames]
-    mirrored = np.pad(audio, (n_fft - hop) // 2, mode="reflect")
-    pieces = []
-    for start in range(0, frames, MOST_FRAMES):
-        stop = min(start + MOST_FRAMES, frames)
-        piece = front_end.analyze(mirrored[None, start * hop : (stop - 1) * hop + n_fft])
-        pieces.append(keras.ops.convert_to_numpy(piece)[0])
-    return np.concatenate(pieces)
+    if frames > MOST_FRAMES:
+        stream, length = MelStream(front_end), MOST_FRAMES * hop
+        pieces = (audio[start : start + length].astype(np.float32) for start in range(0, len(audio), length))
+        return np.concatenate([*map(stream.push, pieces), stream.flush()])
+    padding = max(frames * hop, front_end.min_samples) - len(audio)
+    mel = front_end(np.pad(audio, (0, padding))[None].astype(np.float32))
+    return keras.ops.convert_to_numpy(mel)[0, :frames]

@@ -37,7 +37,7 @@ class KerasVocoder:
         return _compiled(self.generator)(mel[None]).numpy()[0, :, 0]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # a training validates its generator and the average of it in turns
 def _compiled(generator):
     """The generator as one graph for every length; Keras' ``predict`` traces two, whose last bits differ."""
     import tensorflow as tf

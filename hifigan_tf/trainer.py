@@ -19,7 +19,7 @@ from hifigan_tf.losses import (
 )
 from hifigan_tf.mel import MelSpectrogram
 from hifigan_tf.optimizer import AdamW, Pace, SteppedDecay
-from hifigan_tf.windows import WindowStream, margin_frames
+from hifigan_tf.streaming import KerasVocoder, vocode
 
 WINDOW_FRAMES = 1024  # that validation hears of a window: most clips are one
 
@@ -189,26 +189,7 @@ class Trainer:
 
         Takes the memory of a window, whatever the length.
         """
-        audio = self.config.audio
-        stream = WindowStream(_Windows(self, average), audio.num_mels, audio.hop_size)
-        return np.concatenate([stream.push(mel), stream.flush()])
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def _vocode(self, mel, average):
-        return (self.average if average else self.generator)(mel, training=False)[..., 0]
-
-
-class _Windows:
-    """The generator of a trainer, or its average, as a window model."""
-
-    def __init__(self, trainer: Trainer, average: bool):
-        self.trainer = trainer
-        self.average = average
-        self.margin_frames = margin_frames(trainer.config.generator)
-        self.window_frames = WINDOW_FRAMES + 2 * self.margin_frames
-
-    def run(self, mel: np.ndarray) -> np.ndarray:
-        return self.trainer._vocode(tf.constant(mel)[None], average=self.average)[0].numpy()
+        return vocode(KerasVocoder(self.average if average else self.generator, WINDOW_FRAMES), mel)
 
 
 def make_optimizer(

@@ -11,10 +11,10 @@ PACKAGE = Path(__file__).parents[1] / "hifigan_tf"
 LAYERS = [
     ["errors", "shipped"],
     ["files", "config", "cli", "mp3", "distribution"],
-    ["audio", "clip_lists", "mel", "mel_formats"],
+    ["audio", "clip_lists", "mel_stream", "mel", "mel_formats"],
     ["metrics", "plots", "batch"],
     ["convolution", "layers", "generator"],
-    ["mel_stream", "contract", "windows", "litert", "streaming", "mel_frontend"],  # inference ends here
+    ["contract", "windows", "litert", "streaming", "mel_frontend"],  # inference ends here
     ["losses", "discriminators", "optimizer"],
     ["decoding", "packed", "data", "waiting", "trainer", "events", "run_folder", "summaries", "loop", "report_page"],
     # Command lines

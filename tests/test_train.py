@@ -28,6 +28,7 @@ from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matc
 from hifigan_tf.optimizer import Pace, SteppedDecay
 from hifigan_tf.run_folder import RunFolder
 from hifigan_tf.shipped import CONFIGS, DEMO_CONFIG
+from hifigan_tf.streaming import KerasVocoder
 from hifigan_tf.train import first_example, paces_of, warn_of_a_vanishing_rate
 from hifigan_tf.trainer import Trainer
 from hifigan_tf.windows import margin_frames
@@ -273,14 +274,14 @@ def test_validation_takes_a_window_at_a_time(trainer, tiny, monkeypatch):
     """A recording ten times as long as a window: no run is longer, and the samples are those of the whole."""
     mel = np.random.default_rng(0).normal(-4, 2, [1000, 16]).astype(np.float32)
     monkeypatch.setattr(trainer_module, "WINDOW_FRAMES", 100)
-    lengths, run = [], trainer._vocode
-    monkeypatch.setattr(trainer, "_vocode", lambda mel, average: lengths.append(mel.shape[1]) or run(mel, average))
+    lengths, run = [], KerasVocoder.run
+    monkeypatch.setattr(KerasVocoder, "run", lambda self, mel: lengths.append(len(mel)) or run(self, mel))
     audio = trainer.vocode(mel)
     assert max(lengths) == 100 + 2 * margin_frames(tiny.generator)
     assert len(lengths) == 10
     np.testing.assert_allclose(audio, trainer.generator(mel[None])[0, :, 0], atol=1e-5)
     # What is shorter than a window is run as it is.
-    np.testing.assert_array_equal(trainer.vocode(mel[:50]), run(tf.constant(mel[None, :50]), average=False)[0])
+    np.testing.assert_array_equal(trainer.vocode(mel[:50]), run(KerasVocoder(trainer.generator), mel[:50]))
 
 
 def test_accumulated_steps_make_one_update_of_their_mean_gradient(config, corpus):
