@@ -54,8 +54,8 @@ def curves(folder: Path, from_discriminators: bool) -> dict[str, dict[int, float
     A metric that the run has not measured is left out.
     """
     from hifigan_tf.config import Config
-    from hifigan_tf.events import Events
-    from hifigan_tf.run_folder import RunFolder
+    from hifigan_tf.training.events import Events
+    from hifigan_tf.training.run_folder import RunFolder
 
     run = RunFolder(folder)
     training = Config.load(run.config).training
@@ -71,7 +71,7 @@ def curves(folder: Path, from_discriminators: bool) -> dict[str, dict[int, float
 
 def table(runs: dict[str, dict]) -> str:
     """Two rows for each run, of the last common step and of its last one; a single one where these are the same."""
-    from hifigan_tf.metrics import METRICS as KNOWN
+    from hifigan_tf.evaluation.metrics import METRICS as KNOWN
 
     validated = [set(run.get("log_mel_l1", ())) for run in runs.values()]
     common = set.intersection(*validated)
@@ -93,8 +93,8 @@ def draw(path: Path, runs: dict[str, dict], from_discriminators: bool) -> None:
     """A panel for each metric, a curve for each run."""
     from matplotlib.figure import Figure
 
+    from hifigan_tf.evaluation.metrics import METRICS as KNOWN
     from hifigan_tf.files import atomic_path
-    from hifigan_tf.metrics import METRICS as KNOWN
 
     figure = Figure(figsize=(12, 4), layout="constrained")
     for panel, key in zip(figure.subplots(1, len(METRICS)), METRICS, strict=True):

@@ -15,12 +15,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
 from hifigan_tf import cli
-from hifigan_tf.audio import find_audio
-from hifigan_tf.clip_lists import find_files
+from hifigan_tf.audio.audio_files import find_audio
 from hifigan_tf.config import Config
+from hifigan_tf.data.clip_lists import find_files
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import write_bytes
-from hifigan_tf.shipped import CONFIGS, DEMO_TRAIN
+from hifigan_tf.resources import CONFIGS, DEMO_TRAIN
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +56,8 @@ def parse(argv=None):
 
 def inputs(folder: Path, packed: str, config: Config):
     """``(name, what it is read from, dataset)`` of each way to read the corpus."""
-    from hifigan_tf import data
-    from hifigan_tf.packed import read_clips
+    from hifigan_tf.data import pipeline as data
+    from hifigan_tf.data.packed import read_clips
 
     sources = {
         "folder": lambda: find_audio(folder),
@@ -90,7 +90,7 @@ def measure(folder: Path, packed: str, config: Config, args) -> list[dict]:
     """The rows: every way to read the corpus, and how many times the segments of the step it delivers."""
     from tqdm import tqdm
 
-    from hifigan_tf.trainer import Trainer
+    from hifigan_tf.training.trainer import Trainer
 
     subjects, batch_size = list(inputs(folder, packed, config)), config.training.batch_size
     rates, steps, trainer = {subject[:2]: [] for subject in subjects}, [], None

@@ -18,9 +18,9 @@ class Ours:
     def __init__(self, config: Config, threads: int):
         import tensorflow as tf
 
-        from hifigan_tf.mel import MelSpectrogram
+        from hifigan_tf.audio.mel import MelSpectrogram
         from hifigan_tf.train import set_up_tensorflow
-        from hifigan_tf.trainer import Trainer
+        from hifigan_tf.training.trainer import Trainer
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -37,7 +37,7 @@ class Ours:
         """Seconds of each part, medians over the rounds."""
         import tensorflow as tf
 
-        from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
+        from hifigan_tf.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
 
         trainer, audio = self.trainer, self.audio
         generator_variables = trainer.generator.trainable_variables
@@ -92,8 +92,8 @@ class Ours:
 
     def data_seconds(self, data: Path) -> float:
         """Seconds in which the pipeline makes a batch."""
-        from hifigan_tf.audio import find_audio
-        from hifigan_tf.data import check_clips, training_batches
+        from hifigan_tf.audio.audio_files import find_audio
+        from hifigan_tf.data.pipeline import check_clips, training_batches
 
         batches = iter(training_batches(check_clips(find_audio(data), self.config), self.config))
 

@@ -15,10 +15,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
 from hifigan_tf import cli
-from hifigan_tf.audio import find_audio, load_audio, normalize, pcm16_bytes
+from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, pcm16_bytes
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import write_bytes
-from hifigan_tf.shipped import DEMO_HELD_OUT
+from hifigan_tf.resources import DEMO_HELD_OUT
 
 DESCRIPTION = """Writes the mel of recordings into python -m hifigan_tf.stream, each frame when its hop_size samples
 would be over, and notes when audio comes back.
@@ -44,7 +44,7 @@ def parse(argv=None):
 
 def real_mel(folder: Path, audio, seconds: float) -> np.ndarray:
     """The mel ``[frames, num_mels]`` of so many seconds of the folder's recordings."""
-    from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
+    from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 
     front_end, clips = MelSpectrogram.of(audio), find_audio(folder)
     if not clips:
@@ -92,7 +92,7 @@ def pipe(checkpoint: Path, mel: np.ndarray, period: float) -> tuple[float, np.nd
 
 def measure(checkpoint: Path, folder: Path, seconds: float) -> dict:
     """The row of a model."""
-    from hifigan_tf.streaming import StreamingVocoder
+    from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
 
     vocoder = StreamingVocoder(checkpoint)
     audio, hop = vocoder.audio, vocoder.audio.hop_size

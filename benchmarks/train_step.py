@@ -20,13 +20,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
 from benchmarks.sides import PARTS, parts, step
-from export.benchmark import high_water_mb
+from benchmarks.stream_speed import high_water_mb
 from hifigan_tf import cli
-from hifigan_tf.audio import AUDIO_SUFFIXES, find_audio
+from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, find_audio
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import write_bytes
-from hifigan_tf.shipped import CONFIGS, DEMO_TRAIN
+from hifigan_tf.resources import CONFIGS, DEMO_TRAIN
 
 DESCRIPTION = """Measures the training step on the CPU: seconds, steps, segments and samples of audio a second, peak
 memory, and the parts of a step. With --against-torch the original's step in PyTorch, eager as people run it, takes

@@ -1,114 +1,12 @@
-"""``python export/android_assets.py``: the models and the clip that the Android app carries."""
+"""``python export/android_assets.py``: ``python android_demo/tools/android_assets.py``."""
 
-import argparse
-import hashlib
-import json
-import logging
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
-from export import to_tflite
+from android_demo.tools import android_assets
 from hifigan_tf import cli
-from hifigan_tf.audio import find_audio
-from hifigan_tf.errors import UserError
-from hifigan_tf.shipped import DEMO_HELD_OUT
-
-log = logging.getLogger(__name__)
-
-DESCRIPTION = """Fills the assets of the Android app from a checkpoint:
-
-    models/vocoder_float32.tflite, vocoder_float16.tflite, vocoder_int8.tflite, mel_frontend.tflite
-    models/<model>.json      its contract, for people: programs read the one inside the model
-    mels/<clip>.npy, .wav    a clip of the demo corpus, as a mel and as recorded, at the model's rate
-    source.json              by which a second run knows that nothing has changed
-
-Each model is judged as export/to_tflite.py does. The folder is replaced as a whole, once everything is there; with
-one that fails it stays as it is, and the exit code is 1."""
-
-ROOT = Path(__file__).resolve().parents[1]
-ASSETS = ROOT / "android_demo" / "app" / "src" / "main" / "assets"
-SOURCE = "source.json"
-MODELS = {
-    "vocoder_float32": "--float32",
-    "vocoder_float16": "--float16",
-    "vocoder_int8": "--int8",
-    "mel_frontend": "--mel-frontend",
-}
-
-
-def parse(argv=None):
-    parser = argparse.ArgumentParser(
-        prog="python export/android_assets.py", description=DESCRIPTION, formatter_class=cli.Formatter
-    )
-    parser.add_argument("--checkpoint", metavar="CKPT", default="runs/demo", help="a .keras file or a run folder")
-    parser.add_argument("--output-dir", metavar="DIR", type=Path, default=ASSETS, help="the app's assets")
-    parser.add_argument("--evaluation-data", metavar="DIR", help="recordings of speech; default: the demo corpus")
-    return parser.parse_args(argv)
-
-
-def digest(*files: Path) -> str:
-    """Of these files, the code, and the packages it asks for: assets with another one are out of date."""
-    code = [path for folder in ("export", "hifigan_tf") for path in sorted((ROOT / folder).glob("*.py"))]
-    digests = [hashlib.sha256(path.read_bytes()).digest() for path in (*files, *code, ROOT / "requirements.txt")]
-    return hashlib.sha256(b"".join(digests)).hexdigest()
-
-
-def up_to_date(folder: Path, made_from: str) -> bool:
-    """Whether the folder holds all that it should, made from the same. Raises ``UserError`` when it is not ours."""
-    if not folder.exists() or not any(folder.iterdir()):
-        return False
-    try:
-        source = json.loads((folder / SOURCE).read_text(encoding="utf-8"))
-        return source["digest"] == made_from and all((folder / name).is_file() for name in source["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{folder} holds something else than assets of the app: empty it, or choose another") from None
-
-
-def main(argv=None) -> None:
-    args = parse(argv)
-    checkpoint = cli.checkpoint(args.checkpoint)
-    clip = find_audio(DEMO_HELD_OUT)[0]
-    made_from = digest(checkpoint, clip)
-    if up_to_date(args.output_dir, made_from):
-        log.info("nothing to do: %s is up to date with %s", args.output_dir, checkpoint)
-        return
-    cli.writable_folder(args.output_dir.parent)
-
-    import numpy as np
-
-    from hifigan_tf.audio import load_audio, normalize, write_wav
-    from hifigan_tf.contract import MelContract, VocoderContract, read
-    from hifigan_tf.files import atomic_folder
-    from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-
-    logging.getLogger(to_tflite.__name__).setLevel(logging.WARNING)  # it would name files that are about to move
-    with atomic_folder(args.output_dir) as folder:
-        models, mels = folder / "models", folder / "mels"
-        mels.mkdir()
-        for place, (name, mode) in enumerate(MODELS.items(), 1):
-            log.info("model %d of %d: %s", place, len(MODELS), name)
-            model = models / f"{name}.tflite"
-            options = ["--checkpoint", str(checkpoint), mode, "--output", str(model)]
-            if args.evaluation_data:
-                options += ["--evaluation-data", args.evaluation_data]
-            if code := to_tflite.main(options):
-                raise SystemExit(code)  # not a return, which would leave the block well
-            kind = MelContract if mode == "--mel-frontend" else VocoderContract
-            contract = read(model.read_bytes(), str(model), kind)
-            model.with_suffix(".json").write_text(contract.dumps(), encoding="utf-8")
-        audio = contract.audio_config
-        samples = normalize(load_audio(clip, audio.sampling_rate))
-        np.save(mels / f"{clip.stem}.npy", mel_spectrogram(samples, MelSpectrogram.of(audio)))
-        write_wav(mels / f"{clip.stem}.wav", samples, audio.sampling_rate)
-        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        (folder / SOURCE).write_text(
-            json.dumps({"digest": made_from, "files": files}, indent=2) + "\n", encoding="utf-8"
-        )
-        size = sum((folder / name).stat().st_size for name in files)
-    log.info("%d files, %.1f MB, in %s", len(files), size / 1e6, args.output_dir)
-
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(android_assets.main)

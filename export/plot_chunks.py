@@ -1,76 +1,12 @@
-"""``python export/plot_chunks.py``: quality and throughput over the chunk size, as a picture and a table."""
+"""``python export/plot_chunks.py``: ``python benchmarks/chunk_size.py``."""
 
-import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
+from benchmarks import chunk_size
 from hifigan_tf import cli
-from hifigan_tf.files import atomic_path
-from hifigan_tf.shipped import DEMO_HELD_OUT
-
-CHUNKS = (1, 2, 4, 8, 16, 32)
-
-
-def parse(argv=None):
-    parser = argparse.ArgumentParser(
-        prog="python export/plot_chunks.py", description=__doc__, formatter_class=cli.Formatter
-    )
-    parser.add_argument("--checkpoint", required=True, metavar="CKPT", help="a .keras file or a run folder")
-    parser.add_argument("--evaluation-data", metavar="DIR", default=str(DEMO_HELD_OUT), help="recordings of speech")
-    parser.add_argument("--output", metavar="F", type=Path, default=Path("chunks.png"), help="the picture")
-    return parser.parse_args(argv)
-
-
-def main(argv=None) -> None:
-    args = parse(argv)
-    checkpoint = cli.checkpoint(args.checkpoint)
-    folder = cli.existing_folder(args.evaluation_data, "--evaluation-data")
-    cli.writable_folder(args.output.parent)
-
-    from export.build import Build
-    from export.quality import compare, evaluation_clips, perform, speed
-    from hifigan_tf.generator import load_generator
-    from hifigan_tf.litert import load_tflite
-
-    generator = load_generator(checkpoint)
-    lossless = perform(generator, evaluation_clips(folder, generator.audio))
-    drops, rates = [], {"float32": [], "int8": []}
-    for chunk in CHUNKS:
-        # A model each: which convolutions are fast ones depends on the smallest chunk.
-        models = {mode: load_tflite(Build(generator, mode, (chunk,)).tflite()) for mode in rates}
-        drops.append(compare(models["int8"], lossless).pesq_drop)
-        for mode, model in models.items():
-            rates[mode].append(speed(model))
-    print("| frames a chunk | int8 PESQ drop | int8 x real time | float32 x real time |\n|--:|--:|--:|--:|")
-    for row in zip(CHUNKS, drops, rates["int8"], rates["float32"], strict=True):
-        print("| {} | {:.3f} | {:.1f} | {:.1f} |".format(*row))
-    draw(args.output, drops, rates)
-
-
-def draw(path: Path, drops: list, rates: dict) -> None:
-    """Writes the picture: PESQ drop of int8 on one panel, the speed of both on the other."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    quality, throughput = figure.subplots(1, 2)
-    colours = dict(zip(rates, ("tab:blue", "tab:orange"), strict=True))
-    points = [float("nan") if drop is None else drop for drop in drops]
-    quality.plot(CHUNKS, points, "o-", label="int8", color=colours["int8"])
-    quality.set(ylabel="PESQ-WB drop from float32", ylim=(0, None))
-    for mode, values in rates.items():
-        throughput.plot(CHUNKS, values, "o-", label=mode, color=colours[mode])
-    throughput.set(ylabel="x real time, one thread", ylim=(0, None))
-    for axes in (quality, throughput):
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(CHUNKS, [str(chunk) for chunk in CHUNKS])
-        axes.set(xlabel="frames a chunk")
-        axes.grid(alpha=0.3)
-        axes.legend()
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=120)
-
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(chunk_size.main)

@@ -3,20 +3,25 @@
 The public names load on first use, so that importing the package, and every ``--help``, is instant.
 """
 
+import sys
 from importlib import import_module
+
+from hifigan_tf.moved import MovedModules
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "Config": "config",
-    "Generator": "generator",
-    "MelSpectrogram": "mel",
-    "MultiPeriodDiscriminator": "discriminators",
-    "MultiScaleDiscriminator": "discriminators",
-    "StreamingVocoder": "streaming",
-    "load_vocoder": "streaming",
+    "Generator": "models.generator",
+    "MelSpectrogram": "audio.mel",
+    "MultiPeriodDiscriminator": "models.discriminators",
+    "MultiScaleDiscriminator": "models.discriminators",
+    "StreamingVocoder": "streaming.streaming_vocoder",
+    "load_vocoder": "streaming.streaming_vocoder",
 }
 __all__ = sorted(_PUBLIC)
+
+sys.meta_path.append(MovedModules())  # asked last, for what is not there
 
 
 def __getattr__(name):

@@ -7,7 +7,7 @@ from pathlib import Path
 from hifigan_tf import cli, train
 from hifigan_tf.config import Config
 from hifigan_tf.files import write_bytes
-from hifigan_tf.shipped import DEMO_CONFIG, DEMO_HELD_OUT
+from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT
 
 DESCRIPTION = """Trains a small HiFi-GAN for a few minutes on a minute of synthetic speech that ships with the
 package, then vocodes clips it has not heard: sound, a picture and figures in demo_output/. Interrupted, the
@@ -30,12 +30,12 @@ def main(argv=None) -> int:
 
     import numpy as np
 
-    from hifigan_tf.audio import PEAK, find_audio, load_audio, normalize, write_wav
-    from hifigan_tf.generator import load_generator
-    from hifigan_tf.mel import MelSpectrogram
-    from hifigan_tf.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
-    from hifigan_tf.plots import save_overview
-    from hifigan_tf.run_folder import RunFolder
+    from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize, write_wav
+    from hifigan_tf.audio.mel import MelSpectrogram
+    from hifigan_tf.evaluation.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
+    from hifigan_tf.evaluation.plots import save_overview
+    from hifigan_tf.models.generator import load_generator
+    from hifigan_tf.training.run_folder import RunFolder
     from hifigan_tf.vocode import resynthesize
 
     folder = RunFolder(args.run_dir)

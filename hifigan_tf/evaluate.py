@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.audio import PEAK, find_audio, load_audio, normalize
+from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.errors import UserError
+from hifigan_tf.evaluation.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
 from hifigan_tf.files import unique_stems, write_bytes
-from hifigan_tf.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
-from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.resources import CONFIGS
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +79,8 @@ def evaluate_files(
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from hifigan_tf.mel import MelSpectrogram
-    from hifigan_tf.plots import save_spectrograms
+    from hifigan_tf.audio.mel import MelSpectrogram
+    from hifigan_tf.evaluation.plots import save_spectrograms
 
     front_end = MelSpectrogram.of(audio, for_loss=True)
     files, skipped, levels = {}, {}, []

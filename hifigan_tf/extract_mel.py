@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.audio import AUDIO_SUFFIXES, PEAK, normalize
-from hifigan_tf.batch import BAD_INPUTS, convert_all, find_inputs, load_speech
+from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, PEAK, normalize
+from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs, load_speech
 from hifigan_tf.config import Config
 from hifigan_tf.files import write_bytes
-from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.resources import CONFIGS
 
 DESCRIPTION = f"""Makes mels of speech. Each INPUT becomes DIR/<name>.npy, float32 [frames, num_mels]: the natural
 logarithm of at least 1e-5 that the generator takes. The last frame is filled up with silence.
@@ -43,8 +43,8 @@ def main(argv=None) -> None:
     files = find_inputs(args.inputs, AUDIO_SUFFIXES, args.output_dir, ".npy")
     cli.writable_folder(args.output_dir)
 
-    from hifigan_tf.generator import load_generator
-    from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
+    from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+    from hifigan_tf.models.generator import load_generator
 
     audio = audio or load_generator(checkpoint).audio
     front_end = MelSpectrogram.of(audio)

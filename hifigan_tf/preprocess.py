@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.audio import check_length, check_samples, read_pieces
-from hifigan_tf.clip_lists import MANIFEST, find_files, name_skips
+from hifigan_tf.audio.audio_files import check_length, check_samples, read_pieces
 from hifigan_tf.config import AudioConfig, Config
+from hifigan_tf.data.clip_lists import MANIFEST, find_files, name_skips
 from hifigan_tf.errors import UserError
-from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.resources import CONFIGS
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def main(argv=None) -> None:
     if "://" not in args.output_dir:
         cli.writable_folder(args.output_dir)
 
-    from hifigan_tf.packed import storage_errors
+    from hifigan_tf.data.packed import storage_errors
 
     with storage_errors(args.output_dir):
         manifest = pack(files, args.output_dir, audio, args.shard_size * 10**6, args.workers)
@@ -85,7 +85,7 @@ def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: i
     import tensorflow as tf
     from tqdm import tqdm
 
-    from hifigan_tf.packed import ShardWriter, join, read_manifest, write_json
+    from hifigan_tf.data.packed import ShardWriter, join, read_manifest, write_json
 
     fingerprint = _fingerprint(files, audio, shard_bytes)
     finished = read_manifest(folder)
@@ -132,7 +132,7 @@ def _begin(folder: str, fingerprint: str, sampling_rate: int) -> dict:
     """The manifest that an interrupted call has left, or one of no files yet in place of another's shards."""
     import tensorflow as tf
 
-    from hifigan_tf.packed import FORMAT, join, read_manifest, remove_shards, write_json
+    from hifigan_tf.data.packed import FORMAT, join, read_manifest, remove_shards, write_json
 
     tf.io.gfile.makedirs(folder)
     begun = read_manifest(folder, UNFINISHED)
@@ -170,7 +170,7 @@ def read(path: Path, audio: AudioConfig) -> Recording | UserError:
     """A file at the config's rate, or what is wrong with it."""
     import soundfile
 
-    from hifigan_tf.packed import to_pcm
+    from hifigan_tf.data.packed import to_pcm
 
     try:
         samples = np.concatenate(list(read_pieces(path, audio.sampling_rate)))

@@ -24,10 +24,10 @@ def main(argv=None) -> None:
     cli.writable_folder(output.parent)
 
     from hifigan_tf.config import Config
-    from hifigan_tf.events import Events
     from hifigan_tf.files import write_bytes
-    from hifigan_tf.report_page import Clip, page
-    from hifigan_tf.run_folder import RunFolder
+    from hifigan_tf.training.events import Events
+    from hifigan_tf.training.report_page import Clip, page
+    from hifigan_tf.training.run_folder import RunFolder
 
     folder = RunFolder(run)
     config, events = Config.load(folder.config), Events(folder.logs)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.audio import pcm16_bytes
+from hifigan_tf.audio.audio_files import pcm16_bytes
+from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFormat, natural_blocks
 from hifigan_tf.config import LOG_MIN
 from hifigan_tf.errors import UserError
-from hifigan_tf.mel_formats import RECOGNIZE, MelFormat, natural_blocks
-from hifigan_tf.streaming import StreamingVocoder
+from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
 from hifigan_tf.vocode import CHECKPOINT_HELP
 
 log = logging.getLogger(__name__)

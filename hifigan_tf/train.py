@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hifigan_tf import cli
 from hifigan_tf.config import Config, TrainingConfig, difference
-from hifigan_tf.distribution import STRATEGIES, check_batch, make_strategy, total, workers_of
 from hifigan_tf.errors import UserError
-from hifigan_tf.shipped import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
+from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
+from hifigan_tf.training.distribution import STRATEGIES, check_batch, make_strategy, total, workers_of
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +85,12 @@ def main(argv=None) -> int:
 
 def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
     """The run itself, within the scope of the strategy."""
-    from hifigan_tf.clip_lists import hold_out
-    from hifigan_tf.data import check_clips
-    from hifigan_tf.generator import load_generator
-    from hifigan_tf.loop import train
-    from hifigan_tf.run_folder import RunFolder
-    from hifigan_tf.trainer import Trainer
+    from hifigan_tf.data.clip_lists import hold_out
+    from hifigan_tf.data.pipeline import check_clips
+    from hifigan_tf.models.generator import load_generator
+    from hifigan_tf.training.loop import train
+    from hifigan_tf.training.run_folder import RunFolder
+    from hifigan_tf.training.trainer import Trainer
 
     folder = RunFolder(run_dir)
     config, sessions = folder.going_on(config)
@@ -137,8 +137,8 @@ def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
 
 def paces_of(sessions: list[dict], clips: list, config: Config) -> list:
     """At which pace the learning rate decays in each session: by the pass over the clips, or by the config's steps."""
-    from hifigan_tf.data import steps_per_epoch
-    from hifigan_tf.optimizer import Pace
+    from hifigan_tf.data.pipeline import steps_per_epoch
+    from hifigan_tf.training.optimizer import Pace
 
     steps = config.training.lr_decay_steps
     return [Pace(one["step"], steps or steps_per_epoch(clips, config, one["batch_size"])) for one in sessions]
@@ -181,8 +181,8 @@ def _config(args) -> tuple[Config, str]:
 
 def _files(args, config: Config) -> tuple[list, list]:
     """The files or packed clips to train on and those held out; none when some of the first are to be held out."""
-    from hifigan_tf.audio import find_audio
-    from hifigan_tf.clip_lists import hold_out, read_file_list
+    from hifigan_tf.audio.audio_files import find_audio
+    from hifigan_tf.data.clip_lists import hold_out, read_file_list
 
     if not args.data:
         given = [option for option in ("validation_data", "training_file", "validation_file") if getattr(args, option)]
@@ -214,11 +214,11 @@ def _files(args, config: Config) -> tuple[list, list]:
 
 def _corpus(data: str, option: str, config: Config) -> dict:
     """``{name: file}`` of a folder, or ``{name: packed clip}``."""
-    from hifigan_tf.clip_lists import find_files, is_packed
+    from hifigan_tf.data.clip_lists import find_files, is_packed
 
     if not is_packed(data):
         return find_files(cli.existing_folder(data, option))
-    from hifigan_tf.packed import read_clips
+    from hifigan_tf.data.packed import read_clips
 
     return {clip.name: clip for clip in read_clips(data, config.audio.sampling_rate)}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.audio import AUDIO_SUFFIXES, PEAK, check_length, measure, read_pieces, wav_writer
-from hifigan_tf.batch import BAD_INPUTS, convert_all, find_inputs
-from hifigan_tf.mel_formats import RECOGNIZE, MelFile, MelFormat
-from hifigan_tf.streaming import StreamingVocoder, load_vocoder
+from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, PEAK, check_length, measure, read_pieces, wav_writer
+from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs
+from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFile, MelFormat
+from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
 
 DESCRIPTION = f"""Makes speech of mels. Each INPUT becomes DIR/<name>.wav, 16-bit mono at the model's rate.
 
@@ -33,7 +33,7 @@ def resynthesize(model, front_end, pieces: Iterable[np.ndarray], peak: float, ke
     scales it back. ``peak`` is that of all the pieces, ``front_end`` is ``MelSpectrogram.of(model.audio)``, and
     ``model`` is what ``StreamingVocoder`` takes.
     """
-    from hifigan_tf.mel_stream import MelStream
+    from hifigan_tf.audio.mel_stream import MelStream
 
     vocoder, mels, given = StreamingVocoder(model), MelStream(front_end), 0
     level = np.float32(peak / PEAK if keep_level else 1)
@@ -82,7 +82,7 @@ def main(argv=None) -> None:
         yield vocoder.flush()
 
     def from_audio(path):
-        from hifigan_tf.mel import MelSpectrogram
+        from hifigan_tf.audio.mel import MelSpectrogram
 
         rate = model.audio.sampling_rate
         samples, peak = measure(path, rate)

@@ -14,9 +14,9 @@ import pytest
 import soundfile
 from ai_edge_litert import schema_py_generated as schema
 
-from hifigan_tf.audio import find_audio, read_audio, resample, write_wav
+from hifigan_tf.audio.audio_files import find_audio, read_audio, resample, write_wav
 from hifigan_tf.config import Config
-from hifigan_tf.shipped import CONFIGS, DEMO_HELD_OUT
+from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
 
 DATA = Path(__file__).parent / "data"
 
@@ -50,7 +50,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def trained_v3(shared, tmp_path_factory) -> Path:
     """The real weights of a trained V3 as a ``.keras`` file."""
-    from hifigan_tf import import_torch
+    from hifigan_tf import import_checkpoint as import_torch
 
     path = tmp_path_factory.mktemp("trained") / "v3.keras"
     source, config = str(shared / "weights" / "g_lj_v3.pt"), str(CONFIGS / "v3.json")
@@ -89,7 +89,7 @@ def untrained(config: Config):
     """A generator of a config with random weights: nearly silent by themselves, so louder for samples to compare."""
     import keras
 
-    from hifigan_tf.generator import Generator
+    from hifigan_tf.models.generator import Generator
 
     keras.utils.set_random_seed(0)
     generator = Generator.of(config.generator, config.audio)
@@ -99,7 +99,7 @@ def untrained(config: Config):
 
 def stream(model, mel, sizes):
     """The audio of a mel pushed in pieces of these sizes, the last one repeated."""
-    from hifigan_tf.streaming import StreamingVocoder
+    from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
 
     vocoder, pieces, start = StreamingVocoder(model), [], 0
     while start < len(mel):
@@ -125,7 +125,7 @@ def tiny_checkpoint(tiny_generator, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_mels(tiny_generator) -> list[np.ndarray]:
     """A few mels of speech for it, ``[frames, num_mels]``."""
-    from export.build import calibration_mels
+    from hifigan_tf.export.build import calibration_mels
 
     return calibration_mels(tiny_generator)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf.config import Config
-from hifigan_tf.distribution import make_strategy
+from hifigan_tf.training.distribution import make_strategy
 
 LEARNING_RATE = 0.01
 
@@ -18,8 +18,8 @@ def main(strategy_name, config_path, corpus, output):
     strategy = make_strategy(strategy_name)
     import keras
 
-    from hifigan_tf.data import check_clips, training_batches
-    from hifigan_tf.trainer import Trainer
+    from hifigan_tf.data.pipeline import check_clips, training_batches
+    from hifigan_tf.training.trainer import Trainer
 
     config = Config.load(config_path)
     clips = check_clips(sorted(Path(corpus).glob("*.wav")), config)

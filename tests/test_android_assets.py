@@ -11,15 +11,14 @@ import soundfile
 import tensorflow as tf
 from conftest import assert_one_error, model_of, noise, operations, write_speech
 
-from android_demo.tools import verify_arm64
-from export import android_assets
-from hifigan_tf import contract
-from hifigan_tf.audio import find_audio
-from hifigan_tf.contract import MelContract, VocoderContract
-from hifigan_tf.litert import load_tflite
-from hifigan_tf.mel_frontend import TfliteMelSpectrogram
-from hifigan_tf.mel_stream import MelStream
-from hifigan_tf.streaming import vocode
+from android_demo.tools import android_assets, verify_arm64
+from hifigan_tf.audio.audio_files import find_audio
+from hifigan_tf.audio.mel_stream import MelStream
+from hifigan_tf.streaming import contract
+from hifigan_tf.streaming.contract import MelContract, VocoderContract
+from hifigan_tf.streaming.litert import load_tflite
+from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
+from hifigan_tf.streaming.streaming_vocoder import vocode
 
 # Between the runtimes: float differs by the order of summation, int8 by how an input is rounded.
 MIN_SNR = {"float32": 90, "float16": 90, "int8": 30}
@@ -137,8 +136,8 @@ def test_a_digest_is_of_the_checkpoint_and_the_code(tmp_path, monkeypatch):
     monkeypatch.setattr(android_assets, "ROOT", tmp_path)
     (tmp_path / "requirements.txt").touch()
     other = android_assets.digest(tmp_path / "a")
-    (tmp_path / "export").mkdir()
-    (tmp_path / "export" / "new.py").touch()
+    (tmp_path / "hifigan_tf" / "export").mkdir(parents=True)
+    (tmp_path / "hifigan_tf" / "export" / "new.py").touch()
     assert len({first, other, android_assets.digest(tmp_path / "a")}) == 3
 
 

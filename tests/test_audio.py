@@ -15,7 +15,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hifigan_tf import audio, cli, mp3
+from hifigan_tf import cli
+from hifigan_tf.audio import audio_files as audio
+from hifigan_tf.audio import mp3
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import atomic_path, unique_stems, write_bytes
 
@@ -298,7 +300,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     program = f"""
 import resource, numpy
 from hifigan_tf import cli
-from hifigan_tf.audio import write_wav
+from hifigan_tf.audio.audio_files import write_wav
 resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 cli.run(lambda: write_wav({str(tmp_path / "a.wav")!r}, numpy.zeros(24000), 24000))
 """

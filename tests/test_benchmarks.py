@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from benchmarks import stream_latency, train_step
 from benchmarks.sides import PARTS, noise
-from export.build import Build
+from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.errors import UserError
-from hifigan_tf.import_torch import named_convolutions
-from hifigan_tf.layers import SpectralNormConv1D
-from hifigan_tf.mel import MelSpectrogram
-from hifigan_tf.shipped import CONFIGS
-from hifigan_tf.trainer import Trainer
+from hifigan_tf.export.build import Build
+from hifigan_tf.import_checkpoint import named_convolutions
+from hifigan_tf.models.layers import SpectralNormConv1D
+from hifigan_tf.resources import CONFIGS
+from hifigan_tf.training.trainer import Trainer
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
-from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.resources import CONFIGS
 
 # config_v1.json as the authors published it.
 OFFICIAL_V1 = {

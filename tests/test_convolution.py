@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from conftest import relative_error
 
-from hifigan_tf.convolution import WIDE, convolution
+from hifigan_tf.models.convolution import WIDE, convolution
 
 
 def block_diagonal(kernel, groups: int):

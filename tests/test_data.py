@@ -12,15 +12,23 @@ import soundfile
 import tensorflow as tf
 from conftest import assert_one_error
 
-from hifigan_tf import data, decoding
-from hifigan_tf.audio import normalize, read_audio, resample
-from hifigan_tf.clip_lists import find_files, hold_out, read_file_list
+from hifigan_tf.audio.audio_files import normalize, read_audio, resample
+from hifigan_tf.audio.mel import MelSpectrogram
+from hifigan_tf.audio.mp3 import frame_at
 from hifigan_tf.config import LOG_MIN
-from hifigan_tf.data import Clip, check_clips, draws_per_epoch, steps_per_epoch, training_batches, validation_clips
-from hifigan_tf.decoding import Decoder
+from hifigan_tf.data import decoding
+from hifigan_tf.data import pipeline as data
+from hifigan_tf.data.clip_lists import find_files, hold_out, read_file_list
+from hifigan_tf.data.decoding import Decoder
+from hifigan_tf.data.pipeline import (
+    Clip,
+    check_clips,
+    draws_per_epoch,
+    steps_per_epoch,
+    training_batches,
+    validation_clips,
+)
 from hifigan_tf.errors import UserError
-from hifigan_tf.mel import MelSpectrogram
-from hifigan_tf.mp3 import frame_at
 
 HOP, SEGMENT, RATE = 32, 1024, 8000  # of the fixture `tiny`
 # (suffix, container, encoding): those tensorflow-io decodes, and those it does not.

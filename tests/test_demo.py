@@ -6,9 +6,9 @@ import math
 import numpy as np
 import soundfile
 
-from hifigan_tf.audio import find_audio, normalize
-from hifigan_tf.plots import save_overview
-from hifigan_tf.shipped import DEMO_HELD_OUT, DEMO_TRAIN
+from hifigan_tf.audio.audio_files import find_audio, normalize
+from hifigan_tf.evaluation.plots import save_overview
+from hifigan_tf.resources import DEMO_HELD_OUT, DEMO_TRAIN
 
 
 def test_the_corpus_is_a_minute_of_several_voices():
@@ -49,9 +49,9 @@ def test_the_demo_leaves_sound_a_picture_and_figures(tmp_path, command):
 
 
 def test_a_picture_of_mels_and_curves(tmp_path):
+    from hifigan_tf.audio.mel import MelSpectrogram
     from hifigan_tf.config import Config
-    from hifigan_tf.mel import MelSpectrogram
-    from hifigan_tf.shipped import DEMO_CONFIG
+    from hifigan_tf.resources import DEMO_CONFIG
 
     noise = np.random.default_rng(0).standard_normal(22050).astype(np.float32) * 0.1
     front_end = MelSpectrogram.of(Config.load(DEMO_CONFIG).audio, for_loss=True)

@@ -14,20 +14,29 @@ from ai_edge_litert import schema_py_generated as schema
 from conftest import model_of, noise, operations, write_speech
 from test_graph import generator_of
 
-from export import distill, quality, to_tflite
-from export.build import Build
-from export.distill import Distillation, Settings, audio_distance
-from export.fake_quant import LearnedRanges, Weights, with_runtime_range, with_static_range
-from export.graph import Deployment
-from export.network import fold
-from export.quality import Report
-from export.simulate import PIECES, RuntimeStep, RuntimeStudent, StaticStudent, StaticWindow, piece_range
-from hifigan_tf import contract
-from hifigan_tf.audio import find_audio
+from hifigan_tf import to_tflite
+from hifigan_tf.audio.audio_files import find_audio
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.errors import UserError
-from hifigan_tf.litert import load_tflite
-from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.streaming import load_vocoder, vocode
+from hifigan_tf.export import quality
+from hifigan_tf.export.build import Build
+from hifigan_tf.export.graph import Deployment
+from hifigan_tf.export.network import fold
+from hifigan_tf.export.quality import Report
+from hifigan_tf.export.quantization import distill
+from hifigan_tf.export.quantization.distill import Distillation, Settings, audio_distance
+from hifigan_tf.export.quantization.fake_quant import LearnedRanges, Weights, with_runtime_range, with_static_range
+from hifigan_tf.export.quantization.quantized_graphs import (
+    PIECES,
+    RuntimeStep,
+    RuntimeStudent,
+    StaticStudent,
+    StaticWindow,
+    piece_range,
+)
+from hifigan_tf.streaming import contract
+from hifigan_tf.streaming.litert import load_tflite
+from hifigan_tf.streaming.streaming_vocoder import load_vocoder, vocode
 
 RATE = 8000
 FRAMES = 32
@@ -254,8 +263,8 @@ def test_distillation_resumes_where_it_was(tiny_generator, tiny_mels, tmp_path, 
 
 TWICE = """
 import sys
-from export import to_tflite
-from hifigan_tf import contract
+from hifigan_tf import to_tflite
+from hifigan_tf.streaming import contract
 arguments, outputs = sys.argv[1:-2], sys.argv[-2:]
 for output in outputs:
     assert to_tflite.main([*arguments, "--output", output]) == 0

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from conftest import assert_one_error, relative_error
 
-from hifigan_tf.distribution import Workers, check_batch, workers_of
 from hifigan_tf.errors import UserError
 from hifigan_tf.local_workers import free_ports
-from hifigan_tf.run_folder import RunFolder
+from hifigan_tf.training.distribution import Workers, check_batch, workers_of
+from hifigan_tf.training.run_folder import RunFolder
 
 STEPS = Path(__file__).with_name("distributed_steps.py")
 

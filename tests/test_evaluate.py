@@ -10,13 +10,14 @@ import pytest
 import scipy.fft
 import soundfile
 
-from hifigan_tf import evaluate, files, metrics
-from hifigan_tf.audio import normalize, resample, to_pcm16, write_wav
+from hifigan_tf import evaluate, files
+from hifigan_tf.audio.audio_files import normalize, resample, to_pcm16, write_wav
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
-from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.plots import save_spectrograms
-from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.evaluation import metrics
+from hifigan_tf.evaluation.plots import save_spectrograms
+from hifigan_tf.resources import CONFIGS
 
 RATE = 22050
 FAST = ["log_mel_l1", "mcd_db", "stoi"]

@@ -6,14 +6,14 @@ import pytest
 import tensorflow as tf
 from conftest import model_of, operations, stream, untrained
 
-from export.build import Build
-from export.convert import to_tflite
-from export.fast_convolution import FastConvolution, FastDeployment, best_tile
-from export.graph import Deployment
-from export.network import Conv, fold
 from hifigan_tf.config import Config
-from hifigan_tf.shipped import CONFIGS
-from hifigan_tf.streaming import load_vocoder
+from hifigan_tf.export.build import Build
+from hifigan_tf.export.convert import to_tflite
+from hifigan_tf.export.fast_convolution import FastConvolution, FastDeployment, best_tile
+from hifigan_tf.export.graph import Deployment
+from hifigan_tf.export.network import Conv, fold
+from hifigan_tf.resources import CONFIGS
+from hifigan_tf.streaming.streaming_vocoder import load_vocoder
 
 CHUNK = 4
 

@@ -12,10 +12,9 @@ import pytest
 import tensorflow as tf
 from conftest import DATA, relative_error
 
+from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.config import Config
-from hifigan_tf.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
-from hifigan_tf.generator import Generator
-from hifigan_tf.import_torch import (
+from hifigan_tf.import_checkpoint import (
     assign,
     discriminator_convolutions,
     fill,
@@ -23,11 +22,12 @@ from hifigan_tf.import_torch import (
     load_generator_state,
     named_convolutions,
 )
-from hifigan_tf.layers import SpectralNormConv1D
-from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
-from hifigan_tf.mel import MelSpectrogram
-from hifigan_tf.shipped import CONFIGS
-from hifigan_tf.trainer import make_optimizer
+from hifigan_tf.models.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
+from hifigan_tf.models.generator import Generator
+from hifigan_tf.models.layers import SpectralNormConv1D
+from hifigan_tf.resources import CONFIGS
+from hifigan_tf.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
+from hifigan_tf.training.trainer import make_optimizer
 
 REFERENCE = np.load(DATA / "official_reference.npz")
 V3 = Config.load(CONFIGS / "v3.json")

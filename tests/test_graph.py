@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_models import generators, small_audio
 
-from export.graph import Deployment
-from export.network import fold, phase_kernel, upsampling_kernel
 from hifigan_tf.config import Config
-from hifigan_tf.generator import Generator
-from hifigan_tf.shipped import CONFIGS
-from hifigan_tf.windows import margin_frames
+from hifigan_tf.export.graph import Deployment
+from hifigan_tf.export.network import fold, phase_kernel, upsampling_kernel
+from hifigan_tf.models.generator import Generator
+from hifigan_tf.resources import CONFIGS
+from hifigan_tf.streaming.windows import margin_frames
 
 ODD = {
     "upsample_initial_channel": 16,

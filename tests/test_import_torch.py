@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hifigan_tf import import_torch, torch_file
+from hifigan_tf import import_checkpoint as import_torch
+from hifigan_tf.checkpoints import torch_pickle as torch_file
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 
@@ -448,7 +449,7 @@ def newer_names(state):
 
 def imported(path, config):
     """A generator filled from a checkpoint file."""
-    from hifigan_tf.generator import Generator
+    from hifigan_tf.models.generator import Generator
 
     state = import_torch.load_generator_state(path)
     assert import_torch.misfit(import_torch.generator_convolutions(config), state) is None
@@ -459,7 +460,7 @@ def imported(path, config):
 
 @pytest.mark.parametrize("config", [TINY_1, TINY_2], ids=["resblock 1", "resblock 2"])
 def test_the_config_foretells_names_and_shapes_of_the_model(config):
-    from hifigan_tf.generator import Generator
+    from hifigan_tf.models.generator import Generator
 
     layers = import_torch.named_convolutions(Generator.of(config.generator, config.audio))
     assert {name: (layer.kernel_shape[::-1], layer.bias.shape[0]) for name, layer in layers.items()} == {
@@ -598,7 +599,7 @@ def test_options_are_checked_before_any_work(tmp_path):
 @pytest.fixture(scope="module")
 def discriminators():
     """(the models, their layers by name, what PyTorch has there) of a small config."""
-    from hifigan_tf.discriminators import make_discriminators
+    from hifigan_tf.models.discriminators import make_discriminators
 
     models = make_discriminators(TINY_2.discriminators)
     layers = {}
@@ -668,8 +669,8 @@ def test_a_run_folder_gets_all_networks(tmp_path, monkeypatch, capsys, discrimin
     output, run_dir = tmp_path / "new" / "out.keras", tmp_path / "run"
     options = ["--output", output, "--discriminators", other, "--run-dir", run_dir]
     assert import_torch.main([str(item) for item in (checkpoint, "--config", config, *options)]) is None
-    from hifigan_tf.run_folder import RunFolder
-    from hifigan_tf.trainer import Trainer
+    from hifigan_tf.training.run_folder import RunFolder
+    from hifigan_tf.training.trainer import Trainer
 
     trainer = Trainer(TINY_2.replace(seed=99), epoch_steps=1)
     RunFolder(run_dir).restore_networks(trainer)
@@ -685,7 +686,7 @@ def test_a_run_folder_gets_all_networks(tmp_path, monkeypatch, capsys, discrimin
         f"imported a generator of {generator.count_params():,} parameters into {output} and {run_dir}",
         f"vocode with it: python -m hifigan_tf.vocode --checkpoint {output} --output-dir out INPUT",
     ]
-    from hifigan_tf.generator import load_generator
+    from hifigan_tf.models.generator import load_generator
 
     reloaded = load_generator(output)
     assert reloaded.audio == TINY_2.audio

@@ -6,7 +6,7 @@ import time
 import pytest
 from conftest import start_training
 
-from hifigan_tf.run_folder import HIDDEN, RunFolder
+from hifigan_tf.training.run_folder import HIDDEN, RunFolder
 
 INTERVAL = 2  # steps between checkpoints
 MOMENTS = ("inside a checkpoint write", "anywhere")

@@ -15,15 +15,15 @@ from test_models import generators, small_audio
 
 import hifigan_tf
 from benchmarks import train_step
-from export import to_tflite
-from export.build import Build
-from export.peers import plain
+from benchmarks.peers import plain
+from hifigan_tf import to_tflite
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
-from hifigan_tf.generator import Generator, load_generator
-from hifigan_tf.litert import load_tflite
-from hifigan_tf.shipped import CONFIGS
-from hifigan_tf.streaming import StreamingVocoder, vocode
+from hifigan_tf.export.build import Build
+from hifigan_tf.models.generator import Generator, load_generator
+from hifigan_tf.resources import CONFIGS
+from hifigan_tf.streaming.litert import load_tflite
+from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, vocode
 
 LIVE = {"lookahead_frames": 1, "samples_per_step": 4, "upsample_rates": [4, 2], "upsample_kernel_sizes": [8, 4]}
 

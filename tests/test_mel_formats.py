@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hifigan_tf.audio import find_audio, load_audio, normalize
+from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.audio.mel_formats import RECOGNIZE, SURE_FRAMES, MelFile, MelFormat, natural_blocks, recognize
 from hifigan_tf.config import LOG_MIN, Config
 from hifigan_tf.errors import UserError
-from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.mel_formats import RECOGNIZE, SURE_FRAMES, MelFile, MelFormat, natural_blocks, recognize
-from hifigan_tf.shipped import CONFIGS, DEMO_HELD_OUT, DEMO_TRAIN
+from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT, DEMO_TRAIN
 
 BANDS = 80
 LN10 = np.log(10)

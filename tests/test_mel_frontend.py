@@ -12,20 +12,21 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from conftest import model_of, operations
 
-from export import mel_frontend, to_tflite
-from export.mel_frontend import BLOCK_FRAMES, MAX_DIFFERENCE
-from export.quality import load_clips
-from hifigan_tf import contract, vocode
-from hifigan_tf.audio import find_audio, load_audio, normalize
+from hifigan_tf import to_tflite, vocode
+from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.config import Config
-from hifigan_tf.contract import MelContract
 from hifigan_tf.errors import UserError
-from hifigan_tf.generator import Generator
-from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.mel_frontend import TfliteMelSpectrogram
-from hifigan_tf.mel_stream import MelStream
-from hifigan_tf.shipped import CONFIGS, DEMO_HELD_OUT
-from hifigan_tf.streaming import StreamingVocoder
+from hifigan_tf.export import mel_frontend
+from hifigan_tf.export.mel_frontend import BLOCK_FRAMES, MAX_DIFFERENCE
+from hifigan_tf.export.quality import load_clips
+from hifigan_tf.models.generator import Generator
+from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
+from hifigan_tf.streaming import contract
+from hifigan_tf.streaming.contract import MelContract
+from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
+from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
 
 V1 = Config.load(CONFIGS / "v1.json").audio
 SETTINGS = {
@@ -198,8 +199,8 @@ def test_it_needs_no_tensorflow(models, tmp_path):
     script = f"""
 import sys
 import numpy as np
-from hifigan_tf.mel_frontend import TfliteMelSpectrogram
-from hifigan_tf.mel_stream import MelStream
+from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
+from hifigan_tf.audio.mel_stream import MelStream
 mels = MelStream(TfliteMelSpectrogram("{tmp_path}/mel.tflite"))
 assert len(mels.push(np.ones(5000, np.float32))) + len(mels.flush()) == 20
 sys.exit("tensorflow" in sys.modules or "keras" in sys.modules)

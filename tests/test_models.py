@@ -13,21 +13,22 @@ from conftest import untrained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hifigan_tf import mel, metrics
+from hifigan_tf.audio import mel
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.config import AudioConfig, Config, GeneratorConfig
-from hifigan_tf.discriminators import (
+from hifigan_tf.errors import UserError
+from hifigan_tf.evaluation import metrics
+from hifigan_tf.evaluation.metrics import stft_distance
+from hifigan_tf.models.discriminators import (
     MultiPeriodDiscriminator,
     MultiScaleDiscriminator,
     average_pool,
     make_discriminators,
 )
-from hifigan_tf.errors import UserError
-from hifigan_tf.generator import Generator, load_generator
-from hifigan_tf.layers import SpectralNormConv1D, WeightNormConv1D, WeightNormConv1DTranspose
-from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
-from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.metrics import stft_distance
-from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.models.generator import Generator, load_generator
+from hifigan_tf.models.layers import SpectralNormConv1D, WeightNormConv1D, WeightNormConv1DTranspose
+from hifigan_tf.resources import CONFIGS
+from hifigan_tf.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
 
 RATES = [8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000]
 

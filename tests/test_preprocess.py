@@ -16,13 +16,16 @@ import tensorflow as tf
 from conftest import assert_one_error
 
 from benchmarks import data_pipeline
-from hifigan_tf import cli, data, packed, preprocess, train, waiting
-from hifigan_tf.audio import find_audio, load_audio
-from hifigan_tf.clip_lists import find_files, hold_out
-from hifigan_tf.data import check_clips, training_batches, validation_clips
+from hifigan_tf import cli, preprocess, train
+from hifigan_tf.audio.audio_files import find_audio, load_audio
+from hifigan_tf.data import packed
+from hifigan_tf.data import pipeline as data
+from hifigan_tf.data.clip_lists import find_files, hold_out
+from hifigan_tf.data.packed import BLOCK, PackedAudio, read_clips, to_pcm
+from hifigan_tf.data.pipeline import check_clips, training_batches, validation_clips
 from hifigan_tf.errors import UserError
-from hifigan_tf.packed import BLOCK, PackedAudio, read_clips, to_pcm
-from hifigan_tf.waiting import TimedBatches
+from hifigan_tf.training import timed_batches as waiting
+from hifigan_tf.training.timed_batches import TimedBatches
 
 RATE = 8000  # of the fixture `tiny`
 SHARD = 40_000  # bytes: a few of the clips below
@@ -436,7 +439,7 @@ def test_lists_and_the_held_out_split_are_those_of_the_folder(corpus, packed_cor
 
 
 def test_training_on_a_packed_corpus(packed_corpus, tiny_file, tmp_path, run):
-    from hifigan_tf.run_folder import RunFolder
+    from hifigan_tf.training.run_folder import RunFolder
 
     options = ("--config", tiny_file, "--data", packed_corpus, "--run-dir", tmp_path / "run", "--max-steps", 2)
     process = run(train.main, *options)

@@ -5,7 +5,7 @@ import json
 import pytest
 from conftest import assert_one_error
 
-from hifigan_tf.shipped import CONFIGS
+from hifigan_tf.resources import CONFIGS
 
 # PyTorch's figures for these weights over these clips, each brought to a peak of 0.95.
 PYTORCH = {"log_mel_l1": 0.3413, "pesq_wb": 2.837, "stoi": 0.9563}

@@ -10,19 +10,19 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from conftest import model_of, noise, operations, untrained, write_speech
 
-from export import sensitivity, to_tflite
-from export.build import Build
-from export.fake_quant import LearnedRanges, Weights
-from export.graph import Deployment
-from export.network import fold
-from export.quality import DEFAULT_LIMITS, Limits, Report
-from export.recipe import FORMATS, dump_recipe, layer_formats, load_recipe
-from export.sensitivity import costliest, table, work_shares
-from export.simulate import StaticWindow
-from hifigan_tf import contract
+from hifigan_tf import sensitivity, to_tflite
 from hifigan_tf.errors import UserError
-from hifigan_tf.litert import load_tflite
-from hifigan_tf.streaming import load_vocoder, vocode
+from hifigan_tf.export.build import Build
+from hifigan_tf.export.graph import Deployment
+from hifigan_tf.export.network import fold
+from hifigan_tf.export.quality import DEFAULT_LIMITS, Limits, Report
+from hifigan_tf.export.quantization.fake_quant import LearnedRanges, Weights
+from hifigan_tf.export.quantization.quantized_graphs import StaticWindow
+from hifigan_tf.export.quantization.recipe import FORMATS, dump_recipe, layer_formats, load_recipe
+from hifigan_tf.sensitivity import costliest, table, work_shares
+from hifigan_tf.streaming import contract
+from hifigan_tf.streaming.litert import load_tflite
+from hifigan_tf.streaming.streaming_vocoder import load_vocoder, vocode
 
 FRAMES = 32
 

@@ -15,11 +15,11 @@ import pytest
 import soundfile
 from conftest import assert_one_error
 
-from export.build import Build
 from hifigan_tf import stream, vocode
-from hifigan_tf.audio import pcm16_bytes
-from hifigan_tf.contract import read
-from hifigan_tf.streaming import vocode as whole
+from hifigan_tf.audio.audio_files import pcm16_bytes
+from hifigan_tf.export.build import Build
+from hifigan_tf.streaming.contract import read
+from hifigan_tf.streaming.streaming_vocoder import vocode as whole
 
 BANDS, FRAMES = 16, 90
 FRAME_BYTES = 4 * BANDS

@@ -15,15 +15,15 @@ from conftest import stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.build import Build
-from hifigan_tf import contract
-from hifigan_tf.audio import normalize, read_audio
+from hifigan_tf.audio.audio_files import normalize, read_audio
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.errors import UserError
-from hifigan_tf.generator import Generator, load_generator
-from hifigan_tf.litert import load_tflite
-from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.mel_stream import MelStream
-from hifigan_tf.streaming import StreamingVocoder, load_vocoder, vocode
+from hifigan_tf.export.build import Build
+from hifigan_tf.models.generator import Generator, load_generator
+from hifigan_tf.streaming import contract
+from hifigan_tf.streaming.litert import load_tflite
+from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder, vocode
 
 HOP, BANDS, FRAMES = 32, 16, 90
 

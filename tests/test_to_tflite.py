@@ -15,17 +15,19 @@ import soundfile
 from ai_edge_litert import schema_py_generated as schema
 from conftest import model_of, operations, write_speech
 
-from export import benchmark, quality, to_tflite
-from export.build import Build
-from export.graph import Deployment
-from export.quality import DEFAULT_LIMITS, Limits, Performance, compare, load_clips, perform
-from hifigan_tf import contract
-from hifigan_tf.audio import find_audio, read_audio, resample
+from benchmarks import stream_speed as benchmark
+from hifigan_tf import to_tflite
+from hifigan_tf.audio.audio_files import find_audio, read_audio, resample
 from hifigan_tf.errors import UserError
-from hifigan_tf.generator import Generator, load_generator
-from hifigan_tf.litert import load_tflite
-from hifigan_tf.metrics import METRICS
-from hifigan_tf.shipped import DEMO_HELD_OUT
+from hifigan_tf.evaluation.metrics import METRICS
+from hifigan_tf.export import quality
+from hifigan_tf.export.build import Build
+from hifigan_tf.export.graph import Deployment
+from hifigan_tf.export.quality import DEFAULT_LIMITS, Limits, Performance, compare, load_clips, perform
+from hifigan_tf.models.generator import Generator, load_generator
+from hifigan_tf.resources import DEMO_HELD_OUT
+from hifigan_tf.streaming import contract
+from hifigan_tf.streaming.litert import load_tflite
 
 RATE, HOP, BANDS = 8000, 32, 16
 CLIPS = 4  # of real speech in the tests: 30 s

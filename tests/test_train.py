@@ -16,22 +16,22 @@ import pytest
 import tensorflow as tf
 from conftest import assert_one_error, relative_error, start_training
 
-from hifigan_tf import loop
-from hifigan_tf import trainer as trainer_module
-from hifigan_tf.clip_lists import hold_out
 from hifigan_tf.config import Config
-from hifigan_tf.data import Clip, check_clips, training_batches
+from hifigan_tf.data.clip_lists import hold_out
+from hifigan_tf.data.pipeline import Clip, check_clips, training_batches
 from hifigan_tf.errors import UserError
-from hifigan_tf.generator import load_generator
-from hifigan_tf.loop import train
-from hifigan_tf.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
-from hifigan_tf.optimizer import Pace, SteppedDecay
-from hifigan_tf.run_folder import RunFolder
-from hifigan_tf.shipped import CONFIGS, DEMO_CONFIG
-from hifigan_tf.streaming import KerasVocoder
+from hifigan_tf.models.generator import load_generator
+from hifigan_tf.resources import CONFIGS, DEMO_CONFIG
+from hifigan_tf.streaming.streaming_vocoder import KerasVocoder
+from hifigan_tf.streaming.windows import margin_frames
 from hifigan_tf.train import first_example, paces_of, warn_of_a_vanishing_rate
-from hifigan_tf.trainer import Trainer
-from hifigan_tf.windows import margin_frames
+from hifigan_tf.training import loop
+from hifigan_tf.training import trainer as trainer_module
+from hifigan_tf.training.loop import train
+from hifigan_tf.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
+from hifigan_tf.training.optimizer import Pace, SteppedDecay
+from hifigan_tf.training.run_folder import RunFolder
+from hifigan_tf.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def batch(corpus, config):
 
 
 def test_one_step_moves_everything_once(trainer, corpus, config):
-    from hifigan_tf.layers import SpectralNormConv1D
+    from hifigan_tf.models.layers import SpectralNormConv1D
 
     layer = trainer.discriminators[1].discriminators[0].convs[0]
     assert isinstance(layer, SpectralNormConv1D)

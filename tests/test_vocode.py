@@ -11,13 +11,14 @@ import pytest
 import soundfile
 from conftest import untrained
 
-from hifigan_tf import cli, extract_mel, streaming, vocode
-from hifigan_tf.audio import PEAK, find_audio, load_audio, normalize
+from hifigan_tf import cli, extract_mel, vocode
+from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.config import LOG_MIN, Config
 from hifigan_tf.errors import UserError
-from hifigan_tf.generator import Generator
-from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.shipped import CONFIGS, DEMO_HELD_OUT
+from hifigan_tf.models.generator import Generator
+from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
+from hifigan_tf.streaming import streaming_vocoder as streaming
 
 RATE, HOP, BANDS = 22050, 256, 80
 
@@ -279,7 +280,8 @@ def test_mistakes_are_told_before_tensorflow_loads(checkpoint, tmp_path):
     ]
     script = """
 import sys
-from hifigan_tf import cli, extract_mel, streaming, vocode
+from hifigan_tf import cli, extract_mel, vocode
+from hifigan_tf.streaming import streaming_vocoder as streaming
 for line in sys.stdin.read().splitlines():
     try:
         cli.run(lambda: vocode.main(line.split("\\t")))

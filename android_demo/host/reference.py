@@ -25,19 +25,19 @@ import keras
 import numpy as np
 import soundfile
 
-from export import mel_frontend
-from export.build import Build
-from export.modes import STREAMING
-from hifigan_tf import contract
-from hifigan_tf.audio import find_audio, load_audio, normalize, resample, to_pcm16
+from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, resample, to_pcm16
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.audio.mel_formats import TO_NATURAL, recognize
+from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.config import Config
-from hifigan_tf.generator import Generator, load_generator
-from hifigan_tf.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.mel_formats import TO_NATURAL, recognize
-from hifigan_tf.mel_frontend import TfliteMelSpectrogram
-from hifigan_tf.mel_stream import MelStream
-from hifigan_tf.shipped import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
-from hifigan_tf.streaming import StreamingVocoder, load_vocoder
+from hifigan_tf.export import mel_frontend
+from hifigan_tf.export.build import Build
+from hifigan_tf.export.modes import STREAMING
+from hifigan_tf.models.generator import Generator, load_generator
+from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
+from hifigan_tf.streaming import contract
+from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
+from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
 
 CHUNKS = (4, 16)
 CLIPS = 3
@@ -65,7 +65,7 @@ def trained() -> tuple[Generator, list[Path]]:
     """A V3 with real weights, and real speech."""
     import tempfile
 
-    from hifigan_tf import import_torch
+    from hifigan_tf import import_checkpoint as import_torch
 
     shared = Path(os.environ["HIFIGAN_SHARED"])
     with tempfile.TemporaryDirectory() as folder:

@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script,
 
 import numpy as np
 
-from hifigan_tf.mel_frontend import TfliteMelSpectrogram
-from hifigan_tf.mel_stream import MelStream
-from hifigan_tf.streaming import StreamingVocoder, load_vocoder
+from hifigan_tf.audio.mel_stream import MelStream
+from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
+from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
 
 PUSH = 10  # frames, so that pushes and chunks do not coincide
 

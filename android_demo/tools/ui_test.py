@@ -16,7 +16,7 @@ from pathlib import Path
 
 from build_apk import APK, ASSETS, BUILD, ROOT, TOOLS, WORK, fetched, run, shown
 
-from hifigan_tf import contract
+from hifigan_tf.streaming import contract
 
 TESTS = ROOT / "app/src/test/java/dev/hifigan/demo"
 STAND_IN = ROOT / "host/src/main/java"

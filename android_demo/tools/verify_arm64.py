@@ -19,17 +19,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script,
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.audio import find_audio, load_audio, normalize
+from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
 from hifigan_tf.config import AudioConfig
-from hifigan_tf.contract import MelContract, read
 from hifigan_tf.errors import UserError
+from hifigan_tf.streaming.contract import MelContract, read
 
 RUN_CLIPS = Path(__file__).with_name("run_clips.py")
 SECONDS = 10  # of speech at least, in whole clips, for PESQ
 FLOAT_SECONDS = 1.5  # of one clip, whose floating point is emulated in software, far slower than whole numbers
 MIN_SNR = 100.0  # dB
 MAX_PESQ_CHANGE = 0.02
-MAX_MEL_DIFFERENCE = 1e-3  # as export/mel_frontend.py allows
+MAX_MEL_DIFFERENCE = 1e-3  # as hifigan_tf/export/mel_frontend.py allows
 
 MODERN = "cortex-a76"
 OLD = "cortex-a53"  # in the phones of 2017 and cheaper ones since; no instructions for dot products of 8-bit numbers
@@ -61,7 +61,7 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
     models = {name: cli.existing_file(str(args.models / f"{name}.tflite"), "model") for name, _ in JOBS}
 
-    from hifigan_tf.metrics import PESQ_MISSING, pesq_installed
+    from hifigan_tf.evaluation.metrics import PESQ_MISSING, pesq_installed
 
     if not pesq_installed():
         raise UserError(PESQ_MISSING)
@@ -165,8 +165,8 @@ def snr(reference: np.ndarray, other: np.ndarray) -> float:
 
 def mean_pesq(clips: dict[str, np.ndarray], outputs: dict[str, np.ndarray], audio: AudioConfig) -> float:
     """Over the clips; NaN where no output is speech as yet."""
-    from hifigan_tf.mel import MelSpectrogram
-    from hifigan_tf.metrics import evaluate_pair, mean_scores
+    from hifigan_tf.audio.mel import MelSpectrogram
+    from hifigan_tf.evaluation.metrics import evaluate_pair, mean_scores
 
     front_end = MelSpectrogram.of(audio, for_loss=True)
     pairs = [evaluate_pair(clip, outputs[name], front_end, ["pesq_wb"]) for name, clip in clips.items()]

@@ -110,7 +110,7 @@ def train_cell(cell: Cell, protocol: Protocol) -> float:
     import tensorflow as tf
     from tqdm import tqdm
 
-    from hifigan_tf.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
+    from hifigan_tf.models.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
 
     keras.backend.clear_session()
     keras.utils.set_random_seed(cell.seed)
@@ -260,7 +260,7 @@ def main(arguments=None) -> None:
 
 def report(output: Path, protocol: Protocol, results: dict[Cell, dict]) -> None:
     """Writes table, JSON and picture of all cells, and prints the table."""
-    from hifigan_tf.plots import save_accuracies
+    from hifigan_tf.evaluation.plots import save_accuracies
 
     accuracies: dict[str, dict[float, list[float]]] = {}
     for cell, result in results.items():

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.clip_lists import name_skips
+from hifigan_tf.data.clip_lists import name_skips
 from hifigan_tf.errors import UserError
-from hifigan_tf.shipped import DEMO_TRAIN
+from hifigan_tf.resources import DEMO_TRAIN
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def lay_out(clone: Path, takes: dict[str, list[str]], speaker: Speaker, output: 
     import soundfile
     from tqdm import tqdm
 
-    from hifigan_tf.audio import resample
+    from hifigan_tf.audio.audio_files import resample
 
     seconds: dict[str, float] = collections.Counter()
     problems = []

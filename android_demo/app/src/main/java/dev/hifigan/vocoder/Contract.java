@@ -12,7 +12,7 @@ import java.util.Map;
 /**
  * What a {@code .tflite} file of this project says about itself: a JSON in a zip archive at the end of the model.
  *
- * <p>{@code hifigan_tf/contract.py} explains every field. The ones of the other kind are 0, null or empty.
+ * <p>{@code hifigan_tf/streaming/contract.py} explains every field. The ones of the other kind are 0, null or empty.
  */
 public final class Contract {
     public static final String VOCODER = "vocoder";

@@ -13,7 +13,7 @@ import java.util.Map;
  * Audio to log-mel frames by the mel front-end model, a piece at a time, with the frames of all of it at once.
  *
  * <p>A frame needs audio to both sides of its hop. At the two ends the recording is mirrored, without its outermost
- * sample, after silence has filled the last hop; {@code hifigan_tf/mel_stream.py} does the same.
+ * sample, after silence has filled the last hop; {@code hifigan_tf/audio/mel_stream.py} does the same.
  *
  * <pre>
  *    |&lt;- mirrored -&gt;|&lt;------------- audio -------------&gt;|&lt;- mirrored -&gt;|

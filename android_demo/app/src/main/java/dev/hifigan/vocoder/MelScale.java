@@ -6,7 +6,7 @@ import java.util.Locale;
 /**
  * Tells mels in natural logarithms from those of other front ends, whose numbers would become noise.
  *
- * <p>The same rules and limits as {@code recognize} in {@code hifigan_tf/mel_formats.py}, which gives their reasons.
+ * <p>The same rules and limits as {@code recognize} in {@code hifigan_tf/audio/mel_formats.py}, which gives their reasons.
  */
 final class MelScale {
     private static final double NATURAL_MIN = -13.5;

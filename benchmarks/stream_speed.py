@@ -1,0 +1,261 @@
+"""``python export/benchmark.py``: how fast models stream, beside each other and beside other runtimes."""
+
+import argparse
+import json
+import logging
+import multiprocessing
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
+
+from hifigan_tf import cli
+from hifigan_tf.errors import UserError
+from hifigan_tf.files import write_bytes
+
+log = logging.getLogger(__name__)
+
+DESCRIPTION = """Measures how fast models make speech: every .tflite at every chunk of its contract, .keras files and
+run folders, and the same generator in PyTorch and ONNX Runtime where they are installed. All of them take
+turns within one run, so that a busy moment of the machine meets all alike. Times are of the wall clock.
+
+x real time is the median over the rounds, spread the middle half of them, relative to it. First audio is
+the time from the first frame pushed to the first samples back, without waiting for frames. Peak memory is that
+of a process of its own that runs the model once."""
+
+PACKAGES = {"torch": ["torch"], "onnxruntime": ["onnxruntime", "onnx"]}
+PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime"}
+
+
+@dataclass
+class Subject:
+    """One model in one runtime, with what was measured of it."""
+
+    name: str
+    runtime: str
+    path: Path | None
+    chunk: int | None = None
+    file_mb: float = 0.0
+    state_kb: float = 0.0
+    rates: list = field(default_factory=list)
+    first: list = field(default_factory=list)
+    chunks: list = field(default_factory=list)
+    peak_mb: float = 0.0
+
+    def row(self, threads: int) -> dict:
+        """What ``--json`` holds of it. Times of chunks are None where there are none."""
+        low, median, high = np.percentile(self.rates, [25, 50, 75])
+        return {
+            "name": self.name,
+            "runtime": self.runtime,
+            "threads": threads,
+            "x_realtime": round(float(median), 2),
+            "spread": round(float((high - low) / median), 3),
+            "first_audio_ms": round(1000 * float(np.median(self.first)), 2),
+            "chunk_ms_p99": round(1000 * float(np.percentile(self.chunks, 99)), 2) if self.chunks else None,
+            "chunk_ms_worst": round(1000 * max(self.chunks), 2) if self.chunks else None,
+            "peak_mb": round(self.peak_mb, 1),
+            "file_mb": round(self.file_mb, 2),
+            "state_kb": round(self.state_kb, 1),
+        }
+
+
+def subjects_of(model: str) -> list[Subject]:
+    """What there is to measure of a model: its chunks, if it is a ``.tflite``."""
+    from hifigan_tf.streaming.contract import read
+
+    path = cli.checkpoint(model, (".keras", ".tflite"))
+    size = path.stat().st_size / 1e6
+    if path.suffix == ".keras":
+        return [Subject(path.stem, "Keras", path, file_mb=size)]
+    contract = read(path.read_bytes(), str(path))
+    if not contract.stateful:
+        return [Subject(f"{path.stem}, {contract.window_frames} frames", "LiteRT", path, file_mb=size)]
+    state = sum(4 * np.prod(shape) for shape in contract.states.values()) / 1e3
+    return [
+        Subject(f"{path.stem}, {chunk} frames", "LiteRT", path, chunk, size, state) for chunk in contract.chunk_frames
+    ]
+
+
+def peer_weights(path: Path):
+    """The plain weights of a ``.keras`` file, or random ones of a ``.tflite``'s shapes; and the audio settings.
+
+    Speed does not depend on what the weights are.
+    """
+    from benchmarks.peers import plain
+    from hifigan_tf.models.generator import Generator, load_generator
+    from hifigan_tf.streaming.litert import load_tflite
+
+    if path.suffix == ".keras":
+        generator = load_generator(path)
+    else:
+        contract = load_tflite(path).contract
+        generator = Generator(**contract.generator, audio=contract.audio)
+    return plain(generator), generator.audio
+
+
+def runner(subject: Subject, peer: tuple | None, threads: int):
+    """``(run, audio settings)``: ``run(mel)`` gives seconds in all, to the first audio, and of each chunk."""
+    if subject.path is None:
+        from benchmarks import peers
+
+        make = {"PyTorch": peers.torch_runner, "ONNX Runtime": peers.onnxruntime_runner}[subject.runtime]
+        weights, audio = peer
+        whole = make(weights, threads)
+
+        def run_whole(mel):
+            begin = time.perf_counter()
+            whole(mel)
+            seconds = time.perf_counter() - begin
+            return seconds, seconds, []
+
+        return run_whole, audio
+
+    from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
+
+    model = load_vocoder(subject.path, subject.chunk, threads)
+    step = getattr(model, "chunk_frames", model.window_frames)
+
+    def run(mel):
+        vocoder, first, chunks = StreamingVocoder(model), None, []
+        begin = before = time.perf_counter()
+        for start in range(0, len(mel), step):
+            audio = vocoder.push(mel[start : start + step])
+            now = time.perf_counter()
+            chunks.append(now - before)
+            if first is None and len(audio):
+                first = now - begin
+            before = now
+        vocoder.flush()
+        seconds = time.perf_counter() - begin
+        return seconds, first or seconds, chunks
+
+    return run, model.audio
+
+
+def mel_of(audio, seconds: float) -> np.ndarray:
+    """Numbers of the size of a log-mel ``[frames, num_mels]``: what they are makes no difference to the speed."""
+    frames = max(1, int(seconds * audio.sampling_rate / audio.hop_size))
+    return np.random.default_rng(0).normal(-5, 2, [frames, audio.num_mels]).astype(np.float32)
+
+
+def peak_memory(subject: Subject, peer: tuple | None, threads: int, seconds: float, queue) -> None:
+    """Runs in a process of its own: the megabytes that it took at most."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    run, audio = runner(subject, peer, threads)
+    run(mel_of(audio, seconds))
+    queue.put(high_water_mb())
+
+
+def high_water_mb() -> float:
+    """The most memory that this process has held."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Not getrusage, which on Linux counts what the parent held when it forked.
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+
+
+def measure(subjects: list[Subject], peer: tuple | None, threads: int, seconds: float, repeats: int) -> None:
+    """Fills in the measurements of all subjects, taking turns."""
+    from tqdm import tqdm
+
+    context = multiprocessing.get_context("spawn")
+    runs = []
+    for subject in tqdm(subjects, desc="memory and loading", leave=False):
+        queue = context.SimpleQueue()
+        process = context.Process(target=peak_memory, args=(subject, peer, threads, seconds, queue))
+        process.start()
+        process.join()
+        if process.exitcode == 0:
+            subject.peak_mb = queue.get()
+        run, audio = runner(subject, peer, threads)
+        mel = mel_of(audio, seconds)
+        run(mel)
+        runs.append((subject, run, mel, len(mel) * audio.hop_size / audio.sampling_rate))
+    for _ in tqdm(range(repeats), desc="rounds", leave=False):
+        for subject, run, mel, duration in runs:
+            total, first, chunks = run(mel)
+            subject.rates.append(duration / total)
+            subject.first.append(first)
+            subject.chunks += chunks
+
+
+def markdown(rows: list[dict], seconds: float, repeats: int) -> str:
+    """The rows as a table, and under what conditions they arose."""
+    header = "| model | runtime | x real time | spread | first audio | chunk 99 % | worst | memory | file | state |"
+    lines = [header, "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
+    for row in rows:
+        chunks = [f"{row[key]:.2f} ms" if row[key] is not None else "" for key in ("chunk_ms_p99", "chunk_ms_worst")]
+        file = f"{row['file_mb']:.2f} MB" if row["file_mb"] else ""  # peers run what is in memory
+        state = f"{row['state_kb']:.0f} KB" if row["state_kb"] else ""
+        lines.append(
+            f"| {row['name']} | {row['runtime']} | {row['x_realtime']:.1f} | {row['spread']:.0%} "
+            f"| {row['first_audio_ms']:.1f} ms | {chunks[0]} | {chunks[1]} | {row['peak_mb']:.0f} MB "
+            f"| {file} | {state} |"
+        )
+    threads = rows[0]["threads"]
+    lines.append(
+        f"\n{threads} thread{'s' * (threads > 1)}, {seconds:g} s of audio, median of {repeats} rounds taken in turns, "
+        f"{platform.machine()}, {os.cpu_count()} cores"
+    )
+    return "\n".join(lines)
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(
+        prog="python export/benchmark.py", description=DESCRIPTION, formatter_class=cli.Formatter
+    )
+    parser.add_argument("models", nargs="+", metavar="MODEL", help=".tflite or .keras files, or run folders")
+    parser.add_argument("--threads", type=int, default=1, help="of every runtime but Keras")
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        choices=PEERS,
+        default=[],
+        help="others that run the same generator: pip install torch, and onnxruntime with onnx==1.18.0 (newer ones "
+        "need another protobuf than TensorFlow)",
+    )
+    parser.add_argument("--seconds", type=float, default=10.0, help="of audio in one run")
+    parser.add_argument("--repeats", type=int, default=9, help="rounds")
+    parser.add_argument("--json", metavar="F", type=Path, help="write the rows there")
+    args = parser.parse_args(argv)
+    for name in ("threads", "seconds", "repeats"):
+        if getattr(args, name) <= 0:
+            raise UserError(f"--{name} {getattr(args, name)}: it must be positive")
+    return args
+
+
+def main(argv=None) -> None:
+    args = parse(argv)
+    subjects = [subject for model in args.models for subject in subjects_of(model)]
+    if args.json:
+        cli.writable_folder(args.json.parent)
+    # A real checkpoint where there is one, else the shape of the first model.
+    source = next((s.path for s in subjects if s.path.suffix == ".keras"), subjects[0].path)
+    for name in args.against:
+        missing = [package for package in PACKAGES[name] if find_spec(package) is None]
+        if missing:
+            log.warning("warning: %s is left out, not installed: pip install %s", PEERS[name], " ".join(missing))
+        else:
+            subjects.append(Subject("the same, whole file", PEERS[name], None))
+    peer = peer_weights(source) if any(subject.path is None for subject in subjects) else None
+    measure(subjects, peer, args.threads, args.seconds, args.repeats)
+    rows = [subject.row(args.threads) for subject in subjects]
+    print(markdown(rows, args.seconds, args.repeats))
+    if args.json:
+        write_bytes(args.json, (json.dumps(rows, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,83 @@
+"""What the command lines over many files share: inputs checked before anything loads, bad ones skipped by name."""
+
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from hifigan_tf.audio.audio_files import check_length, load_audio
+from hifigan_tf.config import AudioConfig
+from hifigan_tf.data.clip_lists import name_skips
+from hifigan_tf.errors import UserError
+from hifigan_tf.files import find_files, unique_stems
+
+log = logging.getLogger(__name__)
+
+# For the descriptions of these command lines.
+BAD_INPUTS = """\
+An input that cannot be used (corrupt, empty, truncated, silent, shorter than a frame, NaN, …) does not stop a
+run over several: it is skipped and named at the end. The exit code is 0 when something was written, and 2
+when nothing was or when the command line itself is wrong."""
+
+
+def find_inputs(inputs: Iterable[str], suffixes: tuple[str, ...], output_dir: Path, suffix: str) -> dict[Path, Path]:
+    """``{output: input}`` for the files given, and those with one of ``suffixes`` under the folders given.
+
+    An output is ``output_dir/<stem><suffix>``; what lies in an ``output_dir`` inside a folder given is none of
+    its inputs. Raises ``UserError`` for an input that does not exist, a folder without a fitting file, and
+    outputs that would replace each other or their input.
+    """
+    found = []
+    for text in inputs:
+        path = Path(text)
+        if not path.is_dir():
+            if not path.is_file():
+                raise UserError(f"input {text} does not exist: check the path")
+            found.append(path)
+            continue
+        files = find_files(path, suffixes)
+        if path.resolve() in output_dir.resolve().parents:
+            files = [file for file in files if output_dir.resolve() not in file.resolve().parents]
+        if not files:
+            raise UserError(f"folder {text} holds no {', '.join(suffixes)} file: check the path")
+        found += files
+    paths = list({path.resolve(): path for path in found}.values())
+    outputs = {output_dir / f"{stem}{suffix}": path for stem, path in unique_stems(paths).items()}
+    replaced = {path.resolve() for path in paths} & {output.resolve() for output in outputs}
+    if replaced:
+        raise UserError(f"{min(replaced)} would be overwritten: choose an --output-dir apart from the inputs")
+    return outputs
+
+
+def convert_all(files: dict[Path, Path], convert: Callable[[Path, Path], None]) -> None:
+    """Calls ``convert(input, output)`` for every ``{output: input}``, with a progress bar.
+
+    One that raises ``UserError`` is skipped and named at the end. Raises ``UserError`` when none is left;
+    failures to write end the run.
+    """
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    problems = []
+    with logging_redirect_tqdm():
+        for output, path in tqdm(files.items(), unit="file", disable=len(files) == 1):
+            try:
+                convert(path, output)
+            except UserError as error:
+                if len(files) == 1:
+                    raise
+                problems.append(str(error))
+    name_skips(problems)
+    if len(problems) == len(files):
+        raise UserError(f"none of the {len(files)} inputs could be used, the first because {problems[0]}")
+    folder, written = next(iter(files)).parent, len(files) - len(problems)
+    skipped = f", {len(problems)} skipped" if problems else ""
+    log.info("%d of %d written to %s%s", written, len(files), folder, skipped)
+
+
+def load_speech(path: Path, audio: AudioConfig) -> np.ndarray:
+    """The file as float32 ``[samples]`` at the config's rate. Raises ``UserError`` when it holds no whole frame."""
+    samples = load_audio(path, audio.sampling_rate)
+    check_length(path, len(samples), audio.hop_size)
+    return samples

@@ -1,0 +1,1 @@
+"""From corpora to batches: clip lists, tf.data pipelines, packed corpora."""

@@ -1,0 +1,245 @@
+"""tf.data pipelines: from audio files or packed corpora, and teacher-forced mels for them, to batches of segments.
+
+Segment n of a run is a pure function of the clips, the config and n. So a run that resumes after n segments sees what
+it would have seen, and nothing about the pipeline needs saving.
+"""
+
+import logging
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from hifigan_tf.audio.audio_files import PEAK, check_length, empty_band, read_audio
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.audio.mel_formats import load_given_mel
+from hifigan_tf.config import LOG_MIN, Config
+from hifigan_tf.data.clip_lists import name_skips
+from hifigan_tf.data.decoding import Decoder, decodes_alike, path_of, tfio
+from hifigan_tf.data.packed import REQUESTS, PackedAudio, PackedClip, damage_named
+from hifigan_tf.errors import UserError
+
+log = logging.getLogger(__name__)
+
+CACHE_BYTES = 512 * 1024 * 1024  # decoded corpora up to this size (100 minutes at 22,050 Hz) stay in memory
+
+
+class Clip(NamedTuple):
+    """An audio file that was read and found good."""
+
+    path: Path
+    rate: int  # Hz
+    samples: int  # at ``rate``
+    decoder: str | None  # a key of DECODERS when tensorflow-io reads the file as soundfile does
+    mel: Path | None = None  # its teacher-forced mel
+
+
+def check_clips(
+    sources: Iterable[Path] | Iterable[PackedClip], config: Config, mel_folder: Path | None = None
+) -> list[Clip] | list[PackedClip]:
+    """Keeps the good clips, in the order given. Files are read once, with a progress bar; packed clips were before.
+
+    Bad ones (corrupt, empty, truncated, NaN, silent, shorter than a frame, without a fitting mel when
+    ``mel_folder`` is given) are named and counted in warnings. Raises ``UserError`` when none is left.
+    """
+    sources = list(sources)
+    if not sources:
+        raise UserError("no audio to read: a folder or list without a WAV, FLAC, OGG or MP3 file was given")
+    packed = isinstance(sources[0], PackedClip)
+    if not packed:
+        tfio()
+
+    def check(source):
+        try:
+            clip = source if packed else _check_file(source)
+            samples = clip.samples * config.audio.sampling_rate // clip.rate
+            check_length(clip.path, samples, config.audio.hop_size)
+            return clip if mel_folder is None else clip._replace(mel=_check_mel(clip.path, samples, config, mel_folder))
+        except UserError as error:
+            return str(error)
+
+    with ThreadPoolExecutor() as pool:
+        checks = pool.map(check, sources)
+        results = list(tqdm(checks, total=len(sources), desc="checking clips", unit="clip", leave=False))
+    clips = [result for result in results if not isinstance(result, str)]
+    problems = [result for result in results if isinstance(result, str)]
+    name_skips(problems)
+    if not clips:
+        raise UserError(f"no usable audio: all {len(sources)} files were skipped, the first because {problems[0]}")
+    low = [clip for clip in clips if clip.rate < config.audio.sampling_rate]
+    if low:
+        words = empty_band(str(low[0].path), low[0].rate, config.audio.sampling_rate)
+        log.warning("warning: %s (%d of %d clips are so)", words, len(low), len(clips))
+    return clips
+
+
+def _check_file(path: Path) -> Clip:
+    import soundfile
+
+    audio, rate = read_audio(path)
+    info = soundfile.info(path)
+    decoder = f"{info.format} {info.subtype}"
+    return Clip(path, rate, len(audio), decoder if decodes_alike(decoder, path, audio) else None)
+
+
+def _check_mel(path: PurePath, samples: int, config: Config, mel_folder: Path) -> Path:
+    """The teacher-forced mel of a clip of so many samples at the config's rate."""
+    mel_path = mel_folder / f"{path.stem}.npy"
+    frames = len(load_given_mel(mel_path, config.audio.num_mels, check_scale=True))
+    expected = samples / config.audio.hop_size
+    # Front ends differ by a frame or two at the ends; more means another hop or another recording.
+    if abs(frames - expected) > 3:
+        raise UserError(f"{mel_path} has {frames} frames, but {path} needs {expected:.0f}: is hop_size right?")
+    return mel_path
+
+
+class Clips:
+    """Normalised clips by index, inside the graph; corpora up to ``CACHE_BYTES`` are decoded just once.
+
+    Without teacher-forced mels a clip is scaled to a peak of 0.95; with them its level is part of the
+    pairing and stays, as in the original.
+    """
+
+    def __init__(self, clips: list[Clip] | list[PackedClip], config: Config):
+        self.config = config
+        if isinstance(clips[0], PackedClip):
+            self.open, self.reads = PackedAudio(clips).open, REQUESTS
+        else:
+            self.open, self.reads = _file_opener(clips, config), tf.data.AUTOTUNE
+        self.mel_paths = tf.constant([str(clip.mel) for clip in clips]) if clips[0].mel else None
+        self.cache = None
+        if sum(clip.samples / clip.rate for clip in clips) * config.audio.sampling_rate * 4 <= CACHE_BYTES:
+            indices = tf.data.Dataset.range(len(clips)).map(self.whole, num_parallel_calls=self.reads)
+            with damage_named(clips):
+                audio = list(tqdm(indices, total=len(clips), desc="decoding", unit="clip", leave=False))
+            splits = np.cumsum([0, *(len(samples) for samples in audio)])
+            self.cache = tf.concat(audio, axis=0), tf.constant(splits, tf.int64)
+
+    def audio(self, index):
+        """``(samples, cut)``: the clip's length at the config's rate; ``cut(start, stop)`` gives that part of it."""
+        if self.cache is not None:
+            cached, splits = self.cache
+            audio = cached[splits[index] : splits[index + 1]]
+            return tf.size(audio), lambda start, stop: audio[start:stop]
+        samples, peak, cut = self.open(index)
+        return samples, cut if self.mel_paths is not None else lambda start, stop: cut(start, stop) * (PEAK / peak)
+
+    def whole(self, index):
+        """``[samples]`` of the clip."""
+        samples, cut = self.audio(index)
+        return cut(0, samples)
+
+    def mel(self, index):
+        """The clip's teacher-forced mel ``[frames, num_mels]``."""
+        num_mels = self.config.audio.num_mels
+        mel = tf.numpy_function(
+            lambda path: load_given_mel(path_of(path), num_mels, check_scale=False),
+            [self.mel_paths[index]],
+            tf.float32,
+            stateful=False,
+        )
+        return tf.ensure_shape(mel, [None, num_mels])
+
+
+def _file_opener(clips: list[Clip], config: Config):
+    """What ``PackedAudio.open`` is, for audio files: the part that is cut out is decoded with all the rest."""
+    paths, rates, kinds = zip(*((clip.path, clip.rate, clip.decoder) for clip in clips), strict=True)
+    decode = Decoder(paths, rates, kinds, config.audio.sampling_rate)
+
+    def open_file(index):
+        audio = decode(index)
+        return tf.size(audio), tf.reduce_max(tf.abs(audio)), lambda start, stop: audio[start:stop]
+
+    return open_file
+
+
+def draws_per_epoch(clips: Sequence[Clip] | Sequence[PackedClip], config: Config) -> list[int]:
+    """How many segments of each clip a pass over them takes: one for every started ``epoch_clip_seconds``."""
+    seconds = config.training.epoch_clip_seconds
+    return [1 if seconds is None else max(1, math.ceil(clip.samples / clip.rate / seconds)) for clip in clips]
+
+
+def steps_per_epoch(clips: Sequence[Clip] | Sequence[PackedClip], config: Config, batch_size: int | None = None) -> int:
+    """Steps that a pass over the clips takes, with batches of ``batch_size``, by default the config's."""
+    return max(1, sum(draws_per_epoch(clips, config)) // (batch_size or config.training.batch_size))
+
+
+def training_batches(
+    clips: list[Clip] | list[PackedClip],
+    config: Config,
+    first_example: int = 0,
+    part: int = 0,
+    parts: int = 1,
+    replicas: int = 1,
+) -> tf.data.Dataset:
+    """Endless ``(mel [batch, frames, num_mels], audio [batch, segment_size])`` from segment ``first_example`` on.
+
+    Random segments of every clip, ``draws_per_epoch`` an epoch, in a new order each; clips shorter than a segment are
+    padded with silence. The mel is that of the segment, as in the original, or cut from the teacher-forced one. Of
+    ``parts`` workers, which must divide the batch, number ``part`` gets its slice of every batch and reads no more;
+    it comes in the shares of its replicas, of ``replicas`` in all.
+    """
+    source, hop = Clips(clips, config), config.audio.hop_size
+    seed, batch_size, segment = config.training.seed, config.training.batch_size, config.training.segment_size
+    indices = np.repeat(np.arange(len(clips), dtype=np.int32), draws_per_epoch(clips, config))
+    first_epoch, offset = divmod(first_example, len(indices))
+    front_end = MelSpectrogram.of(config.audio)
+
+    def epoch(number):
+        order = tf.random.experimental.stateless_shuffle(tf.constant(indices), seed=[seed, number])
+        return tf.data.Dataset.from_tensor_slices(order)
+
+    def random_start(number, positions):
+        # Bit 62 keeps these draws apart from those of the epochs' orders.
+        return tf.random.stateless_uniform([], [seed, number + 2**62], 0, tf.maximum(positions, 1), tf.int32)
+
+    def from_audio(number, index):
+        samples, cut = source.audio(index)
+        start = random_start(number, samples - segment + 1)
+        return _fit(cut(start, start + segment), segment, 0.0)
+
+    def from_mel(number, index):
+        (samples, cut), mel = source.audio(index), source.mel(index)
+        # Where mel and audio differ in length, what the two have in common.
+        frames, common = segment // hop, tf.minimum(tf.shape(mel)[0], -(-samples // hop))
+        start = random_start(number, common - frames + 1)
+        stop = tf.minimum(start + frames, common)
+        return _fit(mel[start:stop], frames, LOG_MIN), _fit(cut(start * hop, stop * hop), segment, 0.0)
+
+    given = source.mel_paths is not None
+    examples = tf.data.Dataset.range(first_epoch, 2**62).flat_map(epoch).skip(offset).enumerate(first_example)
+    if parts > 1:
+        examples = examples.batch(batch_size // parts).shard(parts, part).unbatch()
+    examples = examples.map(from_mel if given else from_audio, num_parallel_calls=source.reads)
+    batches = examples.batch(batch_size // max(parts, replicas), drop_remainder=True)
+    if not given:
+        batches = batches.map(lambda audio: (front_end(audio), audio), num_parallel_calls=tf.data.AUTOTUNE)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _fit(x, length: int, value: float):
+    """``x`` with its first axis cut or padded at the end to ``length``."""
+    x = x[:length]
+    padding = [[0, length - tf.shape(x)[0]], *[[0, 0]] * (len(x.shape) - 1)]
+    return tf.ensure_shape(tf.pad(x, padding, constant_values=value), [length, *x.shape[1:]])
+
+
+def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """``(stem, mel [frames, num_mels], audio [frames * hop_size])`` of whole clips, one by one."""
+    source, front_end, hop = Clips(clips, config), MelSpectrogram.of(config.audio), config.audio.hop_size
+    for index, clip in enumerate(clips):
+        with damage_named(clips):
+            audio = source.whole(index)
+        if source.mel_paths is None:
+            frames = max(-(-int(tf.size(audio)) // hop), -(-front_end.min_samples // hop))
+            audio = _fit(audio, frames * hop, 0.0).numpy()
+            mel = mel_spectrogram(audio, front_end)
+        else:
+            mel = source.mel(index).numpy()
+            audio = _fit(audio, len(mel) * hop, 0.0).numpy()
+        yield clip.path.stem, mel, audio

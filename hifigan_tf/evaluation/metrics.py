@@ -1,0 +1,244 @@
+"""What evaluation measures: each metric as one function, and ``evaluate_pair``, which computes a choice of them."""
+
+import math
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hifigan_tf.audio.audio_files import SILENCE, resample
+from hifigan_tf.config import STFT_POWER_FLOOR, STFT_RESOLUTIONS
+
+if TYPE_CHECKING:
+    from hifigan_tf.audio.mel import MelSpectrogram
+
+
+class Metric(NamedTuple):
+    """How a metric is shown: ``unit`` "" where it has none, ``absent`` says why a pair may have no value."""
+
+    name: str
+    unit: str
+    digits: int
+    better: str
+    absent: str
+
+
+METRICS = {
+    "log_mel_l1": Metric("log-mel L1", "", 4, "lower", ""),
+    "mcd_db": Metric("MCD", "dB", 2, "lower", "the config has a single mel band"),
+    "stft_distance": Metric("STFT distance", "", 4, "lower", "silent, or shorter than 1,025 samples"),
+    "pesq_wb": Metric("PESQ-WB", "", 3, "higher", "no utterance found, or shorter than 0.25 s"),
+    "stoi": Metric("STOI", "", 4, "higher", "less than 0.4 s of speech"),
+    "f0_rmse_hz": Metric("F0 RMSE", "Hz", 2, "lower", "no frame is voiced in both"),
+    "f0_rmse_cents": Metric("F0 RMSE", "cents", 1, "lower", "no frame is voiced in both"),
+    "voicing_f1": Metric("voicing F1", "", 4, "higher", "no frame is voiced"),
+}
+
+SPEECH_RATE = 16000  # Hz: what wide-band PESQ is defined for; F0 is measured there too, whatever the config's rate
+LONGEST_PIECE = 20.0  # seconds, see _pieces
+MCD_COEFFICIENTS = 24
+STFT_PIECE = 2**20  # samples: longer recordings would take gigabytes
+STOI_SHORTEST = 0.4  # seconds: one of STOI's windows is 30 frames of 12.8 ms
+F0_RANGE = (65.0, 600.0)  # Hz, from a low bass to a child
+F0_FRAME, F0_HOP = 1024, 160  # samples at SPEECH_RATE: 64 ms, four periods of the lowest F0, every 10 ms
+
+PESQ_MISSING = "PESQ is left out, its package is not installed: pip install pesq (it needs a C compiler)"
+
+
+def evaluate_pair(
+    reference: np.ndarray, generated: np.ndarray, front_end: "MelSpectrogram", metrics: Iterable[str] = METRICS
+) -> dict[str, float | None]:
+    """The chosen metrics of two recordings ``[samples]``, compared over their common length.
+
+    Both are float32 at ``front_end.sampling_rate`` and time-aligned: nothing is shifted or warped.
+    ``front_end`` is that of the loss, ``MelSpectrogram.of(config.audio, for_loss=True)``. A value is None
+    where the metric does not exist (``METRICS[key].absent`` says when, and PESQ needs its package). F0 and
+    voicing take a quarter of real time, the others together a fiftieth. Raises ``ValueError`` for a metric that
+    ``METRICS`` does not have.
+    """
+    wanted = set(metrics)
+    if unknown := wanted - set(METRICS):
+        raise ValueError(f"unknown metrics {sorted(unknown)}: known are {list(METRICS)}")
+    length, rate = min(len(reference), len(generated)), front_end.sampling_rate
+    pair = [reference[:length], generated[:length]]
+    values = {}
+    if wanted & {"log_mel_l1", "mcd_db"}:
+        from hifigan_tf.audio.mel import mel_spectrogram
+
+        mels = [mel_spectrogram(audio, front_end) for audio in pair]
+        values["log_mel_l1"] = log_mel_l1(*mels)
+        values["mcd_db"] = mel_cepstral_distortion(*mels)
+    if "stft_distance" in wanted:
+        values["stft_distance"] = stft_distance(*pair)
+    if "stoi" in wanted:
+        values["stoi"] = stoi(*pair, rate)
+    if "pesq_wb" in wanted:
+        values["pesq_wb"] = pesq_wb(*(resample(audio, rate, SPEECH_RATE) for audio in pair))
+    if wanted & {"f0_rmse_hz", "f0_rmse_cents", "voicing_f1"}:
+        contours = [f0_contour(resample(audio, rate, SPEECH_RATE)) for audio in pair]
+        values["f0_rmse_hz"] = f0_rmse_hz(*contours)
+        values["f0_rmse_cents"] = f0_rmse_cents(*contours)
+        values["voicing_f1"] = voicing_f1(*contours)
+    return {key: values[key] for key in METRICS if key in wanted}
+
+
+def mean_scores(rows: Iterable[dict[str, float | None]], metrics: Iterable[str]) -> dict[str, float | None]:
+    """The mean of each metric over the rows of ``evaluate_pair`` that have a value; None where none has."""
+    rows = list(rows)
+    present = {key: [row[key] for row in rows if row[key] is not None] for key in metrics}
+    return {key: float(np.mean(values)) if values else None for key, values in present.items()}
+
+
+def log_mel_l1(reference: np.ndarray, generated: np.ndarray) -> float:
+    """Mean absolute difference of two log-mels ``[frames, num_mels]``, natural logarithm.
+
+    The original's validation error and, without its weight, its mel loss (paper, section 2.4, equation 3).
+    """
+    return float(np.mean(np.abs(np.asarray(reference, np.float64) - generated)))
+
+
+def mel_cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> float | None:
+    """Mel-cepstral distortion in dB of two log-mels ``[frames, num_mels]``, natural logarithm of magnitude.
+
+    10 / ln 10 * sqrt(2 * sum of (c_m - c'_m)²) over m = 1 to 24, averaged over all frames (Kubichek, 1993,
+    "Mel-cepstral distance measure for objective speech quality assessment"; 24 coefficients and no c_0, the
+    loudness, as Toda, Black and Tokuda, 2007). The cepstrum is that for which ln S = c_0 + sum of c_m cos(m w),
+    so the figure is the RMS difference of the smoothed spectra in dB. No time warping: a vocoder's output is
+    aligned with its input. None when there is a single band.
+    """
+    bands = reference.shape[-1]
+    order = np.arange(1, min(MCD_COEFFICIENTS, bands - 1) + 1)
+    if not len(order):
+        return None
+    cosines = np.cos(np.pi * np.outer(np.arange(bands) + 0.5, order) / bands)
+    difference = 2 / bands * (np.asarray(reference, np.float64) - generated) @ cosines
+    return float(10 / math.log(10) * np.mean(np.sqrt(2 * np.sum(difference**2, axis=-1))))
+
+
+def stft_distance(reference: np.ndarray, generated: np.ndarray) -> float | None:
+    """Multi-resolution STFT distance of two recordings ``[samples]``: what ``losses.stft_loss`` trains on.
+
+    The mean over three resolutions of the spectral convergence and the mean absolute difference of the
+    log-magnitudes (Yamamoto, Song and Kim, 2020, "Parallel WaveGAN", equations 4 to 6), of the whole recording, taken
+    in pieces. None where the reference is silent, or shorter than half of the longest FFT.
+    """
+    import librosa
+
+    if len(reference) <= max(n_fft for *_, n_fft in STFT_RESOLUTIONS) // 2 or np.abs(reference).max() < SILENCE:
+        return None
+    count = math.ceil(len(reference) / STFT_PIECE)
+    pieces = list(zip(np.array_split(reference, count), np.array_split(generated, count), strict=True))
+    total, floor = 0.0, math.sqrt(STFT_POWER_FLOOR)
+    for window, hop, n_fft in STFT_RESOLUTIONS:
+        settings = {"n_fft": n_fft, "hop_length": hop, "win_length": window, "pad_mode": "reflect"}
+        difference = power = logarithms = bins = 0.0
+        for pair in pieces:
+            original, other = (np.maximum(np.abs(librosa.stft(audio, **settings)), floor) for audio in pair)
+            difference += np.sum(np.square(original - other))
+            power += np.sum(np.square(original))
+            logarithms += np.sum(np.abs(np.log(original) - np.log(other)))
+            bins += original.size
+        total += math.sqrt(difference / power) + logarithms / bins
+    return float(total / len(STFT_RESOLUTIONS))
+
+
+def pesq_installed() -> bool:
+    """Whether the ``pesq`` package can be imported."""
+    try:
+        import pesq  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def pesq_wb(reference: np.ndarray, generated: np.ndarray) -> float | None:
+    """Wide-band PESQ, 1.04 to 4.64, of ``[samples]`` at 16 kHz (ITU-T P.862.2, by the ``pesq`` package).
+
+    The mean over pieces where the recordings are long. None where the package is missing, where no
+    utterance is found, or below 0.25 s.
+    """
+    if not pesq_installed():
+        return None
+    import pesq
+
+    values = []
+    for original, other in zip(_pieces(reference), _pieces(generated), strict=True):
+        if np.abs(other).max() < SILENCE:
+            continue  # PESQ brings both to the same level, and silence cannot be brought there
+        try:
+            values.append(pesq.pesq(SPEECH_RATE, original, other, "wb"))
+        except (pesq.NoUtterancesError, pesq.BufferTooShortError):
+            continue
+    return float(np.mean(values)) if values else None
+
+
+def stoi(reference: np.ndarray, generated: np.ndarray, rate: int) -> float | None:
+    """Short-time objective intelligibility, 0 to 1, of ``[samples]`` at ``rate`` Hz, which becomes 10 kHz inside.
+
+    Taal, Hendriks, Heusdens and Jensen, 2011, by the ``pystoi`` package; not the extended variant. None
+    where fewer than 30 frames (0.4 s) hold speech.
+    """
+    import pystoi
+
+    if len(reference) < STOI_SHORTEST * rate:
+        return None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
+        try:
+            return float(pystoi.stoi(reference, generated, rate))
+        except RuntimeWarning:
+            return None
+
+
+def f0_contour(audio: np.ndarray) -> np.ndarray:
+    """F0 in Hz of ``[samples]`` at 16 kHz, a value every 10 ms, NaN where unvoiced.
+
+    Probabilistic YIN (Mauch and Dixon, 2014) by librosa, with its defaults: steps of 10 cents.
+    """
+    import librosa
+
+    low, high = F0_RANGE
+    contours = [
+        librosa.pyin(piece, fmin=low, fmax=high, sr=SPEECH_RATE, frame_length=F0_FRAME, hop_length=F0_HOP)[0]
+        for piece in _pieces(audio)
+    ]
+    return np.concatenate(contours)
+
+
+def f0_rmse_hz(reference: np.ndarray, generated: np.ndarray) -> float | None:
+    """Root mean square difference of two F0 contours ``[frames]`` in Hz, over the frames voiced in both.
+
+    None where there is no such frame.
+    """
+    return _rms_voiced(reference - generated)
+
+
+def f0_rmse_cents(reference: np.ndarray, generated: np.ndarray) -> float | None:
+    """As ``f0_rmse_hz``, in cents (hundredths of a semitone): the same for a low and a high voice."""
+    return _rms_voiced(1200 * np.log2(generated / reference))
+
+
+def _rms_voiced(difference: np.ndarray) -> float | None:
+    """Root mean square over the entries that are not NaN, which are those voiced in both."""
+    voiced = difference[~np.isnan(difference)]
+    return float(np.sqrt(np.mean(voiced**2))) if len(voiced) else None
+
+
+def voicing_f1(reference: np.ndarray, generated: np.ndarray) -> float | None:
+    """F1, 0 to 1, of the voiced frames of ``generated`` against those of ``reference``, F0 contours ``[frames]``.
+
+    2 TP / (2 TP + FP + FN), where positive is voiced. None where neither has a voiced frame.
+    """
+    voiced, predicted = ~np.isnan(reference), ~np.isnan(generated)
+    total = np.sum(voiced) + np.sum(predicted)  # 2 TP + FP + FN
+    return float(2 * np.sum(voiced & predicted) / total) if total else None
+
+
+def _pieces(audio: np.ndarray) -> list[np.ndarray]:
+    """``audio`` ``[samples]`` at 16 kHz whole, or in equal pieces of at most 20 s.
+
+    PESQ is defined for clips of that length, and its reference code overruns an array of 50 utterances (each
+    is at least 0.2 s, after a pause of at least 0.2 s) and takes the process down. pYIN needs 5 MB a second.
+    """
+    return np.array_split(audio, max(1, math.ceil(len(audio) / (LONGEST_PIECE * SPEECH_RATE))))

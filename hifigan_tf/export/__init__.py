@@ -1,0 +1,1 @@
+"""From a generator to a ``.tflite``: folded network, deployment graph, conversion, quality gate."""

@@ -1,0 +1,266 @@
+"""The deployment graph: one chunk of mel in, one chunk of audio out, and the state that joins chunks.
+
+Three changes to the generator, none to its mathematics: every tensor is ``[1, 1, steps, channels]`` with
+static lengths, so that each convolution is one CONV_2D with its bias inside; a convolution sees the last
+steps of the chunk before through a state; upsampling is a plain convolution and a reshape.
+
+A streamed convolution cannot see the future, so its output lags by the steps it sees ahead, ``delay``. Everything
+that is added to its output must lag as much, and each stage has one buffer that serves them all; here for convolutions
+that see as far ahead as back, where ``reach`` is twice the ``delay``:
+
+          state: the last steps of earlier chunks        this chunk
+        |........................................|====================|   stage input x, lateness D
+           |<------- T ------->|<--- lag of a short block ---->|          (its input: an older window)
+                              |<-- reach --->|<------- T ------------>|   input of the deepest block's
+                                   |<-------- T --------->|<- delay ->|   convolution, and its skip path
+
+Shorter blocks read an older window of the same buffer, so that all blocks end equally late and can be added.
+After an upsampling by ``rate`` the lateness is D * rate + shift, in the new, finer steps.
+
+The offline generator pads every convolution with zeros: outside the utterance each layer's output is zero,
+not what its bias makes of zeros. ``valid`` says which frames of the chunk lie inside, and a masked graph
+zeroes all others at every layer. Chunks far from both ends need no mask.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from hifigan_tf.export.network import Conv, Network, Stage
+
+STATE = "state"  # the name of its tensor
+
+
+@dataclass
+class Outline:
+    """What the graph of a network needs besides weights.
+
+    ``states`` maps names to shapes; ``delay`` is how many samples late the audio is; ``mask_frames`` is for
+    how many frames from the start the mask matters.
+    """
+
+    states: dict[str, tuple[int, ...]]
+    delay: int
+    mask_frames: int
+
+
+class Deployment(tf.Module):
+    """The weights of a network as variables, which all signatures of a model share, and the graph over them.
+
+    ``outline`` is that of another deployment of the network, where there is one.
+    """
+
+    def __init__(self, network: Network, outline: Outline | None = None):
+        super().__init__()
+        self.network = network
+        # [1, taps, channels, filters]: the height of 1 makes a 1-D convolution of a 2-D one.
+        self.kernels = {conv.name: tf.Variable(conv.kernel[None], trainable=False) for conv in network.convs()}
+        self.biases = {conv.name: tf.Variable(conv.bias, trainable=False) for conv in network.convs()}
+        self.outline = outline or self._outline()
+
+    def _outline(self) -> Outline:
+        """Runs one frame of silence without any state: what the graph asks for is what it needs."""
+        bands = self.network.pre.kernel.shape[1]
+        step = Step(self, {}, None)
+        step.run(tf.zeros([1, 1, bands]))
+        return Outline(
+            states={name: tuple(tensor.shape) for name, tensor in step.new_states.items()},
+            delay=step.delay * self.network.samples_per_step,
+            mask_frames=-(-step.delay // step.rate),
+        )
+
+    def parameters(self) -> list[tf.Variable]:
+        """What can be trained."""
+        return [*self.kernels.values(), *self.biases.values()]
+
+    def store(self) -> None:
+        """Brings the weights, after training, back into the network."""
+        for conv in self.network.convs():
+            conv.kernel, conv.bias = self.kernels[conv.name].numpy()[0], self.biases[conv.name].numpy()
+
+    def stream(self, mel, states: dict, valid=None) -> tuple[tf.Tensor, dict]:
+        """One chunk: ``mel`` ``[1, frames, num_mels]`` to audio ``[1, frames * hop_size]``, late by ``delay``.
+
+        ``valid`` is int32 ``[2]``: the first frame of the utterance and the one after its last, counted from
+        the start of this chunk (frames outside must be zero in ``mel``). None leaves the mask out.
+        """
+        step = self.step(states, valid)
+        return step.run(mel), step.new_states
+
+    def step(self, states: dict, valid) -> "Step":
+        """What builds the graph of one chunk."""
+        return Step(self, states, valid)
+
+    def whole(self, mel, valid=None) -> tf.Tensor:
+        """Stateless: ``[1, frames, num_mels]`` to ``[1, frames * hop_size]``, ends padded as offline, no delay."""
+        return Window(self, valid).run(mel)
+
+
+class Step:
+    """Builds the streaming graph of one chunk, layer after layer, keeping count of lateness and state."""
+
+    def __init__(self, deployment: Deployment, states: dict, valid):
+        self.deployment = deployment
+        self.network = deployment.network
+        self.states = states
+        self.valid = valid
+        self.kept: list = []  # the ends of buffers, for the next chunk
+        self.rate = 1  # steps per frame where the graph has arrived
+        self.delay = 0  # lateness there, in steps
+
+    def run(self, mel):
+        """``[1, frames, num_mels]`` to ``[1, frames * hop_size]``."""
+        network = self.network
+        self.frames = mel.shape[1]
+        x = self.mask(self.conv(self.remember(mel[:, None], network.pre.reach), network.pre))
+        for stage in network.stages:
+            x = self.fuse(self.upsample(self.activate(x), stage), stage)
+        x = self.finish(self.activate(x, network.last_slope), network.post)
+        return tf.reshape(tf.tanh(x), [x.shape[0], -1])
+
+    def activate(self, x, slope=None):
+        return tf.nn.leaky_relu(x, self.network.slope if slope is None else slope)
+
+    def add(self, x, y):
+        return x + y
+
+    def convolve(self, x, conv: Conv, padding="VALID"):
+        with tf.name_scope(conv.name):
+            x = self.product(x, self.kernel(conv), [1, conv.stride], padding, [1, conv.dilation])
+            return tf.nn.bias_add(x, self.deployment.biases[conv.name])
+
+    def product(self, x, kernel, strides: list[int], padding: str, dilations: list[int]):
+        """A convolution without its bias: one operation."""
+        return tf.nn.conv2d(x, kernel, strides, padding, dilations=dilations)
+
+    def kernel(self, conv: Conv):
+        return self.deployment.kernels[conv.name]
+
+    def conv(self, x, conv: Conv):
+        """Convolves a window that begins ``conv.reach`` steps earlier; the result lags by ``conv.delay`` more."""
+        self.delay += conv.delay
+        return self.convolve(x, conv)
+
+    def remember(self, x, steps: int):
+        """``x`` with the ``steps`` before it in front, which the next chunk finds in the state."""
+        if steps == 0:
+            return x
+        shape = [1, 1, steps, x.shape[3]]
+        begin, size = sum(end.shape[1] for end in self.kept), steps * x.shape[3]
+        state = self.states.get(STATE)
+        before = tf.zeros(shape) if state is None else tf.reshape(tf.slice(state, [0, begin], [1, size]), shape)
+        x = tf.concat([before, x], axis=2)
+        self.kept.append(tf.reshape(window(x, x.shape[2] - steps, x.shape[2]), [1, size]))
+        return x
+
+    @property
+    def new_states(self) -> dict:
+        """The state for the next chunk: one tensor, for each costs a call to hand in and one to hand out."""
+        return {STATE: tf.concat(self.kept, axis=1)} if self.kept else {}
+
+    def mask(self, x):
+        """Zeroes the steps outside the utterance."""
+        if self.valid is None:
+            return x
+        positions = tf.range(x.shape[2])
+        first, end = (self.valid[i] * self.rate + self.delay for i in range(2))
+        inside = tf.cast((positions >= first) & (positions < end), x.dtype)
+        return x * inside[None, None, :, None]
+
+    def upsample(self, x, stage: Stage):
+        x = self.convolve(self.remember(x, len(stage.up.kernel) - 1), stage.up)
+        self.rate *= stage.rate
+        self.delay = self.delay * stage.rate + stage.shift
+        return self.mask(self.interleave(x, stage))
+
+    def interleave(self, x, stage: Stage):
+        """The phases of an upsampling, which lie side by side in its channels, one after the other in time."""
+        return tf.reshape(x, [x.shape[0], 1, x.shape[2] * stage.rate, x.shape[3] // stage.rate])
+
+    def fuse(self, x, stage: Stage):
+        """The sum over residual blocks (their mean is folded into the next kernel)."""
+        start = self.delay
+        lateness = [sum(conv.delay for unit in block for conv in unit) for block in stage.blocks]
+        lags = [max(lateness) - late for late in lateness]
+        past = max(lag + unit_reach(block[0]) for lag, block in zip(lags, stage.blocks, strict=True))
+        buffer = self.remember(x, past)
+        active = self.activate(buffer)
+        outputs = []
+        for lag, block in zip(lags, stage.blocks, strict=True):
+            self.delay = start + lag
+            x = self.unit(buffer, active, block[0], lag)
+            for unit in block[1:]:
+                recent = self.remember(self.mask(x), unit_reach(unit))
+                x = self.unit(recent, self.activate(recent), unit, 0)
+            outputs.append(x)
+        return self.mask(functools.reduce(self.add, outputs))
+
+    def finish(self, x, post: Conv):
+        """The last convolution, ``stride`` steps at once: ``[1, 1, steps / stride, stride * samples_per_step]``."""
+        return self.conv(self.remember(x, post.reach), post)
+
+    def unit(self, buffer, active, unit: list[Conv], lag: int):
+        """A skip and its convolutions, over the steps of a buffer that end ``lag`` before its last one."""
+        length = self.frames * self.rate
+        end = buffer.shape[2] - lag
+        x = self.conv(window(active, end - length - unit[0].reach, end), unit[0])
+        for conv in unit[1:]:
+            x = self.conv(self.remember(self.activate(self.mask(x)), conv.reach), conv)
+        end -= sum(conv.delay for conv in unit)
+        return self.add(window(buffer, end - length, end), x)
+
+
+def window(x, begin: int, end: int):
+    """Steps ``begin`` to ``end`` of ``x``; no operation where that is all of it."""
+    if (begin, end) == (0, x.shape[2]):
+        return x
+    return tf.slice(x, [0, 0, begin, 0], [x.shape[0], 1, end - begin, x.shape[3]])
+
+
+def unit_reach(unit: list[Conv]) -> int:
+    """Older steps that a unit needs: its first convolution's, or those of its skip, which waits for them all."""
+    return max(unit[0].reach, sum(conv.delay for conv in unit))
+
+
+class Window(Step):
+    """The same graph without states: every convolution pads its window with zeros, nothing is late."""
+
+    def __init__(self, deployment: Deployment, valid):
+        super().__init__(deployment, {}, valid)
+
+    def conv(self, x, conv):
+        if 2 * conv.delay == conv.reach:
+            return self.convolve(x, conv, "SAME")
+        return self.convolve(tf.pad(x, [[0, 0], [0, 0], [conv.reach - conv.delay, conv.delay], [0, 0]]), conv)
+
+    def remember(self, x, steps):
+        return x
+
+    def upsample(self, x, stage):
+        taps = len(stage.up.kernel)
+        steps = x.shape[2] * stage.rate
+        x = self.convolve(tf.pad(x, [[0, 0], [0, 0], [taps - 1, taps - 1], [0, 0]]), stage.up)
+        x = self.interleave(x, stage)
+        self.rate *= stage.rate
+        return self.mask(x[:, :, stage.shift : stage.shift + steps])
+
+    def fuse(self, x, stage):
+        outputs = []
+        active = self.activate(x)
+        for block in stage.blocks:
+            y = self.unit(x, active, block[0])
+            for unit in block[1:]:
+                y = self.mask(y)
+                y = self.unit(y, self.activate(y), unit)
+            outputs.append(y)
+        return self.mask(functools.reduce(self.add, outputs))
+
+    def unit(self, window, active, unit):
+        x = self.conv(active, unit[0])
+        for conv in unit[1:]:
+            x = self.conv(self.activate(self.mask(x)), conv)
+        return self.add(window, x)
+
+    def finish(self, x, post):
+        return self.convolve(tf.pad(x, [[0, 0], [0, 0], [post.delay, post.delay], [0, 0]]), post)

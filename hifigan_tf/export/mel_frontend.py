@@ -1,0 +1,50 @@
+"""The log-mel front end as a finished model, and the check that it computes what ``mel.py`` does."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.audio.mel_stream import MelStream
+from hifigan_tf.config import LOG_FLOOR, AudioConfig
+from hifigan_tf.export.build import versions
+from hifigan_tf.export.convert import to_tflite
+from hifigan_tf.streaming.contract import AUDIO, MEL, MelContract, pack
+from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
+
+ANALYZE = "analyze"
+BLOCK_FRAMES = 16  # enough to keep the matrix product busy, few enough (0.2 s) to follow a microphone
+# The largest difference of a log-mel, at any frame and band. Between orders of summation in float32 it is up to
+# 3e-4, where a band lies just above the floor; golden values of the original are met to the same limit.
+MAX_DIFFERENCE = 1e-3
+
+
+def build(audio: AudioConfig) -> bytes:
+    """The ``.tflite`` with its contract: ``MelSpectrogram.analyze`` itself, over blocks of static length."""
+    front_end = MelSpectrogram.of(audio)
+    contract = MelContract(
+        audio=dataclasses.asdict(audio),
+        log_floor=LOG_FLOOR,
+        analyze=ANALYZE,
+        block_frames=BLOCK_FRAMES,
+        block_samples=(BLOCK_FRAMES - 1) * audio.hop_size + audio.n_fft,
+        mirrored_samples=(audio.n_fft - audio.hop_size) // 2,
+        min_samples=front_end.min_samples,
+        versions=versions(),
+    )
+    block = tf.TensorSpec([1, contract.block_samples], name=AUDIO)
+    function = tf.function(lambda audio: {MEL: front_end.analyze(audio)}).get_concrete_function(audio=block)
+    return pack(to_tflite(tf.Module(), {ANALYZE: function}), contract)
+
+
+def largest_difference(model: TfliteMelSpectrogram, clips: dict[str, np.ndarray]) -> float:
+    """Between log-mels of a model, which hears a second at a time, and ``mel_spectrogram``'s, at any frame and band."""
+    front_end, second = MelSpectrogram.of(model.audio), model.audio.sampling_rate
+    largest = []
+    for clip in clips.values():
+        mels = MelStream(model)
+        pieces = [mels.push(clip[start : start + second]) for start in range(0, len(clip), second)]
+        mel = np.concatenate([*pieces, mels.flush()])
+        largest.append(np.abs(mel - mel_spectrogram(clip, front_end)).max())
+    return float(np.max(largest))  # NaN stays NaN

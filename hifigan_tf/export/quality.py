@@ -1,0 +1,206 @@
+"""The quality gate: what an exported model costs beside the float generator, over real clips, and its speed."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hifigan_tf.audio.audio_files import check_length, find_audio, normalize, read_audio, resample
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.audio.mel_formats import load_given_mel
+from hifigan_tf.config import AudioConfig
+from hifigan_tf.errors import UserError
+from hifigan_tf.evaluation.metrics import METRICS, evaluate_pair, log_mel_l1, mean_scores
+from hifigan_tf.files import find_files, unique_stems
+from hifigan_tf.resources import DEMO_HELD_OUT
+from hifigan_tf.streaming.litert import ContractVocoder
+from hifigan_tf.streaming.streaming_vocoder import load_vocoder, vocode
+
+SCORES = ("log_mel_l1", "pesq_wb", "stoi")
+SPEED_SECONDS = 5.0  # of audio, for the speed of each signature
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an export may lose: PESQ-WB, and the log-mel L1 between its output and the float model's.
+
+    The second one catches a broken model where PESQ cannot: one too young to be speech, a rate other than
+    PESQ's, or no ``pesq`` package.
+    """
+
+    pesq_drop: float
+    mel_difference: float
+
+
+# Above what a trained V3 shows: float16 loses 0.0001 and differs by 0.0007, int8 0.05 and 0.12, int16 0.02 and 0.13;
+# distilled full_int8 0.31 and 0.29. Without distillation it loses twice as much, and is refused.
+DEFAULT_LIMITS = {
+    "float32": Limits(0.01, 0.005),
+    "float16": Limits(0.02, 0.02),
+    "int8": Limits(0.15, 0.25),
+    "full_int8": Limits(0.4, 0.5),
+    "int16": Limits(0.15, 0.25),
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Means over the clips: ``{metric: value or None}`` of the float and the exported model, and between them."""
+
+    clips: int
+    float_scores: dict
+    scores: dict
+    mel_difference: float
+
+    @property
+    def pesq_drop(self) -> float | None:
+        before, after = self.float_scores["pesq_wb"], self.scores["pesq_wb"]
+        return None if before is None or after is None else before - after
+
+    def better_than(self, other: "Report") -> bool:
+        """Whether this export of a model loses less than another of it, by ear and by spectrum."""
+        drops = (self.pesq_drop, other.pesq_drop)
+        return self.mel_difference < other.mel_difference and (None in drops or drops[0] <= drops[1])
+
+    def summary(self) -> str:
+        drop = "" if self.pesq_drop is None else f"PESQ drop {self.pesq_drop:.3f}, "
+        return f"{drop}log-mel L1 {self.mel_difference:.4f} to float"
+
+    def failures(self, limits: Limits) -> list[str]:
+        """Why the model may not be shipped: one phrase for each limit passed."""
+        found = []
+        # "Not at most" rather than "above", so that NaN fails too.
+        if not self.mel_difference <= limits.mel_difference:
+            found.append(
+                f"log-mel L1 to the float output is {self.mel_difference:.4f}, the limit {limits.mel_difference}"
+            )
+        if self.pesq_drop is not None and not self.pesq_drop <= limits.pesq_drop:
+            found.append(f"PESQ drops by {self.pesq_drop:.3f}, the limit is {limits.pesq_drop}")
+        return found
+
+    def to_dict(self) -> dict:
+        return {
+            "clips": self.clips,
+            "float": self.float_scores,
+            "exported": self.scores,
+            "pesq_drop": self.pesq_drop,
+            "log_mel_l1_to_float": self.mel_difference,
+        }
+
+
+def evaluation_clips(folder: Path, audio: AudioConfig) -> dict[str, np.ndarray]:
+    """``load_clips`` of a folder to judge by; only the demo corpus is brought to the model's rate."""
+    return load_clips(folder, audio, convert_rate=folder == DEMO_HELD_OUT)
+
+
+def load_clips(
+    folder: Path, audio: AudioConfig, convert_rate: bool = False, what: str = "evaluation"
+) -> dict[str, np.ndarray]:
+    """``{name: float32 [samples]}`` of a folder, at a peak of 0.95; ``what`` it is for, in messages.
+
+    Raises ``UserError`` when it holds no audio, a clip cannot be used (silent, corrupt, shorter than a frame),
+    or is of another rate than the model's, unless ``convert_rate``.
+    """
+    paths = find_audio(folder)
+    if not paths:
+        raise UserError(f"{what} folder {folder} holds no audio file: give one with recordings of speech")
+    clips = {}
+    for stem, path in unique_stems(paths).items():
+        clip, rate = read_audio(path)
+        if rate != audio.sampling_rate and not convert_rate:
+            raise UserError(
+                f"{path} is recorded at {rate} Hz, the model makes {audio.sampling_rate} Hz: give "
+                f"{what} recordings of the model's rate"
+            )
+        clip = resample(clip, rate, audio.sampling_rate)
+        check_length(path, len(clip), audio.hop_size)
+        clips[stem] = normalize(clip)
+    return clips
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What a model makes of clips: its audio of each, and the scores."""
+
+    clips: dict[str, np.ndarray]
+    outputs: list[np.ndarray]
+    scores: list[dict]
+
+
+def perform(model, clips: dict[str, np.ndarray]) -> Performance:
+    """Runs a model that ``load_vocoder`` takes over clips, from recordings to mels and back."""
+    from tqdm import tqdm
+
+    vocoder = load_vocoder(model)
+    front_end, loss_front_end = (MelSpectrogram.of(vocoder.audio, for_loss=for_loss) for for_loss in (False, True))
+    outputs, scores = [], []
+    for clip in tqdm(clips.values(), desc="quality", unit="clip", leave=False):
+        outputs.append(vocode(vocoder, mel_spectrogram(clip, front_end))[: len(clip)])
+        # The metrics would stop at NaN; the difference between two models does not.
+        scores.append(evaluate_pair(clip, np.nan_to_num(outputs[-1]), loss_front_end, SCORES))
+    return Performance(clips, outputs, scores)
+
+
+def compare(exported: ContractVocoder, lossless: Performance) -> Report:
+    """What an export costs over the clips of ``lossless``, which is what the float model made of them."""
+    ours = perform(exported, lossless.clips)
+    front_end = MelSpectrogram.of(exported.audio, for_loss=True)
+    differences = [
+        log_mel_l1(*(mel_spectrogram(output, front_end) for output in pair))
+        for pair in zip(lossless.outputs, ours.outputs, strict=True)
+    ]
+    before, after = (mean_scores(performance.scores, SCORES) for performance in (lossless, ours))
+    return Report(len(ours.clips), before, after, float(np.mean(differences)))
+
+
+def load_mels(folder: Path, audio: AudioConfig) -> list[np.ndarray]:
+    """The mels ``[frames, num_mels]`` of a calibration folder: of its recordings, and those in its ``.npy`` files.
+
+    Raises ``UserError`` when it holds neither, or one of them cannot be used.
+    """
+    mels = [load_given_mel(path, audio.num_mels, check_scale=True) for path in find_files(folder, (".npy",))]
+    if not mels or find_audio(folder):
+        front_end = MelSpectrogram.of(audio)
+        mels += [mel_spectrogram(clip, front_end) for clip in load_clips(folder, audio, what="calibration").values()]
+    return mels
+
+
+def round_trip(generator, mels: list[np.ndarray]) -> float:
+    """The log-mel L1 between mels and what the float model says of them: little where it knows their like."""
+    front_end = MelSpectrogram.of(generator.audio)
+    vocoder = load_vocoder(generator)
+    return float(np.mean([log_mel_l1(mel, mel_spectrogram(vocode(vocoder, mel), front_end)) for mel in mels]))
+
+
+def speed(model: ContractVocoder, repeats: int = 3) -> float:
+    """Times real time at the model's chunk: the median over some runs of a few seconds of audio."""
+    audio = model.audio
+    frames = int(SPEED_SECONDS * audio.sampling_rate / audio.hop_size)
+    mel = np.random.default_rng(0).normal(-5, 2, [frames, audio.num_mels]).astype(np.float32)
+    vocode(model, mel)  # loads and packs
+    rates = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        vocode(model, mel)
+        rates.append(frames * audio.hop_size / audio.sampling_rate / (time.perf_counter() - begin))
+    return float(np.median(rates))
+
+
+def table(report: Report, mode: str) -> str:
+    """The scores as text: a row for the float model, the exported one, and the difference."""
+    rows = {"float": report.float_scores, mode: report.scores}
+    lines = [f"{'':12}" + "".join(f"{METRICS[key].name:>12}" for key in SCORES)]
+    for name, values in rows.items():
+        lines.append(f"{name:12}" + "".join(f"{_shown(key, values[key]):>12}" for key in SCORES))
+    change = {key: _minus(report.scores[key], report.float_scores[key]) for key in SCORES}
+    lines.append(f"{'difference':12}" + "".join(f"{_shown(key, change[key], '+'):>12}" for key in SCORES))
+    return "\n".join(lines)
+
+
+def _shown(key: str, value: float | None, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.{METRICS[key].digits}f}"
+
+
+def _minus(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b

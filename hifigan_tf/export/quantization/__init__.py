@@ -1,0 +1,1 @@
+"""All that is 8 and 16 bits: recipes, equalisation, simulation, distillation, full-integer models."""

@@ -1,0 +1,34 @@
+"""A float model's weights in the formats that a recipe asks for, by ai-edge-quantizer.
+
+float16 weights are computed with in float32. An int8 convolution computes in 8 bits, with a scale for each filter. The
+range of its input is found in every call, over the whole chunk: the noise of short chunks follows the speech.
+"""
+
+import contextlib
+import io
+import re
+
+from hifigan_tf.errors import UserError
+from hifigan_tf.export.convert import quiet
+
+
+def quantize(model: bytes, formats: dict[str, str]) -> bytes:
+    """A float ``.tflite`` with its convolutions in ``{layer: format}``, formats as in ``recipe.py``."""
+    if set(formats.values()) == {"float32"}:
+        return model
+    try:
+        from ai_edge_quantizer import algorithm_manager, qtyping, quantizer, recipe_manager
+    except ImportError:
+        raise UserError("weights other than float32 need a package: pip install ai-edge-quantizer") from None
+
+    convolution, casting = qtyping.TFLOperationName.CONV_2D, algorithm_manager.AlgorithmName.FLOAT_CASTING
+    recipe = recipe_manager.RecipeManager()
+    for layer, form in formats.items():
+        name = f"{re.escape(layer)}/"  # an operation's is that of its layer and more
+        if form == "int8":
+            recipe.add_dynamic_config(name, convolution, num_bits=8)
+        elif form == "float16":
+            recipe.add_weight_only_config(name, convolution, num_bits=16, algorithm_key=casting)
+    # It prints its timing, and draws progress bars, natively and from Python.
+    with quiet(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return bytes(quantizer.Quantizer(model, recipe.get_quantization_recipe()).quantize().quantized_model)

@@ -1,0 +1,173 @@
+"""Stateless models of integers alone, for accelerators: every tensor has a static range.
+
+With 8-bit activations, TensorFlow's converter makes operations of a graph whose tensors are marked with their
+ranges. It cannot mix 8 and 16 bits, so the sum of the pieces of the waveform and its tanh are put behind them here,
+in the file. With 16-bit activations it finds the ranges itself: they hardly matter. Layers that a recipe wants in float
+are exchanged in the file too, for the converter would compute what is around them in float as well.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+from hifigan_tf.export.convert import WINDOW, mel_spec, quiet, save_model
+from hifigan_tf.export.graph import Deployment
+from hifigan_tf.export.network import Conv
+from hifigan_tf.export.quantization.distill import at_least
+from hifigan_tf.export.quantization.flatbuffer import Flatbuffer
+from hifigan_tf.export.quantization.quantized_graphs import PIECES, StaticWindow, piece_range
+from hifigan_tf.streaming.contract import AUDIO, MEL
+
+PIECE = "piece_{}"
+SUM_RANGE = 1.0 + max(abs(centre) + reach for centre, reach in PIECES)
+INT16 = 32768  # steps on either side of zero
+
+
+class MarkedWindow(StaticWindow):
+    """The same graph with constant ranges and kernels, for the converter; the pieces of the waveform apart."""
+
+    def __init__(self, deployment: Deployment, ranges: dict):
+        super().__init__(deployment, self._mark, None)
+        self.ranges = ranges
+        # As constants, whose own ranges are known.
+        self.kernels = {name: kernel.numpy() for name, kernel in deployment.kernels.items()}
+        self.biases = {name: bias.numpy() for name, bias in deployment.biases.items()}
+
+    def _mark(self, x, name: str):
+        return tf.quantization.fake_quant_with_min_max_args(x, *self.ranges[name])
+
+    def kernel(self, conv: Conv, factor: float = 1.0):
+        kernel = self.kernels[conv.name] * np.float32(factor)
+        largest = np.maximum(np.abs(kernel).max((0, 1, 2)), np.finfo(np.float32).tiny)
+        return tf.quantization.fake_quant_with_min_max_vars_per_channel(kernel, -largest, largest, narrow_range=True)
+
+    def pieces(self, mel) -> dict:
+        """``[1, frames, num_mels]`` to the pieces, ``[1, 1, samples / phases, phases]`` each."""
+        self.run(mel)
+        return self.found
+
+    def finish(self, x, post):
+        x = tf.pad(x, [[0, 0], [0, 0], [post.delay, post.delay], [0, 0]])
+        self.found = {}
+        for index, (centre, reach) in enumerate(PIECES):
+            # A convolution of its own each, for it is its saturation that cuts the piece out. The converter would
+            # make one of kernels that are equal.
+            kernel = self.kernel(post, 1 + index * 1e-6)
+            y = tf.nn.conv2d(x, kernel, [1, 1, post.stride, 1], "VALID") + (self.biases[post.name] - centre)
+            y = tf.quantization.fake_quant_with_min_max_args(y, *piece_range(reach))
+            self.found[PIECE.format(index)] = y
+        return y
+
+
+def full_int8(deployment: Deployment, frames: int, ranges: dict, integer_io: bool, exact: tuple[str, ...]) -> bytes:
+    """The ``.tflite``, with the signature ``window``; with ``integer_io`` mel and audio are integers too."""
+
+    def configure(converter):
+        converter.inference_input_type = tf.int8 if integer_io else tf.float32
+        converter.inference_output_type = tf.int8
+
+    model = _converted(deployment, frames, MarkedWindow(deployment, ranges).pieces, configure)
+    return _with_sum(_with_float_layers(model, deployment, exact), integer_io)
+
+
+def int16_activations(
+    deployment: Deployment, frames: int, mels: list[np.ndarray], integer_io: bool, exact: tuple[str, ...]
+) -> bytes:
+    """The ``.tflite`` with 8-bit weights and 16-bit activations, whose ranges are what ``mels`` show."""
+
+    def windows():
+        for mel in mels:
+            for start in range(0, len(mel), frames):
+                yield WINDOW, {MEL: at_least(mel[start : start + frames], frames)[None]}
+
+    def configure(converter):
+        converter.representative_dataset = windows
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        ]
+        if integer_io:
+            converter.inference_input_type = converter.inference_output_type = tf.int16
+
+    model = _converted(deployment, frames, lambda mel: {AUDIO: deployment.whole(mel)}, configure)
+    return _with_float_layers(model, deployment, exact)
+
+
+def _converted(deployment: Deployment, frames: int, graph: Callable, configure: Callable) -> bytes:
+    """``graph``, of a mel ``[1, frames, num_mels]``, as the signature ``window`` of a quantized ``.tflite``."""
+    function = tf.function(lambda **inputs: graph(inputs[MEL]), autograph=False)
+    signatures = {WINDOW: function.get_concrete_function(**{MEL: mel_spec(deployment, frames)})}
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        save_model(deployment, signatures, Path(folder))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        configure(converter)
+        return converter.convert()
+
+
+def _with_sum(model: bytes, integer_io: bool) -> bytes:
+    """The model with one output in the place of the pieces: their sum's tanh, ``[1, samples]``."""
+    file = Flatbuffer(model)
+    tensors = file.graph.tensors
+    outputs = {entry.name.decode(): entry.tensorIndex for entry in file.signature.outputs}
+    total = None
+    for index in range(len(PIECES)):
+        piece = outputs[PIECE.format(index)]
+        shape, (scale,) = tensors[piece].shape, tensors[piece].quantization.scale
+        # A cast, which keeps integer and scale: not every runtime can quantize 8 bits to 16.
+        wide = file.append("CAST", [piece], file.tensor(shape, "int16", scale), 1, schema.CastOptionsT())
+        if total is not None:
+            both = file.tensor(shape, "int16", SUM_RANGE / INT16)
+            wide = file.append("ADD", [total, wide], both, 2, schema.AddOptionsT())
+        total = wide
+    total = file.append("TANH", [total], file.tensor(shape, "int16", 1 / INT16), 3)
+    shape = np.array([1, np.prod(shape)], np.int32)
+    options = schema.ReshapeOptionsT()
+    options.newShape = shape
+    audio = file.append("RESHAPE", [total, file.constant(shape)], file.tensor(shape, "int16", 1 / INT16), 1, options)
+    if not integer_io:
+        audio = file.append("DEQUANTIZE", [audio], file.tensor(shape, "float32"), 2)
+    tensors[audio].name = AUDIO.encode()
+    file.graph.outputs = [audio]
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = AUDIO.encode(), audio
+    file.signature.outputs = [entry]
+    return file.dump()
+
+
+def _with_float_layers(model: bytes, deployment: Deployment, exact: tuple[str, ...]) -> bytes:
+    """The model with some convolutions in float, and what is before and after them in integers as it was."""
+    file = Flatbuffer(model)
+    tensors, operators = file.graph.tensors, file.graph.operators
+    file.graph.operators, left = [], set(exact)
+    for operator in operators:
+        output = operator.outputs[0]
+        found = [name for name in left if tensors[output].name.startswith(f"{name}/".encode())]
+        if not found or file.kind(operator) != schema.BuiltinOperator.CONV_2D:
+            file.graph.operators.append(operator)
+            continue
+        (layer,), integers = found, operator.inputs[0]
+        left.remove(layer)
+        x = file.append("DEQUANTIZE", [integers], file.tensor(tensors[integers].shape, "float32"), 2)
+        kernel = np.ascontiguousarray(np.moveaxis(deployment.kernels[layer].numpy(), -1, 0))
+        operator.inputs = [x, file.constant(kernel), file.constant(deployment.biases[layer].numpy())]
+        operator.outputs = [file.tensor(tensors[output].shape, "float32")]
+        file.graph.operators.append(operator)
+        file.append("QUANTIZE", operator.outputs, output, 1)
+    assert not left, f"the converter has named the convolutions {sorted(left)} otherwise"
+    return file.dump()
+
+
+def io_quantization(model: bytes) -> dict:
+    """What the integers of ``mel`` and ``audio`` stand for: ``(integer - zero_point) * scale``."""
+    file = Flatbuffer(model)
+    result = {}
+    for entry in (*file.signature.inputs, *file.signature.outputs):
+        tensor = file.graph.tensors[entry.tensorIndex]
+        dtype = {schema.TensorType.INT8: "int8", schema.TensorType.INT16: "int16"}[tensor.type]
+        (scale,), (zero_point,) = tensor.quantization.scale, tensor.quantization.zeroPoint
+        result[entry.name.decode()] = {"dtype": dtype, "scale": float(scale), "zero_point": int(zero_point)}
+    return result

@@ -1,0 +1,193 @@
+"""The deployment graph as the quantized models compute it, in float: to train it, and to know what to expect."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from hifigan_tf.export.graph import Deployment, Step, Window
+from hifigan_tf.export.network import Conv
+from hifigan_tf.export.quantization.fake_quant import (
+    LearnedRanges,
+    ObservedRanges,
+    Weights,
+    with_runtime_range,
+    with_static_range,
+)
+
+# The last convolution of an all-integer model is made of five, each of which saturates outside of its piece of the
+# waveform, as in A-law: together they have the resolution of 13 bits where speech is quiet.
+#
+#     reach      0.9     0.13    0.04   0.13     0.9
+#            |=========|======|=|=|======|=========|      the sum of the five is the waveform before its tanh
+REACHES = (0.04, 0.13, 0.9)
+LOWER = 128 / 127  # an 8-bit range whose middle is zero goes a step further down than up
+
+
+def _abutting(reaches: tuple[float, ...]) -> tuple[tuple[float, float], ...]:
+    """Pieces ``(centre, reach)`` that begin where others end, so that they add up to what they were cut from."""
+    first, *others = reaches
+    pieces, low, high = [(0.0, first)], -first * LOWER, first
+    for reach in others:
+        pieces.append((high + reach * LOWER, reach))
+        high += reach * LOWER + reach
+        below = reach * LOWER  # what the two add where both saturate cancels out
+        pieces.append((low - below, below))
+        low -= below + below * LOWER
+    return tuple(pieces)
+
+
+PIECES = _abutting(REACHES)
+
+
+def piece_range(reach: float) -> tuple[float, float]:
+    """The 8-bit range of a piece around its centre."""
+    return -reach * LOWER, reach
+
+
+class RoundedKernels:
+    """What both kinds of 8 bits do to the kernels of a graph; ``exact`` names the layers left in float."""
+
+    weights: Callable
+    exact: tuple[str, ...]
+
+    def kernel(self, conv: Conv):
+        kernel = self.deployment.kernels[conv.name]
+        return kernel if conv.name in self.exact else self.weights(conv.name, kernel)
+
+
+class RuntimeRanges(RoundedKernels):
+    """What ``--int8`` does to a convolution."""
+
+    def convolve(self, x, conv: Conv, padding="VALID"):
+        return super().convolve(x if conv.name in self.exact else self.rounded(x), conv, padding)
+
+
+class RuntimeStep(RuntimeRanges, Step):
+    """The streaming graph of a chunk exactly as ``--int8`` computes it: what to expect of an exported model."""
+
+    def __init__(self, deployment: Deployment, states: dict, weights: Weights, exact: tuple[str, ...]):
+        super().__init__(deployment, states, None)
+        self.weights = weights
+        self.exact = exact
+
+    def rounded(self, x):
+        return with_runtime_range(x, [1, 2, 3])
+
+
+class Differentiable:
+    """A graph to be trained: without oneDNN, TensorFlow has no gradient of a dilated CONV_2D on a CPU.
+
+    Here it is a plain one, of samples as many apart as the dilation says.
+    """
+
+    def product(self, x, kernel, strides, padding, dilations):
+        return tf.nn.convolution(x, kernel, strides, padding, dilations=dilations)
+
+
+class RuntimeWindow(Differentiable, RuntimeRanges, Window):
+    """The same for training: segments in batches, with the ranges of chunks of ``chunk_frames``.
+
+    A chunk's convolution also reads the end of the chunk before, in its own range; here every step has the range of
+    its own chunk, which saves half of the work.
+    """
+
+    def __init__(self, deployment: Deployment, weights: Weights, exact: tuple[str, ...], chunk_frames: int):
+        super().__init__(deployment, None)
+        self.weights = weights
+        self.exact = exact
+        self.chunk_frames = chunk_frames
+
+    def rounded(self, x):
+        steps = self.chunk_frames * self.rate
+        chunks = tf.pad(x, [[0, 0], [0, 0], [0, -x.shape[2] % steps], [0, 0]])
+        chunks = tf.reshape(chunks, [x.shape[0], -1, steps, x.shape[3]])
+        chunks = with_runtime_range(chunks, [2, 3])
+        return tf.reshape(chunks, [x.shape[0], 1, -1, x.shape[3]])[:, :, : x.shape[2]]
+
+
+class StaticWindow(RoundedKernels, Window):
+    """The stateless graph in integers: every tensor that is computed goes through ``quantize``, by its number."""
+
+    def __init__(self, deployment, quantize: Callable, weights: Callable, exact: tuple[str, ...] = ()):
+        super().__init__(deployment, None)
+        self.quantize = quantize
+        self.weights = weights
+        self.exact = exact
+
+    def rounded(self, x, kind: str):
+        self.count += 1
+        return self.quantize(x, f"{self.count:03d}_{kind}")
+
+    def run(self, mel):
+        self.count = 0
+        return super().run(self.rounded(mel, "mel"))
+
+    def activate(self, x, slope=None):
+        return self.rounded(super().activate(x, slope), "active")
+
+    def add(self, x, y):
+        return self.rounded(super().add(x, y), "sum")
+
+    def convolve(self, x, conv: Conv, padding="VALID"):
+        x = super().convolve(x, conv, padding)
+        return x if conv is self.network.post else self.rounded(x, conv.name)
+
+    def finish(self, x, post):
+        x = super().finish(x, post)
+        return tf.add_n(
+            [with_static_range(x - centre, *map(tf.constant, piece_range(reach))) for centre, reach in PIECES]
+        )
+
+
+class TrainedStaticWindow(Differentiable, StaticWindow):
+    """The same for training."""
+
+
+class RuntimeStudent:
+    """An ``--int8`` model as distillation teaches it: mels ``[batch, frames, num_mels]`` to ``[batch, samples]``."""
+
+    learning_rate = 2e-5  # it has little to repair: larger steps cost more than they mend
+
+    def __init__(self, deployment: Deployment, exact: tuple[str, ...], chunk_frames: int):
+        self.deployment = deployment
+        self.exact = exact
+        self.chunk_frames = chunk_frames
+        self.weights = Weights(deployment)
+        self.variables = deployment.parameters()
+
+    def __call__(self, mel):
+        return RuntimeWindow(self.deployment, self.weights, self.exact, self.chunk_frames).run(mel)
+
+    @property
+    def identity(self) -> str:
+        """Of two students of equal weights, the same where they learn the same."""
+        return f"runtime {self.chunk_frames} {self.exact} {self.learning_rate}"
+
+
+class StaticStudent:
+    """A ``--full-int8`` model likewise, whose ``ranges`` learn too."""
+
+    learning_rate = 4e-5
+
+    def __init__(self, deployment: Deployment, exact: tuple[str, ...], ranges: dict[str, tuple[float, float]]):
+        self.deployment = deployment
+        self.exact = exact
+        self.weights = Weights(deployment)
+        self.ranges = LearnedRanges(ranges)
+        self.variables = [*deployment.parameters(), self.ranges.stretch]
+
+    def __call__(self, mel):
+        return TrainedStaticWindow(self.deployment, self.ranges, self.weights, self.exact).run(mel)
+
+    @property
+    def identity(self) -> str:
+        return f"static {self.ranges.first.numpy().tolist()} {self.exact} {self.learning_rate}"
+
+
+def observed_ranges(deployment: Deployment, mels: list[np.ndarray]) -> dict[str, tuple[float, float]]:
+    """The static ranges that mels ``[frames, num_mels]`` call for, by the names that ``StaticWindow`` gives."""
+    observed = ObservedRanges()
+    for mel in mels:
+        StaticWindow(deployment, observed, lambda _, kernel: kernel).run(tf.constant(mel[None]))
+    return observed.values()

@@ -1,0 +1,78 @@
+"""A recipe: the format of each layer's weights, and with it how the layer computes.
+
+    {"layers": {"conv_pre": "int8", "stage_2/*": "float32"}}
+
+Names are those of the layers, or patterns (``*``, ``?``); a later line overrides an earlier one, and no name may stand
+there twice. Layers that no line names are in the format of the mode. ``float16`` is for the modes that stream.
+"""
+
+import fnmatch
+import json
+from pathlib import Path
+
+from hifigan_tf.errors import UserError
+from hifigan_tf.export.modes import INTEGERS, option
+from hifigan_tf.export.network import Network
+
+FORMATS = ("int8", "float16", "float32")
+
+
+def load_recipe(path: Path) -> dict[str, str]:
+    """``{name or pattern: format}`` of a recipe's file. Raises ``UserError`` when it is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
+        layers = content.pop("layers")
+        lines = list(layers.items())
+        if content:
+            raise ValueError
+    except OSError as error:
+        raise UserError(f"recipe {path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f'recipe {path} is no recipe: it should read {{"layers": {{"conv_pre": "int8"}}}}') from None
+    for name, choice in lines:
+        if choice not in FORMATS:
+            raise UserError(f"recipe {path}: {name} is {choice!r}, and may be {' or '.join(FORMATS)}")
+    return layers
+
+
+def _without_twins(pairs: list[tuple]) -> dict:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError
+    return dict(pairs)
+
+
+def default_formats(network: Network, mode: str) -> dict[str, str]:
+    """``{layer: format}`` of a mode.
+
+    ``int8`` leaves three in float, a twentieth of the work and a third of the loss. The first rounds the mel, and so
+    moves the phase of everything; the last makes the samples themselves; the last upsampling feeds the widest stage,
+    the one where rounding costs most.
+    """
+    formats = {conv.name: mode if mode in FORMATS else "int8" for conv in network.convs()}
+    if mode == "int8":
+        formats.update(dict.fromkeys((network.pre.name, network.stages[-1].up.name, network.post.name), "float32"))
+    return formats
+
+
+def layer_formats(network: Network, mode: str, recipe: dict[str, str]) -> dict[str, str]:
+    """``{layer: format}`` of a mode with a recipe.
+
+    Raises ``UserError`` for a line that names no layer, or a format that the mode cannot give the layer.
+    """
+    formats = default_formats(network, mode)
+    for pattern, choice in recipe.items():
+        found = fnmatch.filter(formats, pattern)
+        if not found:
+            raise UserError(f"the recipe's {pattern!r} is no layer of this model: it has {', '.join(formats)}")
+        formats.update(dict.fromkeys(found, choice))
+    for name, choice in formats.items():
+        if mode in INTEGERS and choice == "float16":
+            raise UserError(f"the recipe has {name} in float16, and {option(mode)} cannot: make it int8 or float32")
+    if mode == "full_int8" and formats[network.post.name] != "int8":
+        raise UserError(f"the recipe has {network.post.name} in float32, and {option(mode)} cannot: make it int8")
+    return formats
+
+
+def dump_recipe(formats: dict[str, str]) -> str:
+    """The recipe that gives ``{layer: format}``, as JSON."""
+    return json.dumps({"layers": formats}, indent=2) + "\n"

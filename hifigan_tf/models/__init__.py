@@ -1,0 +1,1 @@
+"""The networks: generator, discriminators, and the layers that they are made of."""

@@ -1,0 +1,118 @@
+"""The generator (paper, section 2.2): log-mel in, waveform out."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+
+from hifigan_tf.cli import one_line
+from hifigan_tf.config import EDGE_TAPS, AudioConfig, GeneratorConfig
+from hifigan_tf.errors import UserError
+from hifigan_tf.models.layers import MRF, WeightNormConv1D, WeightNormConv1DTranspose, leaky_relu
+
+LAST_SLOPE = 0.01  # the original's last LeakyReLU has PyTorch's default slope, all others 0.1
+
+
+@keras.saving.register_keras_serializable("hifigan_tf")
+class Generator(keras.Model):
+    """Log-mel ``[batch, frames, num_mels]`` to waveform ``[batch, frames * hop_size, 1]`` in -1 to 1.
+
+    The arguments are those of ``GeneratorConfig``; ``audio`` holds those of the mel front end, so that a
+    saved model knows what it was trained on. ``Generator.of`` makes one from a config. Raises ``UserError``
+    where the arguments do not fit together.
+    """
+
+    def __init__(
+        self,
+        resblock: str,
+        upsample_rates,
+        upsample_kernel_sizes,
+        upsample_initial_channel: int,
+        resblock_kernel_sizes,
+        resblock_dilation_sizes,
+        audio: Mapping,
+        lookahead_frames: int | None = None,
+        samples_per_step: int = 1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.hyper_parameters = GeneratorConfig(
+            resblock=resblock,
+            upsample_rates=tuple(upsample_rates),
+            upsample_kernel_sizes=tuple(upsample_kernel_sizes),
+            upsample_initial_channel=upsample_initial_channel,
+            resblock_kernel_sizes=tuple(resblock_kernel_sizes),
+            resblock_dilation_sizes=tuple(tuple(dilations) for dilations in resblock_dilation_sizes),
+            lookahead_frames=lookahead_frames,
+            samples_per_step=samples_per_step,
+        )
+        self.audio = AudioConfig(**audio)
+        if self.audio.hop_size != self.hyper_parameters.hop_size:
+            raise UserError(
+                f"the generator makes {self.hyper_parameters.hop_size} samples of a frame (upsample_rates "
+                f"{list(upsample_rates)}, samples_per_step {samples_per_step}), but hop_size is {self.audio.hop_size}: "
+                "they must be equal"
+            )
+        channels, policy = upsample_initial_channel, self.dtype_policy
+        self.conv_pre = WeightNormConv1D(self.audio.num_mels, channels, EDGE_TAPS, ahead=lookahead_frames, dtype=policy)
+        self.ups, self.mrfs = [], []
+        ahead = 0 if self.hyper_parameters.low_delay else None  # in the first stage, where steps are longest
+        for rate, kernel_size in zip(upsample_rates, upsample_kernel_sizes, strict=True):
+            self.ups.append(WeightNormConv1DTranspose(channels, channels // 2, kernel_size, rate, dtype=policy))
+            channels //= 2
+            blocks = (resblock, resblock_kernel_sizes, resblock_dilation_sizes)
+            self.mrfs.append(MRF(channels, *blocks, ahead, dtype=policy))
+            ahead = None
+        self.conv_post = WeightNormConv1D(channels, samples_per_step, EDGE_TAPS, dtype=policy)
+        self.build()
+
+    @classmethod
+    def of(cls, generator: GeneratorConfig, audio: AudioConfig, **kwargs) -> "Generator":
+        """A generator with fresh weights from the two sections of a config."""
+        return cls(**dataclasses.asdict(generator), audio=dataclasses.asdict(audio), **kwargs)
+
+    @property
+    def resblocks(self) -> list:
+        """Every residual block, in the original's numbering."""
+        return [block for mrf in self.mrfs for block in mrf.resblocks]
+
+    def build(self, input_shape=None):
+        for layer in [self.conv_pre, *self.ups, *self.mrfs, self.conv_post]:
+            layer.build()
+        self.built = True
+
+    def call(self, mel):
+        x = self.conv_pre(mel)
+        for up, mrf in zip(self.ups, self.mrfs, strict=True):
+            x = mrf(up(leaky_relu(x)))
+        x = self.conv_post(leaky_relu(x, LAST_SLOPE))
+        if self.hyper_parameters.samples_per_step > 1:
+            x = keras.ops.reshape(x, (keras.ops.shape(x)[0], -1, 1))
+        # float32 under mixed precision too: half precision has fewer levels than 16-bit audio.
+        return keras.ops.tanh(keras.ops.cast(x, "float32"))
+
+    def compute_output_shape(self, input_shape):
+        frames = input_shape[1]
+        return (input_shape[0], None if frames is None else frames * self.audio.hop_size, 1)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            **dataclasses.asdict(self.hyper_parameters),
+            "audio": dataclasses.asdict(self.audio),
+        }
+
+
+def load_generator(path: str | Path) -> Generator:
+    """The generator in a ``.keras`` file. Raises ``UserError`` when there is none or it cannot be read."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"checkpoint {path} does not exist: give a .keras file or a run folder")
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        raise UserError(f"checkpoint {path} cannot be read (cut short, or no .keras file): {one_line(error)}") from None
+    if not isinstance(model, Generator):
+        raise UserError(f"checkpoint {path} holds a {type(model).__name__}, not a Generator: give a generator's file")
+    return model

@@ -1,0 +1,115 @@
+"""``python export/sensitivity.py``: what every layer costs in quality when it is computed in 8 bits."""
+
+import argparse
+from pathlib import Path
+
+from hifigan_tf import cli
+from hifigan_tf.errors import UserError
+from hifigan_tf.files import atomic_path, write_bytes
+from hifigan_tf.resources import DEMO_HELD_OUT
+
+DESCRIPTION = """Exports a generator once for each layer and stage, with that alone in 8 bits and the rest in float, and
+judges every export as to_tflite.py does. Writes a table, a picture, and a recipe for to_tflite.py --int8 --recipe:
+the layers that cost most stay in float, as many as --float-share of the multiplications allows."""
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(
+        prog="python export/sensitivity.py", description=DESCRIPTION, formatter_class=cli.Formatter
+    )
+    parser.add_argument("--checkpoint", required=True, metavar="CKPT", help="a .keras file or a run folder")
+    parser.add_argument("--evaluation-data", metavar="DIR", default=str(DEMO_HELD_OUT), help="recordings of speech")
+    parser.add_argument("--output-dir", metavar="DIR", default="sensitivity", help="where table, picture and recipe go")
+    parser.add_argument("--chunk-frames", type=cli.positive, default=4, metavar="N", help="frames of a chunk")
+    parser.add_argument("--float-share", type=float, default=0.05, metavar="X", help="of the work, for the recipe")
+    args = parser.parse_args(argv)
+    if not 0 <= args.float_share <= 1:
+        raise UserError(f"--float-share {args.float_share} is no share: give a number from 0 to 1")
+    return args
+
+
+def main(argv=None) -> None:
+    args = parse(argv)
+    checkpoint = cli.checkpoint(args.checkpoint)
+    data = cli.existing_folder(args.evaluation_data, "--evaluation-data")
+    output = cli.writable_folder(args.output_dir)
+
+    from tqdm import tqdm
+
+    from hifigan_tf.export.build import Build
+    from hifigan_tf.export.quality import compare, evaluation_clips, perform
+    from hifigan_tf.export.quantization.recipe import dump_recipe
+    from hifigan_tf.models.generator import load_generator
+    from hifigan_tf.streaming.litert import load_tflite
+
+    generator = load_generator(checkpoint)
+    build = Build(generator, "int8", (args.chunk_frames,))
+    layers = [conv.name for conv in build.network.convs()]
+    work = work_shares(build.network)
+    groups = {name: [name] for name in layers}
+    for index in range(len(build.network.stages)):
+        groups[f"stage_{index}"] = [name for name in layers if name.startswith(f"stage_{index}/")]
+    groups["all"] = layers
+    lossless = perform(generator, evaluation_clips(data, generator.audio))
+    reports = {}
+    for name, members in tqdm(groups.items(), desc="judging", unit="export", leave=False):
+        build.formats = {layer: "int8" if layer in members else "float32" for layer in layers}
+        reports[name] = compare(load_tflite(build.tflite()), lossless)
+        text = table(reports, {group: sum(work[layer] for layer in groups[group]) for group in reports})
+        write_bytes(output / "sensitivity.md", f"{text}\n".encode())  # interrupted, it leaves what it has found
+    print(text)
+    kept = costliest(reports, work, args.float_share)
+    formats = {layer: "float32" if layer in kept else "int8" for layer in layers}
+    write_bytes(output / "recipe.json", dump_recipe(formats).encode())
+    draw(output / "sensitivity.png", {name: reports[name] for name in layers})
+    print(f"{output / 'recipe.json'} leaves in float: {', '.join(kept) or 'nothing'}")
+
+
+def work_shares(network) -> dict[str, float]:
+    """The share of each layer in the multiplications of a frame, ``{name: share}``."""
+    steps, counts = 1, {network.pre.name: network.pre.kernel.size}
+    for stage in network.stages:
+        counts[stage.up.name] = steps * stage.up.kernel.size
+        steps *= stage.rate
+        for conv in (conv for block in stage.blocks for unit in block for conv in unit):
+            counts[conv.name] = steps * conv.kernel.size
+    counts[network.post.name] = steps * network.post.kernel.size // network.post.stride
+    total = sum(counts.values())
+    return {name: count / total for name, count in counts.items()}
+
+
+def costliest(reports: dict, work: dict[str, float], share: float) -> tuple[str, ...]:
+    """The layers whose 8 bits cost most for their work, within ``share`` of all work."""
+    kept, left = [], share
+    for name in sorted(work, key=lambda name: reports[name].mel_difference / work[name], reverse=True):
+        if work[name] <= left + 1e-9:  # the sum of all is 1 but for rounding
+            kept.append(name)
+            left -= work[name]
+    return tuple(name for name in work if name in kept)
+
+
+def table(reports: dict, work: dict[str, float]) -> str:
+    """The reports as Markdown."""
+    lines = ["| in 8 bits | share of the work | PESQ-WB drop | log-mel L1 to float |", "|---|--:|--:|--:|"]
+    for name, report in reports.items():
+        drop = "-" if report.pesq_drop is None else f"{report.pesq_drop:.3f}"
+        lines.append(f"| {name} | {100 * work[name]:.1f} % | {drop} | {report.mel_difference:.4f} |")
+    return "\n".join(lines)
+
+
+def draw(path: Path, reports: dict) -> None:
+    """A bar for each layer: how far its 8 bits move the spectrum."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 0.24 * len(reports) + 1), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(list(reports), [report.mel_difference for report in reports.values()])
+    axes.invert_yaxis()
+    axes.set(xlabel="log-mel L1 to the float output, with this layer alone in 8 bits")
+    axes.grid(axis="x", alpha=0.3)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+if __name__ == "__main__":
+    cli.run(main)

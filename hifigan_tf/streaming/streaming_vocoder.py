@@ -1,0 +1,164 @@
+"""Vocoding while the mel is still being made: frames in, audio out, the same samples as all at once."""
+
+import dataclasses
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hifigan_tf.errors import UserError
+from hifigan_tf.streaming.litert import ContractVocoder, StatefulStream, load_tflite
+from hifigan_tf.streaming.windows import WindowStream, margin_frames
+
+# Frames that a Keras generator advances by. Its windows are two margins longer (24 frames in all for V3, 28 for
+# V1): longer chunks waste less on them, shorter ones come sooner.
+KERAS_CHUNK = 128
+
+
+class KerasVocoder:
+    """A Keras ``Generator`` as a window model: the same samples, in constant memory, with more latency."""
+
+    def __init__(self, generator, chunk_frames: int | None = None):
+        self.generator = generator
+        self.audio = generator.audio
+        self.margin_frames = margin_frames(generator.hyper_parameters)
+        self.window_frames = (chunk_frames or KERAS_CHUNK) + 2 * self.margin_frames
+
+    @property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for array in self.generator.get_weights():
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def run(self, mel: np.ndarray) -> np.ndarray:
+        return _compiled(self.generator)(mel[None]).numpy()[0, :, 0]
+
+
+@lru_cache(maxsize=2)  # a training validates its generator and the average of it in turns
+def _compiled(generator):
+    """The generator as one graph for every length; Keras' ``predict`` traces two, whose last bits differ."""
+    import tensorflow as tf
+
+    return tf.function(generator, input_signature=[tf.TensorSpec([None, None, generator.audio.num_mels])])
+
+
+def load_vocoder(model, chunk_frames: int | None = None, threads: int = 1) -> ContractVocoder | KerasVocoder:
+    """``model``, ready for any number of streams: a ``.tflite`` path or its bytes, a ``.keras`` path, a Generator.
+
+    ``chunk_frames`` is how many frames a step takes, ``threads`` is for ``.tflite``; a model that is loaded
+    already keeps its own. Raises ``UserError`` for a model that cannot be read.
+    """
+    if chunk_frames is not None and chunk_frames < 1:
+        raise UserError(f"chunk_frames is {chunk_frames}: it must be at least 1")
+    if isinstance(model, (ContractVocoder, KerasVocoder)):
+        if chunk_frames is not None or threads != 1:
+            raise UserError("this model is loaded already: give chunk_frames and threads to load_vocoder instead")
+        return model
+    if isinstance(model, (str, Path)) and Path(model).suffix == ".keras":
+        from hifigan_tf.models.generator import load_generator
+
+        model = load_generator(model)
+    if isinstance(model, (str, Path, bytes)):
+        return load_tflite(model, chunk_frames, threads)
+    return KerasVocoder(model, chunk_frames)
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamState:
+    """A moment of a stream, to go on from later or several times; of the model with this fingerprint alone."""
+
+    fingerprint: str
+    progress: Any
+
+
+class StreamingVocoder:
+    """Log-mel frames to audio, a few at a time, with the samples of the whole utterance at once.
+
+        with StreamingVocoder("model.tflite") as vocoder:
+            for frames in acoustic_model:           # [any number, num_mels], natural logarithm
+                play(vocoder.push(frames))          # [samples], float32 in -1 to 1; may be empty
+            play(vocoder.flush())
+
+    ``model`` is what ``load_vocoder`` takes or gives; one that it gave serves many streams, in several threads
+    too. After ``flush`` every frame pushed has become ``hop_size`` samples; ``reset`` starts another utterance.
+    """
+
+    def __init__(self, model, chunk_frames: int | None = None, threads: int = 1):
+        self.model = load_vocoder(model, chunk_frames, threads)
+        self.audio = self.model.audio
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the utterance; the next push begins a new one."""
+        if isinstance(self.model, ContractVocoder) and self.model.contract.stateful:
+            self._stream = StatefulStream(self.model)
+        else:
+            self._stream = WindowStream(self.model, self.audio.num_mels, self.audio.hop_size)
+        self._open = True
+
+    def push(self, frames: np.ndarray) -> np.ndarray:
+        """The audio ``[samples]`` that these frames ``[any number, num_mels]`` complete.
+
+        Raises ``UserError`` for another number of bands, or NaN, and takes none of the frames then: the
+        stream goes on with the next push. After ``flush`` it is an error to push.
+        """
+        self._check_open("push")
+        frames = np.asarray(frames, np.float32)
+        bands = self.audio.num_mels
+        if frames.ndim != 2 or frames.shape[1] != bands:
+            raise UserError(f"frames of shape {list(frames.shape)} were pushed: this model takes [frames, {bands}]")
+        if not np.isfinite(frames).all():
+            frame, band = np.argwhere(~np.isfinite(frames))[0]
+            raise UserError(
+                f"a pushed chunk holds NaN or infinite values (first at frame {frame}, band {band}): it was not taken"
+            )
+        return self._stream.push(frames)
+
+    def flush(self) -> np.ndarray:
+        """The rest of the audio, and the end of the utterance."""
+        self._check_open("flush")
+        audio = self._stream.flush()
+        self._open = False
+        return audio
+
+    @property
+    def chunk_frames(self) -> int:
+        """How many frames a step takes."""
+        return self._stream.chunk_frames
+
+    @property
+    def delay_samples(self) -> int:
+        """The audio given is behind the frames pushed by this, and by less than a chunk more, at most."""
+        return self._stream.delay_samples
+
+    @property
+    def state(self) -> StreamState:
+        """This moment of the stream. Setting it goes back there; raises ``UserError`` for another model's."""
+        self._check_open("state")
+        return StreamState(self.model.fingerprint, self._stream.progress)
+
+    @state.setter
+    def state(self, state: StreamState) -> None:
+        if state.fingerprint != self.model.fingerprint:
+            raise UserError("this state is of another model: a stream goes on only with the model that began it")
+        self.reset()
+        self._stream.progress = state.progress
+
+    def _check_open(self, what: str) -> None:
+        if not self._open:
+            raise UserError(f"{what} after flush: the utterance is over, reset() begins another")
+
+    def __enter__(self) -> "StreamingVocoder":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._open = False
+
+
+def vocode(model, mel: np.ndarray) -> np.ndarray:
+    """A whole mel ``[frames, num_mels]`` to its audio ``[frames * hop_size]``. ``model`` as for the stream."""
+    vocoder = StreamingVocoder(model)
+    return np.concatenate([vocoder.push(mel), vocoder.flush()])

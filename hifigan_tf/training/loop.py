@@ -1,0 +1,210 @@
+"""The training loop: steps with progress, summaries, validation, checkpoints, and a graceful end."""
+
+import logging
+import math
+import signal
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from hifigan_tf.audio.mel import mel_spectrogram
+from hifigan_tf.data.pipeline import Clip, training_batches, validation_clips
+from hifigan_tf.errors import UserError
+from hifigan_tf.evaluation.metrics import PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
+from hifigan_tf.training.distribution import ALONE, Workers, total
+from hifigan_tf.training.run_folder import NotSaved, RunFolder
+from hifigan_tf.training.summaries import Summaries
+from hifigan_tf.training.timed_batches import TimedBatches
+from hifigan_tf.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+SHOWN_CLIPS = 3  # validation clips whose sound and picture go to TensorBoard
+MEASURED = ("log_mel_l1", "stft_distance", "pesq_wb")  # in validation
+
+
+class StopRequest:
+    """Whether a signal asked the loop to stop, and which."""
+
+    received: signal.Signals | None = None
+
+
+@contextmanager
+def stop_on_signals():
+    """Within the block SIGTERM and Ctrl-C ask once for a stop; a second Ctrl-C interrupts at once."""
+    request, before = StopRequest(), {}
+
+    def handle(number, frame):
+        request.received = signal.Signals(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, handle)
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def train(
+    trainer: Trainer,
+    folder: RunFolder,
+    clips: list[Clip],
+    held_out: list[Clip],
+    workers: Workers = ALONE,
+    first_example: int = 0,
+) -> int:
+    """Trains up to the config's ``max_steps`` and returns the exit code: 0, or 128 + the signal that stopped it.
+
+    ``first_example`` is how many segments the run has seen before.
+
+    The chief saves the state at the intervals of the config, at the end, and before stopping on a signal, which
+    stops all workers whichever it reaches. Raises ``UserError`` when a loss is not finite, naming the step and
+    the last good checkpoint.
+    """
+    config = trainer.config.training
+    step = int(trainer.step.numpy())
+    summaries = Summaries(folder.logs if workers.is_chief else None)
+    validation = list(validation_clips(held_out[: config.validation_clips], trainer.config)) if workers.is_chief else []
+    batches = TimedBatches(
+        trainer.strategy.distribute_datasets_from_function(
+            lambda context: training_batches(
+                clips,
+                trainer.config,
+                first_example=first_example,
+                part=context.input_pipeline_id,
+                parts=context.num_input_pipelines,
+                replicas=trainer.strategy.num_replicas_in_sync,
+            )
+        ),
+        clips,
+    )
+    if workers.is_chief and not pesq_installed():
+        log.info(PESQ_MISSING)
+    with (
+        stop_on_signals() as request,
+        logging_redirect_tqdm(),
+        tqdm(
+            total=config.max_steps,
+            initial=step,
+            unit="step",
+            mininterval=0.2 if sys.stderr.isatty() else 30,
+            disable=not workers.is_chief,
+        ) as progress,
+    ):
+        if step == 0 and workers.is_chief:
+            validate(trainer, folder, summaries, validation)
+        if step == 0:
+            progress.set_description("compiling the step")
+        stopped = False
+        while step < config.max_steps and not stopped:
+            scalars = {name: float(value) for name, value in trainer.train_step(*next(batches)).items()}
+            step += 1
+            for name, value in scalars.items():
+                if name.startswith("loss/") and not math.isfinite(value):
+                    raise UserError(_diverged(f"{name} is {value} at step {step}", folder))
+            progress.set_description("training", refresh=False)
+            progress.set_postfix_str(
+                " ".join(f"{short}={scalars[name]:.3f}" for short, name in _SHORT.items() if name in scalars),
+                refresh=False,
+            )
+            progress.update()
+            stopped = total(request.received is not None) > 0
+            last = step == config.max_steps
+            if not workers.is_chief:
+                continue
+            if step % config.summary_interval == 0 or last:
+                scalars["learning_rate"] = trainer.learning_rate
+                scalars["steps_per_second"] = progress.format_dict["rate"] or 0.0
+                scalars["waiting_for_data"] = batches.waiting_share()
+                summaries.scalars(scalars, step)
+            if step % config.validation_interval == 0 or last:
+                validate(trainer, folder, summaries, validation)
+            if step == config.discriminator_start_step:
+                # With discriminators the mel error rises at first: the best generator is sought among those to come.
+                trainer.best_mel_error.assign(np.inf)
+            if step % config.checkpoint_interval == 0 and not last:
+                _check_weights(trainer, folder)
+                with _going_on_unsaved():
+                    folder.save(trainer)
+        if workers.is_chief:
+            _check_weights(trainer, folder)
+            folder.save(trainer)
+    total(0)  # a worker that leaves while the chief still saves would be taken for lost
+    if not stopped:
+        return 0
+    who = request.received.name if request.received else "another worker"
+    log.info("stopped by %s at step %d: saved; the same command goes on from here", who, step)
+    return 128 + (request.received or signal.SIGTERM)
+
+
+_SHORT = {"d": "loss/discriminator", "adv": "loss/adversarial", "fm": "loss/feature_matching", "mel": "loss/mel"}
+
+
+@contextmanager
+def _going_on_unsaved():
+    """A full disk is for its owner to empty while the training goes on."""
+    try:
+        yield
+    except NotSaved as error:
+        log.warning("WARNING: %s. TRAINING GOES ON UNSAVED and tries again at the next checkpoint", error)
+
+
+def _check_weights(trainer: Trainer, folder: RunFolder) -> None:
+    # The losses were those before the step's last update, so they do not tell whether that one went well.
+    if not trainer.is_finite():
+        raise UserError(_diverged(f"the weights are no longer finite after step {int(trainer.step.numpy())}", folder))
+
+
+def _diverged(what: str, folder: RunFolder) -> str:
+    saved = folder.saved()
+    if not saved:
+        return f"{what}: no checkpoint was written before; train with a lower --learning-rate and another --run-dir"
+    return (
+        f"{what}: the last good checkpoint is {saved[-1]}; go on from it with the same command and a lower "
+        "--learning-rate"
+    )
+
+
+def validate(
+    trainer: Trainer, folder: RunFolder, summaries: Summaries, clips: list[tuple[str, np.ndarray, np.ndarray]]
+) -> float:
+    """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard."""
+    _check_weights(trainer, folder)
+    step, front_end, scores = int(trainer.step.numpy()), trainer.loss_front_end, []
+    for index, (stem, mel, audio) in enumerate(_shown(clips, "validating")):
+        generated = trainer.vocode(mel)
+        scores.append(evaluate_pair(audio, generated, front_end, MEASURED))
+        if index < SHOWN_CLIPS:
+            for name, sound in (("generated", generated), ("original", audio)):
+                if name == "generated" or step == 0:
+                    picture = mel_spectrogram(sound, front_end)
+                    summaries.sound(f"{stem}/{name}", sound, front_end.sampling_rate, picture, step)
+    means = mean_scores(scores, MEASURED)
+    summaries.scalars(_curves("validation", means), step)
+    if trainer.average and step > 0:
+        averaged = [
+            evaluate_pair(audio, trainer.vocode(mel, average=True), front_end, MEASURED)
+            for _, mel, audio in _shown(clips, "validating the average")
+        ]
+        summaries.scalars(_curves("validation_ema", mean_scores(averaged, MEASURED)), step)
+    error = means["log_mel_l1"]
+    if error < float(trainer.best_mel_error.numpy()):
+        with _going_on_unsaved():
+            folder.save_best(trainer, error)
+    log.info("step %d: validation log-mel L1 %.4f (best %.4f)", step, error, float(trainer.best_mel_error.numpy()))
+    return error
+
+
+def _shown(clips: list, what: str) -> tqdm:
+    """A progress bar below that of the steps, in a terminal alone."""
+    return tqdm(clips, desc=what, unit="clip", leave=False, disable=None)
+
+
+def _curves(group: str, means: dict[str, float | None]) -> dict[str, float]:
+    """PESQ has no value where its package is missing, or before it can find speech."""
+    return {f"{group}/{metric}": value for metric, value in means.items() if value is not None}
