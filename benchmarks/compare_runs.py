@@ -54,8 +54,8 @@ def curves(folder: Path, from_discriminators: bool) -> dict[str, dict[int, float
     A metric that the run has not measured is left out.
     """
     from hifigan_tf.config import Config
-    from hifigan_tf.training.events import Events
     from hifigan_tf.training.run_folder import RunFolder
+    from hifigan_tf.training.tensorboard import Events
 
     run = RunFolder(folder)
     training = Config.load(run.config).training

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script,
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import find_audio
 from hifigan_tf.config import Config
-from hifigan_tf.data.clip_lists import find_files
+from hifigan_tf.data.clip_lists import corpus_files
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import write_bytes
 from hifigan_tf.resources import CONFIGS, DEMO_TRAIN
@@ -159,7 +159,7 @@ def main(argv=None) -> None:
     if not tf.config.list_physical_devices("GPU"):
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # as in training
     with tempfile.TemporaryDirectory() as packed:
-        pack(find_files(folder), packed, config.audio, 256 * 10**6, os.cpu_count())
+        pack(corpus_files(folder), packed, config.audio, 256 * 10**6, os.cpu_count())
         rows = measure(folder, packed, config, args)
     print(markdown(rows, Path(args.config).stem, config, args))
     if args.json:

@@ -1,14 +1,17 @@
 """What every command line shares: quiet TensorFlow, logging, and errors as one line with exit code 2."""
 
 import argparse
-import errno
 import logging
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, describe_os_error, one_line
+
+log = logging.getLogger(__name__)
+
+NAMED_SKIPS = 20  # of more skipped files only the number is told
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -23,12 +26,6 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         prog=f"python -m hifigan_tf.{module}", description=description, formatter_class=Formatter
     )
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of an error's text, without line breaks that would scatter it over the terminal."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -53,23 +50,6 @@ def run(main: Callable[[], int | None]) -> None:
         code = 130
         print("interrupted", file=sys.stderr)
     sys.exit(code)
-
-
-def describe_os_error(error: OSError) -> str:
-    """One line for a failure of the file system, with the file and what to do about it."""
-    advice = {
-        errno.ENOSPC: "the disk is full: free some space and run the same command again",
-        errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
-        errno.EACCES: "permission denied: choose a folder you may write to",
-        errno.EPERM: "permission denied: choose a folder you may write to",
-        errno.EROFS: "the file system is read-only: choose another folder",
-        errno.ENOENT: "no such file or folder",
-        errno.ENOTDIR: "a part of the path is a file, not a folder",
-        errno.EISDIR: "this is a folder, a file is needed",
-        errno.EEXIST: "this exists already and is not a folder",
-    }
-    text = advice.get(error.errno, error.strerror or one_line(error))
-    return f"{error.filename}: {text}" if error.filename else text
 
 
 def _fail(message: str) -> int:
@@ -155,3 +135,13 @@ def writable_folder(text: str | Path) -> Path:
         if path.is_dir():
             probe.unlink(missing_ok=True)
     return path
+
+
+def warn_skipped(problems: list[str]) -> None:
+    """Warns of each problem, up to a number that a terminal bears, and of how many there are."""
+    for problem in problems[:NAMED_SKIPS]:
+        log.warning("skipped: %s", problem)
+    if problems:
+        rest = len(problems) - NAMED_SKIPS
+        unnamed = f", {rest} of them not named here" if rest > 0 else ""
+        log.warning("%d file%s skipped%s", len(problems), "s" if len(problems) > 1 else "", unnamed)

@@ -11,7 +11,7 @@ import numpy as np
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize
 from hifigan_tf.config import AudioConfig, Config
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, describe_os_error, one_line
 from hifigan_tf.evaluation.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
 from hifigan_tf.files import unique_stems, write_bytes
 from hifigan_tf.resources import CONFIGS
@@ -89,7 +89,7 @@ def evaluate_files(
             try:
                 reference, generated = load_pair(*paths, audio, keep_level)
             except (UserError, OSError) as error:
-                skipped[stem] = cli.describe_os_error(error) if isinstance(error, OSError) else cli.one_line(error)
+                skipped[stem] = describe_os_error(error) if isinstance(error, OSError) else one_line(error)
                 log.warning("warning: %s is skipped: %s", stem, skipped[stem])
                 continue
             files[stem] = evaluate_pair(reference, generated, front_end, metrics)

@@ -14,7 +14,7 @@ MOVED = {
     "decoding": "data.decoding",
     "discriminators": "models.discriminators",
     "distribution": "training.distribution",
-    "events": "training.events",
+    "events": "training.tensorboard",
     "generator": "models.generator",
     "layers": "models.layers",
     "litert": "streaming.litert",
@@ -32,10 +32,10 @@ MOVED = {
     "report_page": "training.report_page",
     "run_folder": "training.run_folder",
     "shipped": "resources",
-    "summaries": "training.summaries",
+    "summaries": "training.tensorboard",
     "torch_file": "checkpoints.torch_pickle",
     "trainer": "training.trainer",
-    "waiting": "training.timed_batches",
+    "waiting": "data.pipeline",
     "windows": "streaming.windows",
 }
 

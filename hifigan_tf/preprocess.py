@@ -15,8 +15,9 @@ import numpy as np
 
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import check_length, check_samples, read_pieces
+from hifigan_tf.cli import warn_skipped
 from hifigan_tf.config import AudioConfig, Config
-from hifigan_tf.data.clip_lists import MANIFEST, find_files, name_skips
+from hifigan_tf.data.clip_lists import MANIFEST, corpus_files
 from hifigan_tf.errors import UserError
 from hifigan_tf.resources import CONFIGS
 
@@ -63,7 +64,7 @@ def main(argv=None) -> None:
         if getattr(args, option) < 1:
             raise UserError(f"--{option.replace('_', '-')} is {getattr(args, option)}: it must be at least 1")
     audio = Config.load(args.config).audio
-    files = find_files(cli.existing_folder(args.data, "--data"))
+    files = corpus_files(cli.existing_folder(args.data, "--data"))
     if not files:
         raise UserError(f"--data {args.data} holds no audio file (WAV, FLAC, OGG, MP3): check the path")
     if "://" not in args.output_dir:
@@ -114,7 +115,7 @@ def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: i
                 shard = None
     skipped = list(manifest["skipped"].values())
     if len(skipped) > BROKEN_SHARE * len(files):
-        name_skips(skipped)
+        warn_skipped(skipped)
         raise UserError(f"{len(skipped)} of {len(files)} files cannot be used, the first because {skipped[0]}")
     write_json(join(folder, MANIFEST), manifest)
     tf.io.gfile.remove(join(folder, UNFINISHED))
@@ -186,7 +187,7 @@ def report(manifest: dict, folder: str) -> None:
     sampling_rate, shards = manifest["sampling_rate"], manifest["shards"]
     clips = [clip for shard in shards for clip in shard["clips"]]
     rates = {int(rate): count for rate, count in manifest["source_rates"].items()}
-    name_skips(list(manifest["skipped"].values()))
+    warn_skipped(list(manifest["skipped"].values()))
     for rate in sorted(rate for rate in rates if rate < sampling_rate):
         log.warning(
             "warning: recordings at %d Hz (%d of %d) are below %d Hz: their band above %d Hz stays empty",

@@ -25,9 +25,9 @@ def main(argv=None) -> None:
 
     from hifigan_tf.config import Config
     from hifigan_tf.files import write_bytes
-    from hifigan_tf.training.events import Events
     from hifigan_tf.training.report_page import Clip, page
     from hifigan_tf.training.run_folder import RunFolder
+    from hifigan_tf.training.tensorboard import Events
 
     folder = RunFolder(run)
     config, events = Config.load(folder.config), Events(folder.logs)

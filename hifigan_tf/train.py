@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hifigan_tf import cli
 from hifigan_tf.config import Config, TrainingConfig, difference
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
 from hifigan_tf.training.distribution import STRATEGIES, check_batch, make_strategy, total, workers_of
 
@@ -74,11 +74,11 @@ def main(argv=None) -> int:
     except tf.errors.OpError as error:
         if workers.count > 1:
             raise UserError(
-                f"worker {workers.index} of {workers.count} lost the others ({cli.one_line(error)}): start all workers "
+                f"worker {workers.index} of {workers.count} lost the others ({one_line(error)}): start all workers "
                 "again with the same command, or with another number of them; they go on from the last checkpoint"
             ) from None
         raise UserError(
-            f"TensorFlow stopped ({cli.one_line(error)}): is the memory full? The same command goes on from the last "
+            f"TensorFlow stopped ({one_line(error)}): is the memory full? The same command goes on from the last "
             "checkpoint"
         ) from None
 
@@ -214,10 +214,10 @@ def _files(args, config: Config) -> tuple[list, list]:
 
 def _corpus(data: str, option: str, config: Config) -> dict:
     """``{name: file}`` of a folder, or ``{name: packed clip}``."""
-    from hifigan_tf.data.clip_lists import find_files, is_packed
+    from hifigan_tf.data.clip_lists import corpus_files, is_packed
 
     if not is_packed(data):
-        return find_files(cli.existing_folder(data, option))
+        return corpus_files(cli.existing_folder(data, option))
     from hifigan_tf.data.packed import read_clips
 
     return {clip.name: clip for clip in read_clips(data, config.audio.sampling_rate)}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hifigan_tf import cli
 from hifigan_tf.audio import audio_files as audio
 from hifigan_tf.audio import mp3
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, describe_os_error
 from hifigan_tf.files import atomic_path, unique_stems, write_bytes
 
 # (suffix, container, encoding, largest error of the encoding)
@@ -335,14 +335,14 @@ def test_stems_are_unique_or_both_files_are_named(names):
     ],
 )
 def test_failures_of_the_file_system_are_one_line_with_the_file(code, words):
-    text = cli.describe_os_error(OSError(code, os.strerror(code), "/some/file"))
+    text = describe_os_error(OSError(code, os.strerror(code), "/some/file"))
     assert text.startswith("/some/file: ")
     assert words in text
-    assert words in cli.describe_os_error(OSError(code, os.strerror(code)))
+    assert words in describe_os_error(OSError(code, os.strerror(code)))
 
 
 def test_an_error_without_a_number_keeps_its_words():
-    assert cli.describe_os_error(OSError("tape is stuck\nbadly")) == "tape is stuck"
+    assert describe_os_error(OSError("tape is stuck\nbadly")) == "tape is stuck"
 
 
 def test_a_writable_folder_is_made_with_its_parents_and_stays_empty(tmp_path):

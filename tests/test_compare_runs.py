@@ -5,7 +5,7 @@ import pytest
 from benchmarks import compare_runs
 from hifigan_tf.errors import UserError
 from hifigan_tf.training.run_folder import RunFolder
-from hifigan_tf.training.summaries import Summaries
+from hifigan_tf.training.tensorboard import Summaries
 
 
 def make_run(folder, config, errors, group="validation_ema", left_out=()):

@@ -20,12 +20,10 @@ from hifigan_tf import cli, preprocess, train
 from hifigan_tf.audio.audio_files import find_audio, load_audio
 from hifigan_tf.data import packed
 from hifigan_tf.data import pipeline as data
-from hifigan_tf.data.clip_lists import find_files, hold_out
+from hifigan_tf.data.clip_lists import corpus_files, hold_out
 from hifigan_tf.data.packed import BLOCK, PackedAudio, read_clips, to_pcm
-from hifigan_tf.data.pipeline import check_clips, training_batches, validation_clips
+from hifigan_tf.data.pipeline import TimedBatches, check_clips, training_batches, validation_clips
 from hifigan_tf.errors import UserError
-from hifigan_tf.training import timed_batches as waiting
-from hifigan_tf.training.timed_batches import TimedBatches
 
 RATE = 8000  # of the fixture `tiny`
 SHARD = 40_000  # bytes: a few of the clips below
@@ -56,7 +54,7 @@ def corpus(tmp_path_factory):
 
 
 def pack(folder, output, config, shard_bytes=SHARD):
-    return preprocess.pack(find_files(folder), str(output), config.audio, shard_bytes, workers=2)
+    return preprocess.pack(corpus_files(folder), str(output), config.audio, shard_bytes, workers=2)
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +200,7 @@ def test_shards_end_with_the_clip_that_fills_them_and_are_plain_tfrecords(packed
         expected = [soundfile.read(corpus / clip["name"], dtype="int16")[0] for clip in shard["clips"]]
         np.testing.assert_array_equal(pcm, np.concatenate(expected))
         names += [clip["name"] for clip in shard["clips"]]
-    assert names == list(find_files(corpus))
+    assert names == list(corpus_files(corpus))
 
 
 def test_any_file_system_of_tensorflow_will_do(corpus, packed_corpus, tiny):
@@ -272,7 +270,7 @@ def test_an_interrupted_packing_goes_on_and_ends_as_if_it_had_not_been(
     monkeypatch.setattr(packed.ShardWriter, "add", record)
     pack(corpus, tmp_path, tiny)
     first = json.loads((packed_corpus / "manifest.json").read_text())["shards"][0]
-    assert names == list(find_files(corpus))[len(first["clips"]) :]
+    assert names == list(corpus_files(corpus))[len(first["clips"]) :]
     contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in (tmp_path, packed_corpus)]
     assert contents[0] == contents[1]
     names.clear()
@@ -451,7 +449,7 @@ def test_training_on_a_packed_corpus(packed_corpus, tiny_file, tmp_path, run):
 
 def test_waiting_for_data_is_measured_and_warned_of_once(caplog, monkeypatch):
     now = 0.0
-    monkeypatch.setattr(waiting, "time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(data, "time", SimpleNamespace(perf_counter=lambda: now))
 
     def batches():
         nonlocal now

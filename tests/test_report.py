@@ -12,9 +12,8 @@ from conftest import assert_one_error
 
 from hifigan_tf import report
 from hifigan_tf.errors import UserError
-from hifigan_tf.training.events import Events
 from hifigan_tf.training.report_page import MOMENTS, POINTS, averaged, moments
-from hifigan_tf.training.summaries import Summaries
+from hifigan_tf.training.tensorboard import Events, Summaries
 
 RUN = 'a "run" <b>&'
 CLIP = "<script>clip</script> & co"

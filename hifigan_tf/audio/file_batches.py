@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf.audio.audio_files import check_length, load_audio
+from hifigan_tf.cli import warn_skipped
 from hifigan_tf.config import AudioConfig
-from hifigan_tf.data.clip_lists import name_skips
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import find_files, unique_stems
 
@@ -68,7 +68,7 @@ def convert_all(files: dict[Path, Path], convert: Callable[[Path, Path], None]) 
                 if len(files) == 1:
                     raise
                 problems.append(str(error))
-    name_skips(problems)
+    warn_skipped(problems)
     if len(problems) == len(files):
         raise UserError(f"none of the {len(files)} inputs could be used, the first because {problems[0]}")
     folder, written = next(iter(files)).parent, len(files) - len(problems)

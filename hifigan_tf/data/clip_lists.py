@@ -5,12 +5,12 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from hifigan_tf.audio.audio_files import find_audio
+from hifigan_tf.cli import warn_skipped
 from hifigan_tf.errors import UserError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-NAMED_SKIPS = 20  # of more skipped files only the number is told
 HOLD_OUT_EVERY = 20
 MANIFEST = "manifest.json"  # of a packed corpus
 SHARDS = "shard-*.tfrecord"
@@ -25,19 +25,9 @@ def is_packed(data: str) -> bool:
     return "://" in data or (folder / MANIFEST).is_file() or any(folder.glob(SHARDS))
 
 
-def find_files(folder: Path) -> dict[str, Path]:
+def corpus_files(folder: Path) -> dict[str, Path]:
     """Every audio file under the folder by its name in there, sorted by path."""
     return {path.relative_to(folder).as_posix(): path for path in find_audio(folder)}
-
-
-def name_skips(problems: list[str]) -> None:
-    """Warns of each problem, up to a number that a terminal bears, and of how many there are."""
-    for problem in problems[:NAMED_SKIPS]:
-        log.warning("skipped: %s", problem)
-    if problems:
-        rest = len(problems) - NAMED_SKIPS
-        unnamed = f", {rest} of them not named here" if rest > 0 else ""
-        log.warning("%d file%s skipped%s", len(problems), "s" if len(problems) > 1 else "", unnamed)
 
 
 def read_file_list(file_list: Path, clips: dict[str, T], folder: str | Path) -> list[T]:
@@ -60,7 +50,7 @@ def read_file_list(file_list: Path, clips: dict[str, T], folder: str | Path) -> 
     missing = [name for name in names if name not in by_name]
     if len(missing) == len(names):
         raise UserError(f"file list {file_list}: none of its {len(names)} files is in {folder} (first: {names[0]})")
-    name_skips([f"{file_list} names {name}, which is not in {folder}" for name in missing])
+    warn_skipped([f"{file_list} names {name}, which is not in {folder}" for name in missing])
     return [by_name[name] for name in names if name in by_name]
 
 

@@ -23,9 +23,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from hifigan_tf.cli import one_line
 from hifigan_tf.data.clip_lists import MANIFEST, SHARDS
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, one_line
 
 FORMAT = "hifigan_tf packed corpus, version 1"
 BLOCK = 32768  # samples of a full record

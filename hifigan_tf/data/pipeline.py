@@ -6,6 +6,7 @@ it would have seen, and nothing about the pipeline needs saving.
 
 import logging
 import math
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
@@ -18,14 +19,15 @@ from tqdm import tqdm
 from hifigan_tf.audio.audio_files import PEAK, check_length, empty_band, read_audio
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_formats import load_given_mel
+from hifigan_tf.cli import warn_skipped
 from hifigan_tf.config import LOG_MIN, Config
-from hifigan_tf.data.clip_lists import name_skips
 from hifigan_tf.data.decoding import Decoder, decodes_alike, path_of, tfio
 from hifigan_tf.data.packed import REQUESTS, PackedAudio, PackedClip, damage_named
 from hifigan_tf.errors import UserError
 
 log = logging.getLogger(__name__)
 
+WAITING_SHARE = 0.05  # of the time that may go into waiting for data without a warning
 CACHE_BYTES = 512 * 1024 * 1024  # decoded corpora up to this size (100 minutes at 22,050 Hz) stay in memory
 
 
@@ -68,7 +70,7 @@ def check_clips(
         results = list(tqdm(checks, total=len(sources), desc="checking clips", unit="clip", leave=False))
     clips = [result for result in results if not isinstance(result, str)]
     problems = [result for result in results if isinstance(result, str)]
-    name_skips(problems)
+    warn_skipped(problems)
     if not clips:
         raise UserError(f"no usable audio: all {len(sources)} files were skipped, the first because {problems[0]}")
     low = [clip for clip in clips if clip.rate < config.audio.sampling_rate]
@@ -243,3 +245,39 @@ def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, n
             mel = source.mel(index).numpy()
             audio = _fit(audio, len(mel) * hop, 0.0).numpy()
         yield clip.path.stem, mel, audio
+
+
+class TimedBatches:
+    """Iterates over the batches of these clips, and tells the share of the time that went into waiting for them."""
+
+    def __init__(self, batches: Iterable, clips: Sequence):
+        self.batches, self.clips = iter(batches), clips
+        self.since, self.waited, self.warned = None, 0.0, False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        begin = time.perf_counter()
+        with damage_named(self.clips):
+            batch = next(self.batches)
+        end = time.perf_counter()
+        if self.since is None:  # the first batch, which waits for the pipeline to fill, tells nothing of its pace
+            self.since = end
+        else:
+            self.waited += end - begin
+        return batch
+
+    def waiting_share(self) -> float:
+        """From 0 to 1, since the last call or else the first batch. Warns the first time that it is above 5 %."""
+        now = time.perf_counter()
+        share = self.waited / (now - self.since)
+        self.since, self.waited = now, 0.0
+        if share > WAITING_SHARE and not self.warned:
+            self.warned = True
+            log.warning(
+                "warning: %.0f %% of the time went into waiting for data: pack the corpus with "
+                "python -m hifigan_tf.preprocess, or bring it nearer; TensorBoard has the curve waiting_for_data",
+                100 * share,
+            )
+        return share

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.data.clip_lists import name_skips
+from hifigan_tf.cli import warn_skipped
 from hifigan_tf.errors import UserError
 from hifigan_tf.resources import DEMO_TRAIN
 
@@ -119,7 +119,7 @@ def lay_out(clone: Path, takes: dict[str, list[str]], speaker: Speaker, output: 
             except soundfile.LibsndfileError as error:
                 raise UserError(f"{path} cannot be written ({error}): is the disk full?") from None
             seconds[part] += len(audio) / RATE
-    name_skips(problems)
+    warn_skipped(problems)
     return seconds
 
 

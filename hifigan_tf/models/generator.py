@@ -6,9 +6,8 @@ from pathlib import Path
 
 import keras
 
-from hifigan_tf.cli import one_line
 from hifigan_tf.config import EDGE_TAPS, AudioConfig, GeneratorConfig
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.models.layers import MRF, WeightNormConv1D, WeightNormConv1DTranspose, leaky_relu
 
 LAST_SLOPE = 0.01  # the original's last LeakyReLU has PyTorch's default slope, all others 0.1

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hifigan_tf.cli import one_line
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.streaming.contract import AUDIO, MEL, Contract, VocoderContract, read
 
 

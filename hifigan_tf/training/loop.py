@@ -11,13 +11,12 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hifigan_tf.audio.mel import mel_spectrogram
-from hifigan_tf.data.pipeline import Clip, training_batches, validation_clips
+from hifigan_tf.data.pipeline import Clip, TimedBatches, training_batches, validation_clips
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.metrics import PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
 from hifigan_tf.training.distribution import ALONE, Workers, total
 from hifigan_tf.training.run_folder import NotSaved, RunFolder
-from hifigan_tf.training.summaries import Summaries
-from hifigan_tf.training.timed_batches import TimedBatches
+from hifigan_tf.training.tensorboard import Summaries
 from hifigan_tf.training.trainer import Trainer
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import numpy as np
 
 from hifigan_tf.config import Config
 from hifigan_tf.evaluation.metrics import METRICS
-from hifigan_tf.training.events import Events
+from hifigan_tf.training.tensorboard import Events
 
 MOMENTS = 6  # of a clip, from the first validation to the last
 POINTS = 400  # of a curve: as many as its picture can show

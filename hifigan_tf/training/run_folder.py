@@ -20,12 +20,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from hifigan_tf.cli import one_line
 from hifigan_tf.config import Config, difference
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.files import atomic_path, write_bytes
 from hifigan_tf.models.generator import Generator
-from hifigan_tf.training.events import Events
+from hifigan_tf.training.tensorboard import Events
 from hifigan_tf.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
