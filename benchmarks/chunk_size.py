@@ -29,18 +29,21 @@ def main(argv=None) -> None:
     folder = cli.existing_folder(args.evaluation_data, "--evaluation-data")
     cli.writable_folder(args.output.parent)
 
-    from hifigan_tf.export.build import Build
-    from hifigan_tf.export.quality import compare, evaluation_clips, perform, speed
+    from hifigan_tf.export.build import build
+    from hifigan_tf.export.options import ExportOptions
+    from hifigan_tf.export.plan import plan_export
+    from hifigan_tf.export.quality import compare, evaluate_model, evaluation_clips, speed
+    from hifigan_tf.export.quantization.calibration import calibrate
     from hifigan_tf.models.generator import load_generator
-    from hifigan_tf.streaming.litert import load_tflite
 
     generator = load_generator(checkpoint)
-    lossless = perform(generator, evaluation_clips(folder, generator.audio))
+    float_reference = evaluate_model(generator, evaluation_clips(folder, generator.audio))
     drops, rates = [], {"float32": [], "int8": []}
     for chunk in CHUNKS:
         # A model each: which convolutions are fast ones depends on the smallest chunk.
-        models = {mode: load_tflite(Build(generator, mode, (chunk,)).tflite()) for mode in rates}
-        drops.append(compare(models["int8"], lossless).pesq_drop)
+        plans = [plan_export(generator, ExportOptions(mode=mode, chunk_frames=(chunk,))) for mode in rates]
+        models = {plan.mode: build(plan, calibrate(plan)).vocoder() for plan in plans}
+        drops.append(compare(models["int8"], float_reference).pesq_drop)
         for mode, model in models.items():
             rates[mode].append(speed(model))
     print("| frames a chunk | int8 PESQ drop | int8 x real time | float32 x real time |\n|--:|--:|--:|--:|")

@@ -1,6 +1,7 @@
 """``python export/sensitivity.py``: what every layer costs in quality when it is computed in 8 bits."""
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from hifigan_tf import cli
@@ -36,25 +37,29 @@ def main(argv=None) -> None:
 
     from tqdm import tqdm
 
-    from hifigan_tf.export.build import Build
-    from hifigan_tf.export.quality import compare, evaluation_clips, perform
+    from hifigan_tf.export.build import build
+    from hifigan_tf.export.options import ExportOptions
+    from hifigan_tf.export.plan import plan_export
+    from hifigan_tf.export.quality import compare, evaluate_model, evaluation_clips
+    from hifigan_tf.export.quantization.calibration import calibrate
     from hifigan_tf.export.quantization.recipe import dump_recipe
     from hifigan_tf.models.generator import load_generator
-    from hifigan_tf.streaming.litert import load_tflite
 
     generator = load_generator(checkpoint)
-    build = Build(generator, "int8", (args.chunk_frames,))
-    layers = [conv.name for conv in build.network.convs()]
-    work = work_shares(build.network)
+    plan = plan_export(generator, ExportOptions(mode="int8", chunk_frames=(args.chunk_frames,)))
+    calibrated = calibrate(plan)
+    layers = [conv.name for conv in plan.network.convs()]
+    work = work_shares(plan.network)
     groups = {name: [name] for name in layers}
-    for index in range(len(build.network.stages)):
+    for index in range(len(plan.network.stages)):
         groups[f"stage_{index}"] = [name for name in layers if name.startswith(f"stage_{index}/")]
     groups["all"] = layers
-    lossless = perform(generator, evaluation_clips(data, generator.audio))
+    float_reference = evaluate_model(generator, evaluation_clips(data, generator.audio))
     reports = {}
     for name, members in tqdm(groups.items(), desc="judging", unit="export", leave=False):
-        build.formats = {layer: "int8" if layer in members else "float32" for layer in layers}
-        reports[name] = compare(load_tflite(build.tflite()), lossless)
+        formats = {layer: "int8" if layer in members else "float32" for layer in layers}
+        exported = build(dataclasses.replace(plan, formats=formats), calibrated)
+        reports[name] = compare(exported.vocoder(), float_reference)
         text = table(reports, {group: sum(work[layer] for layer in groups[group]) for group in reports})
         write_bytes(output / "sensitivity.md", f"{text}\n".encode())  # interrupted, it leaves what it has found
     print(text)
@@ -71,7 +76,7 @@ def work_shares(network) -> dict[str, float]:
     for stage in network.stages:
         counts[stage.up.name] = steps * stage.up.kernel.size
         steps *= stage.rate
-        for conv in (conv for block in stage.blocks for unit in block for conv in unit):
+        for conv in stage.inner():
             counts[conv.name] = steps * conv.kernel.size
     counts[network.post.name] = steps * network.post.kernel.size // network.post.stride
     total = sum(counts.values())

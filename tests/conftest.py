@@ -125,9 +125,27 @@ def tiny_checkpoint(tiny_generator, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_mels(tiny_generator) -> list[np.ndarray]:
     """A few mels of speech for it, ``[frames, num_mels]``."""
-    from hifigan_tf.export.build import calibration_mels
+    from hifigan_tf.export.quantization.calibration import demo_mels
 
-    return calibration_mels(tiny_generator)
+    return demo_mels(tiny_generator.audio)
+
+
+def calibrated_plan(generator, mode="float32", chunks=(4,), frames=None, mels=None, **options):
+    """The plan of an export, and its calibrated network."""
+    from hifigan_tf.export.options import STREAMING, ExportOptions
+    from hifigan_tf.export.plan import plan_export
+    from hifigan_tf.export.quantization.calibration import calibrate
+
+    kind = {"chunk_frames": chunks} if frames is None else {"frames": frames, "stateless": mode in STREAMING}
+    plan = plan_export(generator, ExportOptions(mode=mode, **kind, **options))
+    return plan, calibrate(plan, mels)
+
+
+def exported(generator, mode="float32", chunks=(4,), frames=None, mels=None, **options) -> bytes:
+    """A generator as the bytes of a ``.tflite``."""
+    from hifigan_tf.export.build import build
+
+    return build(*calibrated_plan(generator, mode, chunks, frames, mels, **options)).packed()
 
 
 def write_speech(folder: Path, seconds: int, clips: int = 1) -> Path:

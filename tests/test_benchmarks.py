@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
+from conftest import exported
 
 from benchmarks import stream_latency, train_step
 from benchmarks.sides import PARTS, noise
 from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.errors import UserError
-from hifigan_tf.export.build import Build
 from hifigan_tf.import_checkpoint import named_convolutions
 from hifigan_tf.models.layers import SpectralNormConv1D
 from hifigan_tf.resources import CONFIGS
@@ -73,7 +73,7 @@ def test_bad_arguments(arguments, words, monkeypatch):
 
 def test_the_lag_of_a_pipe_is_the_delay_at_least(tiny_generator, corpus, tmp_path, capsys):
     model, figures = tmp_path / "tiny.tflite", tmp_path / "figures.json"
-    model.write_bytes(Build(tiny_generator, "float32", (4, 16)).tflite())
+    model.write_bytes(exported(tiny_generator, "float32", (4, 16)))
     stream_latency.main([str(model), "--data", str(corpus), "--seconds", "1", "--json", str(figures)])
     (row,) = json.loads(figures.read_text())
     assert (row["model"], row["seconds"], row["chunk_ms"]) == ("tiny.tflite", 1.0, 16.0)

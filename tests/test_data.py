@@ -18,7 +18,7 @@ from hifigan_tf.audio.mp3 import frame_at
 from hifigan_tf.config import LOG_MIN
 from hifigan_tf.data import decoding
 from hifigan_tf.data import pipeline as data
-from hifigan_tf.data.clip_lists import find_files, hold_out, read_file_list
+from hifigan_tf.data.clip_lists import corpus_files, hold_out, read_file_list
 from hifigan_tf.data.decoding import Decoder
 from hifigan_tf.data.pipeline import (
     Clip,
@@ -556,14 +556,14 @@ def folder(tmp_path):
 )
 def test_a_file_list_gives_its_files_in_its_order(folder, text):
     (folder.parent / "list.txt").write_text(text, encoding="utf-8")
-    paths = read_file_list(folder.parent / "list.txt", find_files(folder), folder)
+    paths = read_file_list(folder.parent / "list.txt", corpus_files(folder), folder)
     assert [str(path.relative_to(folder)) for path in paths] == ["b.wav", "a.flac", "deep/e.wav"]
 
 
 def test_what_a_file_list_names_in_vain_is_named_and_counted(folder, caplog):
     file_list = folder.parent / "list.txt"
     file_list.write_text("gone|x\nb|x\nlost.wav\n")
-    assert read_file_list(file_list, find_files(folder), folder) == [folder / "b.wav"]
+    assert read_file_list(file_list, corpus_files(folder), folder) == [folder / "b.wav"]
     first, second, count = messages(caplog)
     assert first == f"skipped: {file_list} names gone, which is not in {folder}"
     assert "names lost.wav" in second
@@ -585,7 +585,7 @@ def test_a_file_list_of_no_use_is_an_error(folder, content, words):
     if content is not None:
         file_list.write_bytes(content)
     with pytest.raises(UserError) as error:
-        read_file_list(file_list, find_files(folder), folder)
+        read_file_list(file_list, corpus_files(folder), folder)
     assert f"file list {file_list}" in str(error.value)
     assert words in str(error.value)
 

@@ -1,5 +1,7 @@
 """Quantization as training sees it equals the exported models; distillation helps, resumes, and never harms."""
 
+import copy
+import dataclasses
 import logging
 import re
 import subprocess
@@ -11,25 +13,25 @@ import pytest
 import soundfile
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from conftest import model_of, noise, operations, write_speech
+from conftest import calibrated_plan, exported, model_of, noise, operations, write_speech
 from test_graph import generator_of
 
 from hifigan_tf import to_tflite
 from hifigan_tf.audio.audio_files import find_audio
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.errors import UserError
-from hifigan_tf.export import quality
-from hifigan_tf.export.build import Build
-from hifigan_tf.export.graph import Deployment
+from hifigan_tf.export import export_vocoder
+from hifigan_tf.export.build import build
+from hifigan_tf.export.graph import Deployment, Step
 from hifigan_tf.export.network import fold
 from hifigan_tf.export.quality import Report
-from hifigan_tf.export.quantization import distill
+from hifigan_tf.export.quantization import calibration, distill
 from hifigan_tf.export.quantization.distill import Distillation, Settings, audio_distance
-from hifigan_tf.export.quantization.fake_quant import LearnedRanges, Weights, with_runtime_range, with_static_range
+from hifigan_tf.export.quantization.fake_quant import LearnedRanges, Weights, with_dynamic_range, with_static_range
 from hifigan_tf.export.quantization.quantized_graphs import (
     PIECES,
-    RuntimeStep,
-    RuntimeStudent,
+    DynamicRange,
+    DynamicRangeStudent,
     StaticStudent,
     StaticWindow,
     piece_range,
@@ -61,14 +63,14 @@ def export(tiny_checkpoint, clips, tmp_path):
 
 def test_runtime_ranges_are_on_the_grid_and_as_wide_as_the_values():
     x = np.random.default_rng(0).normal(0.3, 2, [2, 1, 40, 3]).astype(np.float32)
-    rounded = with_runtime_range(tf.constant(x), [1, 2, 3]).numpy()
+    rounded = with_dynamic_range(tf.constant(x), [1, 2, 3]).numpy()
     for values, original in zip(rounded, x, strict=True):
         scale = (original.max() - original.min()) / 255
         steps = values / scale
         assert np.abs(steps - np.rint(steps)).max() < 1e-3
         assert np.abs(values - original).max() <= 1.001 * scale  # half a step, and half more at a shifted end
         assert len(np.unique(np.rint(steps))) <= 256
-    assert not with_runtime_range(tf.zeros([1, 1, 4, 2]), [1, 2, 3]).numpy().any()
+    assert not with_dynamic_range(tf.zeros([1, 1, 4, 2]), [1, 2, 3]).numpy().any()
 
 
 def test_static_ranges_learn():
@@ -113,18 +115,31 @@ def test_the_pieces_of_the_waveform_add_up_to_it():
 # --- what is simulated is what is exported ---
 
 
+class DynamicRangeStep(DynamicRange, Step):
+    """The streaming graph of a chunk exactly as ``--int8`` computes it."""
+
+    def __init__(self, deployment, states, weights, float_layers):
+        super().__init__(deployment, states, None)
+        self.weights = weights
+        self.float_layers = float_layers
+
+    def rounded(self, x):
+        return with_dynamic_range(x, [1, 2, 3])
+
+
 @pytest.mark.parametrize("name", ["v1", "live"])
 def test_int8_streams_as_its_simulation_predicts(name):
     generator = generator_of(name)
     mels = [np.random.default_rng(i).normal(-5, 2, [40, generator.audio.num_mels]).astype(np.float32) for i in range(2)]
-    build = Build(generator, "int8", (4,), mels=mels)
-    model, weights = load_tflite(build.tflite()), Weights(build.deployment)
+    plan, calibrated = calibrated_plan(generator, "int8", mels=mels)
+    deployment = Deployment(calibrated.network)
+    model, weights = build(plan, calibrated).vocoder(), Weights(deployment)
     states, simulated = model.initial_state(), model.initial_state()
     for start in range(0, 40, 4):
         mel = mels[0][start : start + 4]
         audio, states = model.step(mel, states, None)
         before = {name: tf.constant(state) for name, state in simulated.items()}
-        step = RuntimeStep(build.deployment, before, weights, build.exact)
+        step = DynamicRangeStep(deployment, before, weights, plan.float_layers)
         expected = step.run(tf.constant(mel[None])).numpy()[0]
         # From the same state; a value on the edge between two steps may still be rounded to the other side.
         assert noise(expected, audio) > 35
@@ -133,8 +148,8 @@ def test_int8_streams_as_its_simulation_predicts(name):
 
 
 def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, tiny_mels):
-    build = Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels)
-    data = build.tflite()
+    plan, calibrated = calibrated_plan(tiny_generator, "full_int8", frames=FRAMES, mels=tiny_mels)
+    data = build(plan, calibrated).packed()
     kinds = schema.TensorType
     found = operations(model_of(data))
     for name, op, graph in found:
@@ -143,10 +158,11 @@ def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, tiny_me
             assert name in ("QUANTIZE", "DEQUANTIZE")
     assert [name for name, _, _ in found].count("QUANTIZE") == 1  # the mel
     assert [name for name, _, _ in found].count("DEQUANTIZE") == 1  # the audio
-    assert [name for name, _, _ in found].count("CONV_2D") == len(build.network.convs()) - 1 + len(PIECES)
+    assert [name for name, _, _ in found].count("CONV_2D") == len(plan.network.convs()) - 1 + len(PIECES)
 
     mel = tiny_mels[0][:FRAMES]
-    simulated = StaticWindow(build.deployment, LearnedRanges(build.ranges), Weights(build.deployment))
+    deployment = Deployment(calibrated.network)
+    simulated = StaticWindow(deployment, LearnedRanges(calibrated.ranges), Weights(deployment))
     expected = simulated.run(tf.constant(mel[None])).numpy()[0]
     outputs = [load_tflite(data).run(mel), load_tflite(data, interpreter=tf.lite.Interpreter).run(mel)]
     lossless = Deployment(fold(tiny_generator)).whole(tf.constant(mel[None])).numpy()[0]
@@ -156,7 +172,7 @@ def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, tiny_me
 
 
 def test_16_bit_activations_lose_little(tiny_generator, tiny_mels):
-    data = Build(tiny_generator, "int16", (), FRAMES, [*tiny_mels, tiny_mels[0][:5]]).tflite()
+    data = exported(tiny_generator, "int16", (), FRAMES, [*tiny_mels, tiny_mels[0][:5]])
     for name, op, graph in operations(model_of(data)):
         types = [graph.tensors[i].type for i in (*op.inputs, *op.outputs)]
         assert schema.TensorType.FLOAT32 not in types or name in ("QUANTIZE", "DEQUANTIZE")
@@ -168,16 +184,14 @@ def test_16_bit_activations_lose_little(tiny_generator, tiny_mels):
     assert np.array_equal(*outputs)
     assert noise(lossless, outputs[0]) > 15
     integer = load_tflite(
-        Build(tiny_generator, "int16", (), FRAMES, [*tiny_mels, tiny_mels[0][:5]], integer_io=True).tflite()
+        exported(tiny_generator, "int16", (), FRAMES, [*tiny_mels, tiny_mels[0][:5]], integer_io=True)
     )
     assert {grid["dtype"] for grid in integer.contract.quantization.values()} == {"int16"}
     np.testing.assert_allclose(integer.run(mel), outputs[0], atol=1e-4)
 
 
 def test_integer_io_gives_the_same_audio(tiny_generator, tiny_mels):
-    data = [
-        Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels, integer_io=integer).tflite() for integer in (0, 1)
-    ]
+    data = [exported(tiny_generator, "full_int8", (), FRAMES, tiny_mels, integer_io=integer) for integer in (0, 1)]
     plain, integer = (load_tflite(model) for model in data)
     grid = integer.contract.quantization
     assert (grid["mel"]["dtype"], grid["audio"]["dtype"]) == ("int8", "int16")
@@ -197,19 +211,25 @@ def test_integer_io_gives_the_same_audio(tiny_generator, tiny_mels):
 # --- distillation ---
 
 
-def lessons(generator, mels, steps, progress=None, mode="int8", recipe=None):
-    """A build that has been distilled."""
-    build = Build(generator, mode, (4,), FRAMES if mode == "full_int8" else None, mels, recipe=recipe)
-    build.distill(Settings(steps=steps, batch=2, frames=24, learning_rate=2e-4), progress)
-    return build
+def undistilled(generator, mels, mode="int8", recipe=None):
+    """A plan and its calibrated network."""
+    return calibrated_plan(generator, mode, (4,), FRAMES if mode == "full_int8" else None, mels, recipe=recipe or {})
 
 
-def simulation(build):
+def lessons(generator, mels, steps, progress=None, **kind):
+    """The same, distilled."""
+    plan, calibrated = undistilled(generator, mels, **kind)
+    settings = Settings(steps=steps, batch=2, frames=24, learning_rate=2e-4)
+    return plan, distill.distill(plan, calibrated, settings, progress)
+
+
+def simulation(plan, calibrated):
     """What computes as the exported model will: mels ``[batch, frames, num_mels]`` to audio."""
-    if build.mode == "int8":
-        return RuntimeStudent(build.deployment, build.exact, 4)
-    ranges, weights = LearnedRanges(build.ranges), Weights(build.deployment)
-    return lambda mel: StaticWindow(build.deployment, ranges, weights).run(mel)
+    deployment = Deployment(calibrated.network)
+    if plan.mode == "int8":
+        return DynamicRangeStudent(deployment, plan.float_layers, 4)
+    ranges, weights = LearnedRanges(calibrated.ranges), Weights(deployment)
+    return lambda mel: StaticWindow(deployment, ranges, weights).run(mel)
 
 
 @pytest.mark.processors
@@ -217,14 +237,14 @@ def simulation(build):
 def test_distillation_brings_the_student_nearer(tiny_generator, tiny_mels, mode):
     teacher, front_end = Deployment(fold(tiny_generator)), MelSpectrogram.of(tiny_generator.audio, for_loss=True)
 
-    def distance(build):
-        student, segments = simulation(build), tf.constant(np.stack([mel[:FRAMES] for mel in tiny_mels]))
+    def distance(model):
+        student, segments = simulation(*model), tf.constant(np.stack([mel[:FRAMES] for mel in tiny_mels]))
         return float(audio_distance(student(segments), teacher.whole(segments), front_end))
 
-    plain = Build(tiny_generator, mode, (4,), FRAMES if mode == "full_int8" else None, tiny_mels)
+    plain = undistilled(tiny_generator, tiny_mels, mode=mode)
     taught = lessons(tiny_generator, tiny_mels, 150, mode=mode)
     assert distance(taught) < 0.97 * distance(plain)  # 0.78 to 0.93: sums of gradients depend on which comes first
-    assert contract.read(taught.tflite(), "x").fingerprint != contract.read(plain.tflite(), "x").fingerprint
+    assert build(*taught).contract.fingerprint != build(*plain).contract.fingerprint
 
 
 def test_distillation_resumes_where_it_was(tiny_generator, tiny_mels, tmp_path, monkeypatch):
@@ -245,8 +265,9 @@ def test_distillation_resumes_where_it_was(tiny_generator, tiny_mels, tmp_path, 
     monkeypatch.setattr(Distillation, "_batch", lambda self, number: asked.append(number) or batch(self, number))
     resumed = lessons(tiny_generator, tiny_mels, 6, progress)
     assert asked == [4, 5]
-    for ours, theirs in zip(resumed.deployment.parameters(), whole.deployment.parameters(), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    for ours, theirs in zip(resumed[1].network.convs(), whole[1].network.convs(), strict=True):
+        np.testing.assert_allclose(ours.kernel, theirs.kernel, atol=1e-6)
+        np.testing.assert_allclose(ours.bias, theirs.bias, atol=1e-6)
     # Of another distillation, or cut short: from the start.
     asked.clear()
     lessons(tiny_generator, tiny_mels[:2], 2, progress)
@@ -285,7 +306,7 @@ def test_the_same_seed_gives_the_same_model(tiny_checkpoint, clips, tmp_path):
 
 
 def test_a_distillation_that_diverges_is_not_kept(export, caplog, monkeypatch):
-    monkeypatch.setattr(RuntimeStudent, "learning_rate", 1e30)
+    monkeypatch.setattr(DynamicRangeStudent, "learning_rate", 1e30)
     code, output = export("--int8", "--distill-steps", 5)
     assert code == 0
     assert "diverged at step" in caplog.text
@@ -308,11 +329,13 @@ def test_a_distillation_that_makes_things_worse_is_not_kept(export, caplog, monk
     _, output = export("--int8")
     before = contract.read(output.read_bytes(), "x")
 
-    def ruin(self, *_):
-        for kernel in self.deployment.kernels.values():
-            kernel.assign(kernel * 1.2)
+    def ruin(plan, calibrated, *_):
+        network = copy.deepcopy(calibrated.network)
+        for conv in network.convs():
+            conv.kernel *= 1.2
+        return dataclasses.replace(calibrated, network=network)
 
-    monkeypatch.setattr(Build, "distill", ruin)
+    monkeypatch.setattr(export_vocoder, "distill", ruin)
     code, output = export("--int8", "--distill-steps", 1)
     assert code == 0
     assert "the model from before is kept" in caplog.text
@@ -330,7 +353,7 @@ def test_full_int8_through_the_command_line(export):
 
 
 def test_calibration_far_from_the_training_is_told(export, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(quality, "round_trip", lambda _, mels: {1: 2.5, 2: 1.0}[len(mels)])
+    monkeypatch.setattr(calibration, "round_trip_error", lambda _, mels: {1: 2.5, 2: 1.0}[len(mels)])
     soundfile.write(tmp_path / "hiss.wav", np.random.default_rng(0).uniform(-0.5, 0.5, RATE), RATE)
     code, _ = export("--int8", "--calibration-data", tmp_path)
     assert code == 0
@@ -340,23 +363,23 @@ def test_calibration_far_from_the_training_is_told(export, tmp_path, caplog, mon
 def test_round_trip_is_the_error_of_the_float_model(tiny_generator, tiny_mels):
     heard = vocode(load_vocoder(tiny_generator), tiny_mels[0])
     expected = np.abs(mel_spectrogram(heard, MelSpectrogram.of(tiny_generator.audio)) - tiny_mels[0]).mean()
-    assert quality.round_trip(tiny_generator, tiny_mels[:1]) == pytest.approx(expected, rel=1e-4)
+    assert calibration.round_trip_error(tiny_generator, tiny_mels[:1]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_calibration_takes_recordings_and_mels(tiny_generator, tiny_mels, clips, tmp_path):
     np.save(tmp_path / "one.npy", tiny_mels[0])
     np.save(tmp_path / "two.npy", tiny_mels[1].T)
-    found = quality.load_mels(tmp_path, tiny_generator.audio)
+    found = calibration.load_mels(tmp_path, tiny_generator.audio)
     assert [mel.shape for mel in found] == [mel.shape for mel in tiny_mels[:2]]
     assert np.array_equal(found[1], tiny_mels[1])
-    recordings = quality.load_mels(clips, tiny_generator.audio)
+    recordings = calibration.load_mels(clips, tiny_generator.audio)
     (tmp_path / "a.wav").write_bytes(find_audio(clips)[0].read_bytes())
-    both = quality.load_mels(tmp_path, tiny_generator.audio)
+    both = calibration.load_mels(tmp_path, tiny_generator.audio)
     assert len(both) == 3
     assert np.array_equal(both[-1], recordings[0])
     np.save(tmp_path / "one.npy", np.zeros([10, 7], np.float32))
     with pytest.raises(UserError, match=r"one\.npy"):
-        quality.load_mels(tmp_path, tiny_generator.audio)
+        calibration.load_mels(tmp_path, tiny_generator.audio)
 
 
 @pytest.mark.parametrize(
@@ -404,8 +427,8 @@ def test_bad_calibration_folders(export, tmp_path, fault):
 
 
 def test_the_student_of_full_int8_learns_its_ranges(tiny_generator, tiny_mels):
-    build = Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels[:1])
-    student = StaticStudent(build.deployment, (), build.ranges)
+    _, calibrated = calibrated_plan(tiny_generator, "full_int8", frames=FRAMES, mels=tiny_mels[:1])
+    student = StaticStudent(Deployment(calibrated.network), (), calibrated.ranges)
     assert student.variables[-1] is student.ranges.stretch
     for name, ends in student.ranges.values().items():
-        assert ends == pytest.approx(build.ranges[name])
+        assert ends == pytest.approx(calibrated.ranges[name])

@@ -4,10 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import model_of, operations, stream, untrained
+from conftest import exported, model_of, operations, stream, untrained
 
 from hifigan_tf.config import Config
-from hifigan_tf.export.build import Build
 from hifigan_tf.export.convert import to_tflite
 from hifigan_tf.export.fast_convolution import FastConvolution, FastDeployment, best_tile
 from hifigan_tf.export.graph import Deployment
@@ -93,7 +92,7 @@ def test_a_model_with_them_streams_what_the_generator_makes(name):
     taps = {len(conv.kernel) for conv in network.convs() if conv.name in fast}
     assert {"v1": {7, 11}, "v3": {5, 7}}[name] <= taps
 
-    data = Build(generator, "float32", (CHUNK, 4 * CHUNK)).tflite()
+    data = exported(generator, "float32", (CHUNK, 4 * CHUNK))
     plain = 3 * len(network.convs())  # two chunks and the edge
     products = 3 * sum(len(convolution.kernels) - 1 for convolution in fast.values())
     assert [op for op, _, _ in operations(model_of(data))].count("CONV_2D") == plain + products
@@ -106,7 +105,7 @@ def test_a_model_with_them_streams_what_the_generator_makes(name):
 
 def test_8_bit_layers_are_plain_convolutions():
     generator = untrained(Config.load(CONFIGS / "v3.json"))
-    data = Build(generator, "int8", (CHUNK,), recipe={"stage_1/block_2/*": "float32"}).tflite()
+    data = exported(generator, "int8", (CHUNK,), recipe={"stage_1/block_2/*": "float32"})
     names = [op for op, _, _ in operations(model_of(data))]
     # Ten points and twelve instead of a convolution each, for a chunk and the edge.
     assert names.count("CONV_2D") == 2 * (len(fold(generator).convs()) + 9 + 11)

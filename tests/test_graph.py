@@ -95,18 +95,18 @@ def offline(generator, mel):
 
 
 def stream(deployment, mel, chunk, hop):
-    """A whole utterance in chunks, masked only where the outline says that it matters."""
-    outline, length = deployment.outline, len(mel)
-    chunks = -(-(length + -(-outline.delay // hop)) // chunk)
+    """A whole utterance in chunks, masked only where the spec says that it matters."""
+    spec, length = deployment.spec, len(mel)
+    chunks = -(-(length + -(-spec.delay_samples // hop)) // chunk)
     padded = np.pad(mel, [[0, chunks * chunk - length], [0, 0]])
-    states = {name: tf.zeros(shape) for name, shape in outline.states.items()}
+    states = {name: tf.zeros(shape) for name, shape in spec.states.items()}
     pieces = []
     for start in range(0, len(padded), chunk):
-        edge = start < outline.mask_frames or length - start < chunk
+        edge = start < spec.mask_frames or length - start < chunk
         valid = tf.constant([-start, length - start]) if edge else None
         audio, states = deployment.stream(tf.constant(padded[None, start : start + chunk]), states, valid)
         pieces.append(audio.numpy()[0])
-    return np.concatenate(pieces)[outline.delay : outline.delay + length * hop]
+    return np.concatenate(pieces)[spec.delay_samples : spec.delay_samples + length * hop]
 
 
 @pytest.mark.parametrize("name", CONFIGS_TO_TRY)
@@ -131,9 +131,9 @@ def test_a_masked_window_ends_where_the_utterance_does():
 
 
 def test_delay_and_states_are_those_of_the_config():
-    v3 = Deployment(fold(generator_of("v3"))).outline
-    assert (v3.delay, v3.mask_frames, v3.states) == (2582, 11, {"state": (1, 4592)})
-    assert Deployment(fold(generator_of("v1"))).outline.delay == 3258
+    v3 = Deployment(fold(generator_of("v3"))).spec
+    assert (v3.delay_samples, v3.mask_frames, v3.states) == (2582, 11, {"state": (1, 4592)})
+    assert Deployment(fold(generator_of("v1"))).spec.delay_samples == 3258
 
 
 @settings(max_examples=12, deadline=None)
@@ -142,7 +142,7 @@ def test_any_config_streams_as_it_is_offline_and_lags_by_what_it_says(config, fr
     keras.utils.set_random_seed(0)
     generator = loud(Generator.of(config, small_audio(hop_size=config.hop_size)))
     deployment, mel = Deployment(fold(generator)), mel_of(generator, frames)
-    assert deployment.outline.delay == config.delay_samples
+    assert deployment.spec.delay_samples == config.delay_samples
     reference = offline(generator, mel)
     np.testing.assert_allclose(deployment.whole(mel[None])[0], reference, atol=1e-4)
     np.testing.assert_allclose(stream(deployment, mel, chunk, config.hop_size), reference, atol=1e-4)

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import assert_one_error, stream, untrained
+from conftest import assert_one_error, exported, stream, untrained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_graph import mel_of, offline
@@ -19,7 +19,6 @@ from benchmarks.peers import plain
 from hifigan_tf import to_tflite
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
-from hifigan_tf.export.build import Build
 from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.resources import CONFIGS
 from hifigan_tf.streaming.litert import load_tflite
@@ -81,15 +80,14 @@ def test_a_float32_export_of_any_config_streams_the_samples_of_the_whole(config,
     generator = Generator.of(config, small_audio(hop_size=config.hop_size))
     generator.conv_post.gain.assign(generator.conv_post.gain * 10)
     mel = mel_of(generator, frames)
-    model = load_tflite(Build(generator, "float32", (chunk,)).tflite())
+    model = load_tflite(exported(generator, "float32", (chunk,)))
     assert model.contract.delay_samples == config.delay_samples
     np.testing.assert_allclose(stream(model, mel, sizes), offline(generator, mel), atol=1e-4)
 
 
 @pytest.mark.parametrize(("mode", "megabytes"), [("float32", 6), ("float16", 3), ("int8", 2.5)])
 def test_live_streams_in_every_mode_with_a_quarter_of_the_delay(live, mode, megabytes):
-    build = Build(live, mode, (4, 16), mels=[mel_of(live, 60)] if mode == "int8" else None)
-    data = build.tflite()
+    data = exported(live, mode, (4, 16), mels=[mel_of(live, 60)] if mode == "int8" else None)
     assert len(data) < megabytes * 1e6
     model = load_tflite(data)
     assert model.contract.delay_ms <= 30

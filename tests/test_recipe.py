@@ -1,5 +1,6 @@
 """Recipes choose what is in float, layer by layer; the sensitivity report finds out what to choose."""
 
+import dataclasses
 import io
 import json
 import zipfile
@@ -8,14 +9,16 @@ from collections import Counter
 import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from conftest import model_of, noise, operations, untrained, write_speech
+from conftest import calibrated_plan, exported, model_of, noise, operations, untrained, write_speech
 
 from hifigan_tf import sensitivity, to_tflite
 from hifigan_tf.errors import UserError
-from hifigan_tf.export.build import Build
+from hifigan_tf.export.build import build
 from hifigan_tf.export.graph import Deployment
 from hifigan_tf.export.network import fold
-from hifigan_tf.export.quality import DEFAULT_LIMITS, Limits, Report
+from hifigan_tf.export.options import ExportOptions
+from hifigan_tf.export.plan import plan_export
+from hifigan_tf.export.quality import DEFAULT_LIMITS, Limits, Report, limits_of
 from hifigan_tf.export.quantization.fake_quant import LearnedRanges, Weights
 from hifigan_tf.export.quantization.quantized_graphs import StaticWindow
 from hifigan_tf.export.quantization.recipe import FORMATS, dump_recipe, layer_formats, load_recipe
@@ -58,18 +61,17 @@ def kernel_formats(data: bytes) -> list[dict[str, str]]:
 @pytest.mark.parametrize("mode", ["float32", "float16", "int8"])
 def test_a_recipe_decides_layer_by_layer(tiny_generator, tiny_mels, mode):
     recipe = {"conv_pre": "int8", "stage_1/*": "float16", "stage_1/up": "float32", "stage_2/up": "int8"}
-    build = Build(tiny_generator, mode, (4,), mels=tiny_mels, recipe=recipe)
-    names = [conv.name for conv in build.network.convs()]
+    names = [conv.name for conv in fold(tiny_generator).convs()]
     expected = dict.fromkeys(names, mode)
     expected.update({name: "float16" for name in names if name.startswith("stage_1/block")})
     expected.update({"conv_pre": "int8", "stage_1/up": "float32", "stage_2/up": "int8"})
     if mode == "int8":
         expected["conv_post"] = "float32"
-    data = build.tflite()
+    data = exported(tiny_generator, mode, mels=tiny_mels, recipe=recipe)
     assert contract.read(data, "x").layers == expected
     assert kernel_formats(data) == 2 * [expected]  # the chunk and the edge
-    plain = Build(tiny_generator, mode, (4,))
-    assert contract.read(plain.tflite(), "x").fingerprint != contract.read(data, "x").fingerprint
+    plain = exported(tiny_generator, mode)
+    assert contract.read(plain, "x").fingerprint != contract.read(data, "x").fingerprint
     # What it computes is what it would in float, but for the rounding of the layers in 8 bits.
     heard, lossless = (vocode(load_vocoder(model), tiny_mels[0]) for model in (load_tflite(data), tiny_generator))
     assert 38 < noise(lossless, heard) < 50
@@ -77,13 +79,12 @@ def test_a_recipe_decides_layer_by_layer(tiny_generator, tiny_mels, mode):
 
 @pytest.mark.parametrize("mode", ["full_int8", "int16"])
 def test_a_recipe_for_integers_leaves_just_these_layers_in_float(tiny_generator, tiny_mels, mode):
-    build = Build(
-        tiny_generator, mode, (), FRAMES, tiny_mels, recipe={"stage_0/up": "float32", "stage_2/b*": "float32"}
-    )
-    data = build.tflite()
-    expected = {name for name in build.formats if name == "stage_0/up" or name.startswith("stage_2/b")}
+    recipe = {"stage_0/up": "float32", "stage_2/b*": "float32"}
+    plan, calibrated = calibrated_plan(tiny_generator, mode, frames=FRAMES, mels=tiny_mels, recipe=recipe)
+    data = build(plan, calibrated).packed()
+    expected = {name for name in plan.formats if name == "stage_0/up" or name.startswith("stage_2/b")}
     (found,) = kernel_formats(data)
-    assert {name for name, form in found.items() if form == "float32"} == set(build.exact) == expected
+    assert {name for name, form in found.items() if form == "float32"} == set(plan.float_layers) == expected
     assert {name for name, form in contract.read(data, "x").layers.items() if form == "float32"} == expected
     in_float = Counter(
         name
@@ -105,17 +106,20 @@ def distances(models: list[bytes], mel, target) -> list[list[float]]:
 
 def test_float_layers_of_full_int8_compute_as_simulated(tiny_generator, tiny_mels):
     mel, recipe = tiny_mels[0][:FRAMES], {"conv_pre": "float32", "stage_*": "float32"}
-    builds = [Build(tiny_generator, "full_int8", (), FRAMES, tiny_mels, recipe=it) for it in (recipe, None)]
-    deployment, ranges = builds[0].deployment, LearnedRanges(builds[0].ranges)
-    simulated = StaticWindow(deployment, ranges, Weights(deployment), builds[0].exact).run(tf.constant(mel[None]))
-    for found in distances([build.tflite() for build in builds], mel, simulated.numpy()[0]):
+    plans = [
+        calibrated_plan(tiny_generator, "full_int8", frames=FRAMES, mels=tiny_mels, recipe=it) for it in (recipe, {})
+    ]
+    (plan, calibrated), _ = plans
+    deployment, ranges = Deployment(calibrated.network), LearnedRanges(calibrated.ranges)
+    simulated = StaticWindow(deployment, ranges, Weights(deployment), plan.float_layers).run(tf.constant(mel[None]))
+    for found in distances([build(*one).packed() for one in plans], mel, simulated.numpy()[0]):
         assert found[0] > max(28, found[1] + 1)
 
 
 def test_float_layers_of_16_bit_activations_are_near_to_float(tiny_generator, tiny_mels):
     mel, lossless = tiny_mels[0][:FRAMES], Deployment(fold(tiny_generator)).whole(tiny_mels[0][None, :FRAMES])
     models = [
-        Build(tiny_generator, "int16", (), FRAMES, tiny_mels, recipe=it).tflite() for it in ({"*": "float32"}, None)
+        exported(tiny_generator, "int16", (), FRAMES, tiny_mels, recipe=it or {}) for it in ({"*": "float32"}, None)
     ]
     for found in distances(models, mel, lossless.numpy()[0]):
         assert found[0] > found[1] + 20
@@ -131,13 +135,13 @@ def test_float_layers_of_16_bit_activations_are_near_to_float(tiny_generator, ti
 )
 def test_formats_that_a_mode_cannot_give(tiny_generator, tiny_mels, recipe, mode, words):
     with pytest.raises(UserError, match=words):
-        Build(tiny_generator, mode, (), FRAMES, tiny_mels, recipe=recipe)
+        exported(tiny_generator, mode, (), FRAMES, tiny_mels, recipe=recipe)
 
 
 def test_models_of_equal_formats_share_their_states(tiny_generator, tiny_mels):
     """However they are asked for."""
     models = [
-        contract.read(Build(tiny_generator, mode, (4,), mels=tiny_mels, recipe={"*": "int8"}).tflite(), "x")
+        contract.read(exported(tiny_generator, mode, (4,), mels=tiny_mels, recipe={"*": "int8"}), "x")
         for mode in ("float32", "int8")
     ]
     assert models[0].fingerprint == models[1].fingerprint
@@ -145,7 +149,7 @@ def test_models_of_equal_formats_share_their_states(tiny_generator, tiny_mels):
 
 @pytest.mark.parametrize("layers", [{"conv_pre": "float32"}, {"*": "float32"}])
 def test_what_a_recipe_takes_out_of_a_model_is_not_in_its_file(tiny_generator, tiny_mels, layers):
-    model = model_of(Build(tiny_generator, "int16", (), FRAMES, tiny_mels, recipe=layers).tflite())
+    model = model_of(exported(tiny_generator, "int16", (), FRAMES, tiny_mels, recipe=layers))
     (graph,) = model.subgraphs
     read = {graph.tensors[index].buffer for op in graph.operators for index in op.inputs}
     dead = [model.buffers[tensor.buffer] for tensor in graph.tensors if tensor.buffer not in read]
@@ -163,7 +167,7 @@ def test_nothing_in_8_bits_is_nothing_to_fit(tiny_checkpoint, clips, tmp_path, o
 
 
 def test_contracts_of_earlier_exports_are_read(tiny_generator):
-    data = Build(tiny_generator, "float32", (4,)).tflite()
+    data = exported(tiny_generator, "float32", (4,))
     values = json.loads(contract.read(data, "x").dumps())
     del values["layers"]
     buffer = io.BytesIO(contract.unpack(data))
@@ -181,10 +185,11 @@ def test_a_recipe_that_is_written_is_the_one_that_is_read(tiny_generator, tmp_pa
 
 
 def test_a_contract_holds_the_recipe_of_its_model(tiny_generator, tiny_mels, tmp_path):
-    build = Build(tiny_generator, "int8", (4,), mels=tiny_mels, recipe={"stage_0/up": "float16"})
+    plan, calibrated = calibrated_plan(tiny_generator, "int8", mels=tiny_mels, recipe={"stage_0/up": "float16"})
     path = tmp_path / "recipe.json"
-    path.write_text(json.dumps({"layers": contract.read(build.tflite(), "x").layers}))
-    assert Build(tiny_generator, "float32", (4,), mels=tiny_mels, recipe=load_recipe(path)).formats == build.formats
+    path.write_text(json.dumps({"layers": contract.read(build(plan, calibrated).packed(), "x").layers}))
+    again = plan_export(tiny_generator, ExportOptions(recipe=load_recipe(path)))
+    assert again.formats == plan.formats
 
 
 @pytest.mark.parametrize(
@@ -216,10 +221,8 @@ def test_a_recipe_through_the_command_line(tiny_checkpoint, clips, tmp_path):
     assert to_tflite.main([*map(str, options), "--recipe", str(path)]) == 0
     stored = contract.read(output.read_bytes(), "x")
     assert (stored.mode, stored.layers["conv_pre"], stored.layers["conv_post"]) == ("float16", "int8", "float32")
-    named = to_tflite.output_path(to_tflite.parse(["--float16", "--recipe", str(path)]), tmp_path / "best.keras")
+    named = to_tflite.output_path(to_tflite.parse(["--float16", "--recipe", str(path)]), tmp_path / "best.keras", None)
     assert named.name == "best_float16_recipe.tflite"
-    with pytest.raises(UserError, match=r"--recipe .* --saved-model"):
-        to_tflite.main(["--checkpoint", str(tiny_checkpoint), "--saved-model", "--recipe", str(path)])
 
 
 @pytest.mark.parametrize(
@@ -233,9 +236,10 @@ def test_a_recipe_through_the_command_line(tiny_checkpoint, clips, tmp_path):
         (["--float16", "--max-pesq-drop", "0.01"], {"int8"}, Limits(0.01, DEFAULT_LIMITS["int8"].mel_difference)),
     ],
 )
-def test_a_model_may_lose_what_its_formats_do(options, formats, expected):
-    args = to_tflite.parse(options)
-    assert to_tflite.limits(args, {f"layer_{form}": form for form in formats}) == expected
+def test_a_model_may_lose_what_its_formats_do(tiny_generator, options, formats, expected):
+    plan = plan_export(tiny_generator, to_tflite.options_of(to_tflite.parse(options)))
+    plan = dataclasses.replace(plan, formats={f"layer_{weight_format}": weight_format for weight_format in formats})
+    assert limits_of(plan) == expected
 
 
 @pytest.fixture(scope="module")

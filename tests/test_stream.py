@@ -13,11 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-from conftest import assert_one_error
+from conftest import assert_one_error, exported
 
 from hifigan_tf import stream, vocode
 from hifigan_tf.audio.audio_files import pcm16_bytes
-from hifigan_tf.export.build import Build
 from hifigan_tf.streaming.contract import read
 from hifigan_tf.streaming.streaming_vocoder import vocode as whole
 
@@ -28,7 +27,7 @@ FRAME_BYTES = 4 * BANDS
 @pytest.fixture(scope="module")
 def model(tiny_generator, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "tiny.tflite"
-    path.write_bytes(Build(tiny_generator, "float32", (4, 16)).tflite())
+    path.write_bytes(exported(tiny_generator, "float32", (4, 16)))
     return path
 
 

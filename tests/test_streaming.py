@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import stream
+from conftest import exported, stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +19,6 @@ from hifigan_tf.audio.audio_files import normalize, read_audio
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.errors import UserError
-from hifigan_tf.export.build import Build
 from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import load_tflite
@@ -42,9 +41,9 @@ def reference(tiny_generator, mel):
 def models(tiny_generator):
     """The same weights in every kind of model: bytes of ``.tflite`` files, and the Keras generator."""
     return {
-        "stateful": Build(tiny_generator, "float32", (4, 16)).tflite(),
-        "int8": Build(tiny_generator, "int8", (4, 16)).tflite(),
-        "stateless": Build(tiny_generator, "float32", (), 40).tflite(),
+        "stateful": exported(tiny_generator, "float32", (4, 16)),
+        "int8": exported(tiny_generator, "int8", (4, 16)),
+        "stateless": exported(tiny_generator, "float32", (), 40),
         "keras": tiny_generator,
     }
 
@@ -272,7 +271,7 @@ def test_real_speech_streams_exactly_at_every_chunk(shared, trained_v3):
     clip = normalize(read_audio(shared / "speech" / "LJ001-0008.wav")[0])
     mel = mel_spectrogram(clip, MelSpectrogram.of(generator.audio))
     reference = np.asarray(generator(mel[None]))[0, :, 0]
-    model = Build(generator, "float32", (1, 3, 4, 16, 50)).tflite()
+    model = exported(generator, "float32", (1, 3, 4, 16, 50))
     for chunk in (1, 3, 4, 16, 50):
         np.testing.assert_allclose(vocode(load_vocoder(model, chunk), mel), reference, atol=1e-4)
 

@@ -1,5 +1,7 @@
 """Exports: what is in the file, the gate that judges it, and every bad input named."""
 
+import copy
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,19 +15,20 @@ import numpy as np
 import pytest
 import soundfile
 from ai_edge_litert import schema_py_generated as schema
-from conftest import model_of, operations, write_speech
+from conftest import calibrated_plan, exported, model_of, operations, write_speech
 
 from benchmarks import stream_speed as benchmark
 from hifigan_tf import to_tflite
 from hifigan_tf.audio.audio_files import find_audio, read_audio, resample
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.metrics import METRICS
-from hifigan_tf.export import quality
-from hifigan_tf.export.build import Build
+from hifigan_tf.export import export_vocoder, quality
 from hifigan_tf.export.graph import Deployment
-from hifigan_tf.export.quality import DEFAULT_LIMITS, Limits, Performance, compare, load_clips, perform
+from hifigan_tf.export.network import fold
+from hifigan_tf.export.quality import DEFAULT_LIMITS, Evaluation, Limits, compare, evaluate_model, load_clips
+from hifigan_tf.export.quantization.calibration import calibrate
 from hifigan_tf.models.generator import Generator, load_generator
-from hifigan_tf.resources import DEMO_HELD_OUT
+from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import load_tflite
 
@@ -86,32 +89,31 @@ def test_the_contract_says_everything_and_any_zip_reader_opens_it(export, tiny):
 
 
 def test_packing_again_replaces_the_contract(tiny_checkpoint):
-    build = Build(load_generator(tiny_checkpoint), "float32", (4,))
-    packed = build.tflite()
-    again = contract.pack(packed, build.contract())
+    packed = exported(load_generator(tiny_checkpoint))
+    again = contract.pack(packed, contract.read(packed, "x"))
     assert again == packed
     assert contract.unpack(again) == contract.unpack(packed)
 
 
 def test_the_graph_has_no_operation_that_is_slow_or_missing_somewhere(tiny_checkpoint):
-    model = model_of(Build(load_generator(tiny_checkpoint), "float32", (4, 16)).tflite())
+    model = model_of(exported(load_generator(tiny_checkpoint), "float32", (4, 16)))
     found = Counter(name for name, _, _ in operations(model))
     assert not {"SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TRANSPOSE_CONV", "TRANSPOSE", "GATHER"} & found.keys()
-    convolutions = len(Build(load_generator(tiny_checkpoint), "float32", (4,)).network.convs())
+    convolutions = len(fold(load_generator(tiny_checkpoint)).convs())
     assert found["CONV_2D"] == 3 * convolutions  # two chunks and the edge
     assert all(len(op.inputs) == 3 for name, op, _ in operations(model) if name == "CONV_2D")  # the bias inside
 
 
 def test_signatures_share_their_weights(tiny_checkpoint):
     generator = load_generator(tiny_checkpoint)
-    weights = 4 * sum(conv.kernel.size + conv.bias.size for conv in Build(generator, "float32", (4,)).network.convs())
+    weights = 4 * sum(conv.kernel.size + conv.bias.size for conv in fold(generator).convs())
     for mode, bytes_per_weight in (("float32", 4), ("float16", 2), ("int8", 1)):
-        one, three = (len(Build(generator, mode, chunks).tflite()) for chunks in ((4,), (4, 8, 16)))
+        one, three = (len(exported(generator, mode, chunks)) for chunks in ((4,), (4, 8, 16)))
         assert three - one < 0.5 * weights * bytes_per_weight / 4 + 100_000
 
 
 def test_int8_has_8_bit_weights_everywhere_but_where_it_says(tiny_checkpoint):
-    data = Build(load_generator(tiny_checkpoint), "int8", (4, 16)).tflite()
+    data = exported(load_generator(tiny_checkpoint), "int8", (4, 16))
     model, layers = model_of(data), contract.read(data, "x").layers
     declared = [name for name, form in layers.items() if form == "float32"]
     assert set(layers.values()) == {"int8", "float32"}
@@ -125,9 +127,7 @@ def test_int8_has_8_bit_weights_everywhere_but_where_it_says(tiny_checkpoint):
             if kernel.type == schema.TensorType.INT8:
                 assert len(kernel.quantization.scale) == kernel.shape[0]  # a scale for each filter
     assert kinds[schema.TensorType.FLOAT32] == 3 * len(declared)
-    assert kinds[schema.TensorType.INT8] == 3 * (
-        len(Build(load_generator_of(data), "float32", (4,)).network.convs()) - 3
-    )
+    assert kinds[schema.TensorType.INT8] == 3 * (len(fold(load_generator_of(data)).convs()) - 3)
 
 
 def load_generator_of(data):
@@ -138,27 +138,19 @@ def load_generator_of(data):
 def test_equalisation_changes_no_sample(tiny_checkpoint):
     generator = load_generator(tiny_checkpoint)
     mel = np.random.default_rng(0).normal(-4, 2, [30, BANDS]).astype(np.float32)
-    build = Build(generator, "int8", (4,))
-    np.testing.assert_allclose(build.deployment.whole(mel[None])[0], generator(mel[None])[0, :, 0], atol=1e-4)
-    plain = Build(generator, "float32", (4,)).network
-    assert not np.allclose(build.network.stages[1].up.kernel, plain.stages[1].up.kernel)
+    plan, calibrated = calibrated_plan(generator, "int8")
+    audio = Deployment(calibrated.network).whole(mel[None])[0]
+    np.testing.assert_allclose(audio, generator(mel[None])[0, :, 0], atol=1e-4)
+    assert not np.allclose(calibrated.network.stages[1].up.kernel, plan.network.stages[1].up.kernel)
 
 
-def test_stateless_and_saved_model(export, tiny_checkpoint, tmp_path):
+def test_stateless(export):
     code, output = export("--stateless", "--frames", "40")
     assert code == 0
     stored = contract.read(output.read_bytes(), "x")
     assert (stored.stateful, stored.window_frames, stored.states) == (False, 40, {})
     with pytest.raises(UserError, match=r"--frames 8 is too few: this model's windows lose \d+ frames at either end"):
         export("--stateless", "--frames", "8")
-    folder = tmp_path / "saved"
-    for _ in range(2):  # a second export replaces the first
-        assert export("--saved-model", output=folder)[0] == 0
-    assert json.loads((folder / "assets.extra" / "contract.json").read_text())["mode"] == "float32"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.tflite", "saved"]
-    (tmp_path / "mine").mkdir()
-    with pytest.raises(UserError, match="exists already and is no SavedModel"):
-        export("--saved-model", output=tmp_path / "mine")
 
 
 def test_other_chunks(export):
@@ -175,15 +167,14 @@ def test_a_model_that_loses_too_much_is_not_written(export, tmp_path, capsys):
 
 @pytest.mark.parametrize("damage", ["a channel", "nan", "silence"])
 def test_a_broken_model_never_ships(export, damage, monkeypatch, tmp_path, capsys):
-    whole = Build.tflite
-
-    def broken(build):
-        conv = build.network.post if damage == "silence" else build.network.stages[1].blocks[0][0][0]
+    def broken(plan, mels):
+        calibrated = calibrate(plan, mels)
+        network = copy.deepcopy(calibrated.network)
+        conv = network.post if damage == "silence" else network.stages[1].blocks[0][0][0]
         conv.kernel *= {"a channel": np.r_[50.0, np.ones(3)], "nan": np.nan, "silence": 0.0}[damage]
-        build.deployment = Deployment(build.network)
-        return whole(build)
+        return dataclasses.replace(calibrated, network=network)
 
-    monkeypatch.setattr(Build, "tflite", broken)
+    monkeypatch.setattr(export_vocoder, "calibrate", broken)
     code, _ = export("--float32")
     assert code == 1
     assert "not written: " in capsys.readouterr().err
@@ -203,7 +194,7 @@ def test_limits():
 def test_an_interrupted_export_leaves_nothing(export, monkeypatch, tmp_path):
     for place in ("compare", "speed"):
         with monkeypatch.context() as patch:
-            patch.setattr(quality, place, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(export_vocoder, place, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 export("--float32")
         assert not list(tmp_path.iterdir())
@@ -237,7 +228,7 @@ def test_bad_checkpoints_and_outputs(export, clips, tiny_checkpoint, tmp_path):
     with pytest.raises(UserError, match="is a folder: give the name of a file"):
         export(output=clips)
     with pytest.raises(UserError, match="--stateless and --frames N belong together"):
-        to_tflite.parse(["--stateless"])
+        to_tflite.options_of(to_tflite.parse(["--stateless"]))
 
 
 def test_the_newest_run_is_taken_where_no_checkpoint_is_given(tiny_checkpoint, tmp_path, monkeypatch):
@@ -254,7 +245,7 @@ def test_the_newest_run_is_taken_where_no_checkpoint_is_given(tiny_checkpoint, t
 
 
 def test_the_command_line_gives_one_line_and_exit_code_2(tmp_path):
-    script = Path(to_tflite.__file__)
+    script = CONFIGS.parent / "export" / "to_tflite.py"
     done = subprocess.run([sys.executable, script, "--int8"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: no run in runs/ yet")
@@ -289,14 +280,14 @@ def real(shared, trained_v3):
     """The real generator, and what it makes of a few clips of real speech."""
     generator = load_generator(trained_v3)
     clips = load_clips(shared / "speech", generator.audio)
-    return generator, perform(generator, dict(list(clips.items())[1 :: len(clips) // CLIPS][:CLIPS]))
+    return generator, evaluate_model(generator, dict(list(clips.items())[1 :: len(clips) // CLIPS][:CLIPS]))
 
 
 def test_int8_and_float16_sound_right(real):
-    generator, lossless = real
+    generator, float_reference = real
     for mode, drop in (("float16", 0.01), ("int8", 0.10)):
-        data = Build(generator, mode, (4,)).tflite()
-        report = compare(load_tflite(data), lossless)
+        data = exported(generator, mode, (4,))
+        report = compare(load_tflite(data), float_reference)
         assert report.pesq_drop <= drop
         assert not report.failures(DEFAULT_LIMITS[mode])
 
@@ -304,7 +295,8 @@ def test_int8_and_float16_sound_right(real):
 def test_the_same_int8_file_on_tensorflows_interpreter(real):
     import tensorflow as tf
 
-    generator, lossless = real
-    lossless = Performance(dict(list(lossless.clips.items())[:2]), lossless.outputs[:2], lossless.scores[:2])
-    model = load_tflite(Build(generator, "int8", (4,)).tflite(), interpreter=tf.lite.Interpreter)
-    assert not compare(model, lossless).failures(DEFAULT_LIMITS["int8"])
+    generator, float_reference = real
+    clips = dict(list(float_reference.clips.items())[:2])
+    float_reference = Evaluation(clips, float_reference.outputs[:2], float_reference.scores[:2])
+    model = load_tflite(exported(generator, "int8", (4,)), interpreter=tf.lite.Interpreter)
+    assert not compare(model, float_reference).failures(DEFAULT_LIMITS["int8"])

@@ -31,8 +31,10 @@ from hifigan_tf.audio.mel_formats import TO_NATURAL, recognize
 from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.config import Config
 from hifigan_tf.export import mel_frontend
-from hifigan_tf.export.build import Build
-from hifigan_tf.export.modes import STREAMING
+from hifigan_tf.export.build import build
+from hifigan_tf.export.options import STREAMING, ExportOptions
+from hifigan_tf.export.plan import plan_export
+from hifigan_tf.export.quantization.calibration import calibrate
 from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
 from hifigan_tf.streaming import contract
@@ -101,14 +103,21 @@ def tiny() -> Generator:
     return Generator.of(config.generator, config.audio)
 
 
+def exported(generator: Generator, options: ExportOptions) -> bytes:
+    plan = plan_export(generator, options)
+    return build(plan, calibrate(plan)).packed()
+
+
 def write_models(folder: Path, generator: Generator) -> dict[str, bytes]:
     """Every model as a ``.tflite``; their bytes by name."""
     small = tiny()
-    models = {f"vocoder_{mode}": Build(generator, mode, CHUNKS).tflite() for mode in STREAMING}
-    models["mel_frontend"] = mel_frontend.build(generator.audio)
-    models["tiny_vocoder"] = Build(small, "float32", TINY_CHUNKS).tflite()
-    models["tiny_mel_frontend"] = mel_frontend.build(small.audio)
-    models["stateless"] = Build(small, "float32", (), stateless_frames=64).tflite()
+    models = {
+        f"vocoder_{mode}": exported(generator, ExportOptions(mode=mode, chunk_frames=CHUNKS)) for mode in STREAMING
+    }
+    models["mel_frontend"] = mel_frontend.build(generator.audio).packed()
+    models["tiny_vocoder"] = exported(small, ExportOptions(chunk_frames=TINY_CHUNKS))
+    models["tiny_mel_frontend"] = mel_frontend.build(small.audio).packed()
+    models["stateless"] = exported(small, ExportOptions(stateless=True, frames=64))
     models["bare"] = contract.unpack(models["tiny_vocoder"])
     folder.mkdir(parents=True)
     for name, model in models.items():

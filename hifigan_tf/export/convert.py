@@ -1,10 +1,10 @@
-"""The deployment graph as a SavedModel and as a float ``.tflite`` with several signatures over one set of weights."""
+"""The deployment graph as a float ``.tflite`` with several signatures over one set of weights."""
 
 import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -22,7 +22,7 @@ def stream_name(frames: int) -> str:
 
 def stateful_signatures(deployment: Deployment, chunk_frames: tuple[int, ...]) -> dict:
     """``{name: concrete function}``: a stream for each chunk, the edge for the smallest, the initial state."""
-    shapes = deployment.outline.states
+    shapes = deployment.spec.states
     states = {name: tf.TensorSpec(shape, name=name) for name, shape in shapes.items()}
 
     def stream(**inputs):
@@ -64,17 +64,14 @@ def _function(function, specs: dict):
     return tf.function(function).get_concrete_function(**specs)
 
 
-def save_model(module: tf.Module, signatures: dict, folder: Path) -> None:
-    """Writes a SavedModel."""
-    tf.saved_model.save(module, str(folder), signatures=signatures)
-
-
-def to_tflite(module: tf.Module, signatures: dict) -> bytes:
-    """The ``.tflite``, in float32."""
+def to_tflite(module: tf.Module, signatures: dict, configure: Callable | None = None) -> bytes:
+    """The ``.tflite``, in float32 unless ``configure`` tells the converter otherwise."""
     with tempfile.TemporaryDirectory() as folder, quiet():
         # Through a SavedModel: it alone keeps several signatures, and their weights once.
-        save_model(module, signatures, Path(folder))
+        tf.saved_model.save(module, folder, signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
+        if configure:
+            configure(converter)
         return converter.convert()
 
 

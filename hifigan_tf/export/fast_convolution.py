@@ -183,12 +183,12 @@ class FastDeployment(Deployment):
     """
 
     def __init__(self, plain: Deployment, frames: int, layers: Collection[str]):
-        super().__init__(plain.network, plain.outline)
+        super().__init__(plain.network, plain.spec)
         self.fast = {}
         steps = frames
         for stage in plain.network.stages:
             steps *= stage.rate
-            for conv in (conv for block in stage.blocks for unit in block for conv in unit):
+            for conv in stage.inner():
                 if conv.name in layers and (tile := best_tile(conv, steps)):
                     self.fast[conv.name] = FastConvolution(conv, tile)
 

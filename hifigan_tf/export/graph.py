@@ -33,40 +33,40 @@ STATE = "state"  # the name of its tensor
 
 
 @dataclass
-class Outline:
-    """What the graph of a network needs besides weights.
+class StreamSpec:
+    """What a stream over the graph of a network needs besides weights.
 
-    ``states`` maps names to shapes; ``delay`` is how many samples late the audio is; ``mask_frames`` is for
-    how many frames from the start the mask matters.
+    ``states`` maps names to shapes; ``delay_samples`` is by how much the audio is delayed; ``mask_frames`` is for how
+    many frames from the start the mask matters.
     """
 
     states: dict[str, tuple[int, ...]]
-    delay: int
+    delay_samples: int
     mask_frames: int
 
 
 class Deployment(tf.Module):
     """The weights of a network as variables, which all signatures of a model share, and the graph over them.
 
-    ``outline`` is that of another deployment of the network, where there is one.
+    ``spec`` is taken from another deployment of the same network, where there is one.
     """
 
-    def __init__(self, network: Network, outline: Outline | None = None):
+    def __init__(self, network: Network, spec: StreamSpec | None = None):
         super().__init__()
         self.network = network
         # [1, taps, channels, filters]: the height of 1 makes a 1-D convolution of a 2-D one.
         self.kernels = {conv.name: tf.Variable(conv.kernel[None], trainable=False) for conv in network.convs()}
         self.biases = {conv.name: tf.Variable(conv.bias, trainable=False) for conv in network.convs()}
-        self.outline = outline or self._outline()
+        self.spec = spec or self._spec()
 
-    def _outline(self) -> Outline:
+    def _spec(self) -> StreamSpec:
         """Runs one frame of silence without any state: what the graph asks for is what it needs."""
         bands = self.network.pre.kernel.shape[1]
         step = Step(self, {}, None)
         step.run(tf.zeros([1, 1, bands]))
-        return Outline(
+        return StreamSpec(
             states={name: tuple(tensor.shape) for name, tensor in step.new_states.items()},
-            delay=step.delay * self.network.samples_per_step,
+            delay_samples=step.delay * self.network.samples_per_step,
             mask_frames=-(-step.delay // step.rate),
         )
 
@@ -80,7 +80,9 @@ class Deployment(tf.Module):
             conv.kernel, conv.bias = self.kernels[conv.name].numpy()[0], self.biases[conv.name].numpy()
 
     def stream(self, mel, states: dict, valid=None) -> tuple[tf.Tensor, dict]:
-        """One chunk: ``mel`` ``[1, frames, num_mels]`` to audio ``[1, frames * hop_size]``, late by ``delay``.
+        """One chunk ``mel`` ``[1, frames, num_mels]`` to its audio, delayed by ``delay_samples``, and the next state.
+
+        The audio is ``[1, frames * hop_size]``.
 
         ``valid`` is int32 ``[2]``: the first frame of the utterance and the one after its last, counted from
         the start of this chunk (frames outside must be zero in ``mel``). None leaves the mask out.
@@ -89,7 +91,7 @@ class Deployment(tf.Module):
         return step.run(mel), step.new_states
 
     def step(self, states: dict, valid) -> "Step":
-        """What builds the graph of one chunk."""
+        """Returns the builder of one chunk's graph; subclasses override it."""
         return Step(self, states, valid)
 
     def whole(self, mel, valid=None) -> tf.Tensor:
@@ -156,7 +158,7 @@ class Step:
 
     @property
     def new_states(self) -> dict:
-        """The state for the next chunk: one tensor, for each costs a call to hand in and one to hand out."""
+        """The state for the next chunk, packed into one tensor, because each costs an input and an output call."""
         return {STATE: tf.concat(self.kept, axis=1)} if self.kept else {}
 
     def mask(self, x):

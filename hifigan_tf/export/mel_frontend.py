@@ -8,9 +8,9 @@ import tensorflow as tf
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.config import LOG_FLOOR, AudioConfig
-from hifigan_tf.export.build import versions
+from hifigan_tf.export.build import ExportedModel, versions
 from hifigan_tf.export.convert import to_tflite
-from hifigan_tf.streaming.contract import AUDIO, MEL, MelContract, pack
+from hifigan_tf.streaming.contract import AUDIO, MEL, MelContract
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 
 ANALYZE = "analyze"
@@ -20,8 +20,8 @@ BLOCK_FRAMES = 16  # enough to keep the matrix product busy, few enough (0.2 s) 
 MAX_DIFFERENCE = 1e-3
 
 
-def build(audio: AudioConfig) -> bytes:
-    """The ``.tflite`` with its contract: ``MelSpectrogram.analyze`` itself, over blocks of static length."""
+def build(audio: AudioConfig) -> ExportedModel[MelContract]:
+    """The front end as a model: ``MelSpectrogram.analyze`` itself, over blocks of static length."""
     front_end = MelSpectrogram.of(audio)
     contract = MelContract(
         audio=dataclasses.asdict(audio),
@@ -35,7 +35,7 @@ def build(audio: AudioConfig) -> bytes:
     )
     block = tf.TensorSpec([1, contract.block_samples], name=AUDIO)
     function = tf.function(lambda audio: {MEL: front_end.analyze(audio)}).get_concrete_function(audio=block)
-    return pack(to_tflite(tf.Module(), {ANALYZE: function}), contract)
+    return ExportedModel(to_tflite(tf.Module(), {ANALYZE: function}), contract)
 
 
 def largest_difference(model: TfliteMelSpectrogram, clips: dict[str, np.ndarray]) -> float:

@@ -54,6 +54,10 @@ class Stage:
     up: Conv
     blocks: list[list[list[Conv]]] = field(default_factory=list)
 
+    def inner(self) -> list[Conv]:
+        """Every convolution of its residual blocks, in the order of the graph."""
+        return [conv for block in self.blocks for unit in block for conv in unit]
+
 
 @dataclass
 class Network:
@@ -72,8 +76,8 @@ class Network:
 
     def convs(self) -> list[Conv]:
         """Every convolution, in the order of the graph."""
-        inner = [[stage.up, *(c for b in stage.blocks for unit in b for c in unit)] for stage in self.stages]
-        return [self.pre, *(conv for convs in inner for conv in convs), self.post]
+        stages = [conv for stage in self.stages for conv in [stage.up, *stage.inner()]]
+        return [self.pre, *stages, self.post]
 
 
 def fold(generator: Generator) -> Network:

@@ -8,11 +8,12 @@ import numpy as np
 
 from hifigan_tf.audio.audio_files import check_length, find_audio, normalize, read_audio, resample
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.audio.mel_formats import load_given_mel
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.metrics import METRICS, evaluate_pair, log_mel_l1, mean_scores
-from hifigan_tf.files import find_files, unique_stems
+from hifigan_tf.export.options import STREAMING
+from hifigan_tf.export.plan import Plan
+from hifigan_tf.files import unique_stems
 from hifigan_tf.resources import DEMO_HELD_OUT
 from hifigan_tf.streaming.litert import ContractVocoder
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder, vocode
@@ -42,6 +43,16 @@ DEFAULT_LIMITS = {
     "full_int8": Limits(0.4, 0.5),
     "int16": Limits(0.15, 0.25),
 }
+
+
+def limits_of(plan: Plan) -> Limits:
+    """What an export may lose: as its options say, by default what a streaming model's formats or its mode may."""
+    names = plan.formats.values() if plan.mode in STREAMING else [plan.mode]
+    default, options = max((DEFAULT_LIMITS[name] for name in names), key=lambda it: it.pesq_drop), plan.options
+    return Limits(
+        default.pesq_drop if options.max_pesq_drop is None else options.max_pesq_drop,
+        default.mel_difference if options.max_mel_difference is None else options.max_mel_difference,
+    )
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,7 @@ def load_clips(
 
 
 @dataclass(frozen=True)
-class Performance:
+class Evaluation:
     """What a model makes of clips: its audio of each, and the scores."""
 
     clips: dict[str, np.ndarray]
@@ -128,7 +139,7 @@ class Performance:
     scores: list[dict]
 
 
-def perform(model, clips: dict[str, np.ndarray]) -> Performance:
+def evaluate_model(model, clips: dict[str, np.ndarray]) -> Evaluation:
     """Runs a model that ``load_vocoder`` takes over clips, from recordings to mels and back."""
     from tqdm import tqdm
 
@@ -139,38 +150,19 @@ def perform(model, clips: dict[str, np.ndarray]) -> Performance:
         outputs.append(vocode(vocoder, mel_spectrogram(clip, front_end))[: len(clip)])
         # The metrics would stop at NaN; the difference between two models does not.
         scores.append(evaluate_pair(clip, np.nan_to_num(outputs[-1]), loss_front_end, SCORES))
-    return Performance(clips, outputs, scores)
+    return Evaluation(clips, outputs, scores)
 
 
-def compare(exported: ContractVocoder, lossless: Performance) -> Report:
-    """What an export costs over the clips of ``lossless``, which is what the float model made of them."""
-    ours = perform(exported, lossless.clips)
+def compare(exported: ContractVocoder, float_reference: Evaluation) -> Report:
+    """What an export costs over the clips of ``reference``, which is what the float model made of them."""
+    ours = evaluate_model(exported, float_reference.clips)
     front_end = MelSpectrogram.of(exported.audio, for_loss=True)
     differences = [
         log_mel_l1(*(mel_spectrogram(output, front_end) for output in pair))
-        for pair in zip(lossless.outputs, ours.outputs, strict=True)
+        for pair in zip(float_reference.outputs, ours.outputs, strict=True)
     ]
-    before, after = (mean_scores(performance.scores, SCORES) for performance in (lossless, ours))
+    before, after = (mean_scores(one.scores, SCORES) for one in (float_reference, ours))
     return Report(len(ours.clips), before, after, float(np.mean(differences)))
-
-
-def load_mels(folder: Path, audio: AudioConfig) -> list[np.ndarray]:
-    """The mels ``[frames, num_mels]`` of a calibration folder: of its recordings, and those in its ``.npy`` files.
-
-    Raises ``UserError`` when it holds neither, or one of them cannot be used.
-    """
-    mels = [load_given_mel(path, audio.num_mels, check_scale=True) for path in find_files(folder, (".npy",))]
-    if not mels or find_audio(folder):
-        front_end = MelSpectrogram.of(audio)
-        mels += [mel_spectrogram(clip, front_end) for clip in load_clips(folder, audio, what="calibration").values()]
-    return mels
-
-
-def round_trip(generator, mels: list[np.ndarray]) -> float:
-    """The log-mel L1 between mels and what the float model says of them: little where it knows their like."""
-    front_end = MelSpectrogram.of(generator.audio)
-    vocoder = load_vocoder(generator)
-    return float(np.mean([log_mel_l1(mel, mel_spectrogram(vocode(vocoder, mel), front_end)) for mel in mels]))
 
 
 def speed(model: ContractVocoder, repeats: int = 3) -> float:

@@ -23,16 +23,20 @@ def load_tflite(
 
 def open_tflite(model: str | Path | bytes, kind: type[Contract], threads: int, interpreter=None):
     """The contract, of this kind, and the interpreter of a ``.tflite``. Arguments and errors as ``load_tflite``."""
-    if interpreter is None:
-        from ai_edge_litert.interpreter import Interpreter as interpreter
     name = "the model" if isinstance(model, bytes) else str(model)
     if not isinstance(model, bytes):
         if not Path(model).is_file():
             raise UserError(f"model {model} does not exist: check the path")
         model = Path(model).read_bytes()
-    contract = read(model, name, kind)
+    return read(model, name, kind), open_model(model, name, threads, interpreter)
+
+
+def open_model(model: bytes, name: str, threads: int = 1, interpreter=None):
+    """The interpreter of a ``.tflite``'s bytes. Raises ``UserError``, naming ``name``, for what is none."""
+    if interpreter is None:
+        from ai_edge_litert.interpreter import Interpreter as interpreter
     try:
-        return contract, interpreter(model_content=model, num_threads=threads)
+        return interpreter(model_content=model, num_threads=threads)
     except (ValueError, RuntimeError) as error:
         raise UserError(f"{name} cannot be loaded (cut short?): {one_line(error)}") from None
 

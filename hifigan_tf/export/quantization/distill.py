@@ -5,11 +5,12 @@ The student computes as the exported model will (``fake_quant.py``), and learns 
 """
 
 import contextlib
+import copy
 import hashlib
 import io
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -18,9 +19,12 @@ import numpy as np
 import tensorflow as tf
 
 from hifigan_tf.audio.mel import MelSpectrogram
-from hifigan_tf.config import LOG_FLOOR, LOG_MIN, AudioConfig
+from hifigan_tf.config import LOG_FLOOR, AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.export.graph import Deployment
+from hifigan_tf.export.plan import Plan
+from hifigan_tf.export.quantization.calibration import Calibrated, at_least
+from hifigan_tf.export.quantization.quantized_graphs import DynamicRangeStudent, StaticStudent
 from hifigan_tf.files import write_bytes
 from hifigan_tf.training.losses import mel_loss
 
@@ -167,8 +171,8 @@ class Distillation:
 def _sums_as_written() -> Iterator[None]:
     """Keeps TensorFlow from making one sum of several, inside the block.
 
-    It adds three tensors and more in an order that depends on whose memory it can use again, and that on when it got to
-    what: another one in another process, and with it other last digits. Two are two.
+    It adds three tensors and more in an order that depends on buffer reuse, and so on timing, which changes the last
+    digits from process to process; adding two at a time is deterministic.
     """
     options = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
@@ -179,6 +183,18 @@ def _sums_as_written() -> Iterator[None]:
         tf.config.optimizer.set_experimental_options({"arithmetic_optimization": usual})
 
 
-def at_least(mel: np.ndarray, frames: int) -> np.ndarray:
-    """A mel with silence at its end where it is shorter."""
-    return np.pad(mel, [[0, max(0, frames - len(mel))], [0, 0]], constant_values=LOG_MIN)
+def distill(plan: Plan, calibrated: Calibrated, settings: Settings, progress: Path | None = None) -> Calibrated:
+    """The calibrated network after it has learnt to sound like the plan's float one, on the mels it was fitted to.
+
+    ``progress`` as in ``Distillation``. Raises ``UserError`` when the loss diverges.
+    """
+    deployment = Deployment(copy.deepcopy(calibrated.network))
+    if plan.mode == "int8":
+        frames = plan.options.window_frames or min(plan.options.chunks)
+        student = DynamicRangeStudent(deployment, plan.float_layers, frames)
+    else:
+        student = StaticStudent(deployment, plan.float_layers, calibrated.ranges)
+    Distillation(Deployment(plan.network), student, plan.audio, calibrated.mels, settings, progress).run()
+    deployment.store()
+    ranges = student.ranges.values() if plan.mode == "full_int8" else {}
+    return replace(calibrated, network=deployment.network, ranges=ranges)

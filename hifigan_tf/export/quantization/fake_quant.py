@@ -30,7 +30,7 @@ class Weights:
         return self.quantizer(kernel, training=True, weights=self.ranges[name])
 
 
-def with_runtime_range(x, axes: list[int]):
+def with_dynamic_range(x, axes: list[int]):
     """``x`` in 8 bits over the range that it has along ``axes``, zero included, as LiteRT finds it in every call."""
     low = tf.minimum(tf.reduce_min(x, axes, keepdims=True), 0.0)
     high = tf.maximum(tf.reduce_max(x, axes, keepdims=True), 0.0)

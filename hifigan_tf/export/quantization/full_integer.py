@@ -6,18 +6,16 @@ in the file. With 16-bit activations it finds the ranges itself: they hardly mat
 are exchanged in the file too, for the converter would compute what is around them in float as well.
 """
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from hifigan_tf.export.convert import WINDOW, mel_spec, quiet, save_model
+from hifigan_tf.export.convert import WINDOW, mel_spec, to_tflite
 from hifigan_tf.export.graph import Deployment
 from hifigan_tf.export.network import Conv
-from hifigan_tf.export.quantization.distill import at_least
+from hifigan_tf.export.quantization.calibration import at_least
 from hifigan_tf.export.quantization.flatbuffer import Flatbuffer
 from hifigan_tf.export.quantization.quantized_graphs import PIECES, StaticWindow, piece_range
 from hifigan_tf.streaming.contract import AUDIO, MEL
@@ -63,7 +61,9 @@ class MarkedWindow(StaticWindow):
         return y
 
 
-def full_int8(deployment: Deployment, frames: int, ranges: dict, integer_io: bool, exact: tuple[str, ...]) -> bytes:
+def full_int8(
+    deployment: Deployment, frames: int, ranges: dict, integer_io: bool, float_layers: tuple[str, ...]
+) -> bytes:
     """The ``.tflite``, with the signature ``window``; with ``integer_io`` mel and audio are integers too."""
 
     def configure(converter):
@@ -71,11 +71,11 @@ def full_int8(deployment: Deployment, frames: int, ranges: dict, integer_io: boo
         converter.inference_output_type = tf.int8
 
     model = _converted(deployment, frames, MarkedWindow(deployment, ranges).pieces, configure)
-    return _with_sum(_with_float_layers(model, deployment, exact), integer_io)
+    return _with_sum(_with_float_layers(model, deployment, float_layers), integer_io)
 
 
 def int16_activations(
-    deployment: Deployment, frames: int, mels: list[np.ndarray], integer_io: bool, exact: tuple[str, ...]
+    deployment: Deployment, frames: int, mels: list[np.ndarray], integer_io: bool, float_layers: tuple[str, ...]
 ) -> bytes:
     """The ``.tflite`` with 8-bit weights and 16-bit activations, whose ranges are what ``mels`` show."""
 
@@ -93,19 +93,19 @@ def int16_activations(
             converter.inference_input_type = converter.inference_output_type = tf.int16
 
     model = _converted(deployment, frames, lambda mel: {AUDIO: deployment.whole(mel)}, configure)
-    return _with_float_layers(model, deployment, exact)
+    return _with_float_layers(model, deployment, float_layers)
 
 
 def _converted(deployment: Deployment, frames: int, graph: Callable, configure: Callable) -> bytes:
     """``graph``, of a mel ``[1, frames, num_mels]``, as the signature ``window`` of a quantized ``.tflite``."""
     function = tf.function(lambda **inputs: graph(inputs[MEL]), autograph=False)
     signatures = {WINDOW: function.get_concrete_function(**{MEL: mel_spec(deployment, frames)})}
-    with tempfile.TemporaryDirectory() as folder, quiet():
-        save_model(deployment, signatures, Path(folder))
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
+
+    def quantized(converter):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         configure(converter)
-        return converter.convert()
+
+    return to_tflite(deployment, signatures, quantized)
 
 
 def _with_sum(model: bytes, integer_io: bool) -> bytes:
@@ -138,11 +138,11 @@ def _with_sum(model: bytes, integer_io: bool) -> bytes:
     return file.dump()
 
 
-def _with_float_layers(model: bytes, deployment: Deployment, exact: tuple[str, ...]) -> bytes:
+def _with_float_layers(model: bytes, deployment: Deployment, float_layers: tuple[str, ...]) -> bytes:
     """The model with some convolutions in float, and what is before and after them in integers as it was."""
     file = Flatbuffer(model)
     tensors, operators = file.graph.tensors, file.graph.operators
-    file.graph.operators, left = [], set(exact)
+    file.graph.operators, left = [], set(float_layers)
     for operator in operators:
         output = operator.outputs[0]
         found = [name for name in left if tensors[output].name.startswith(f"{name}/".encode())]

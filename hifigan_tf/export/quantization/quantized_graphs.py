@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from hifigan_tf.export.graph import Deployment, Step, Window
+from hifigan_tf.export.graph import Deployment, Window
 from hifigan_tf.export.network import Conv
 from hifigan_tf.export.quantization.fake_quant import (
     LearnedRanges,
     ObservedRanges,
     Weights,
-    with_runtime_range,
+    with_dynamic_range,
     with_static_range,
 )
 
@@ -46,33 +46,21 @@ def piece_range(reach: float) -> tuple[float, float]:
 
 
 class RoundedKernels:
-    """What both kinds of 8 bits do to the kernels of a graph; ``exact`` names the layers left in float."""
+    """What both kinds of 8 bits do to the kernels of a graph; ``float_layers`` names the layers left in float."""
 
     weights: Callable
-    exact: tuple[str, ...]
+    float_layers: tuple[str, ...]
 
     def kernel(self, conv: Conv):
         kernel = self.deployment.kernels[conv.name]
-        return kernel if conv.name in self.exact else self.weights(conv.name, kernel)
+        return kernel if conv.name in self.float_layers else self.weights(conv.name, kernel)
 
 
-class RuntimeRanges(RoundedKernels):
-    """What ``--int8`` does to a convolution."""
+class DynamicRange(RoundedKernels):
+    """What ``--int8`` does to a convolution (dynamic-range quantization)."""
 
     def convolve(self, x, conv: Conv, padding="VALID"):
-        return super().convolve(x if conv.name in self.exact else self.rounded(x), conv, padding)
-
-
-class RuntimeStep(RuntimeRanges, Step):
-    """The streaming graph of a chunk exactly as ``--int8`` computes it: what to expect of an exported model."""
-
-    def __init__(self, deployment: Deployment, states: dict, weights: Weights, exact: tuple[str, ...]):
-        super().__init__(deployment, states, None)
-        self.weights = weights
-        self.exact = exact
-
-    def rounded(self, x):
-        return with_runtime_range(x, [1, 2, 3])
+        return super().convolve(x if conv.name in self.float_layers else self.rounded(x), conv, padding)
 
 
 class Differentiable:
@@ -85,35 +73,35 @@ class Differentiable:
         return tf.nn.convolution(x, kernel, strides, padding, dilations=dilations)
 
 
-class RuntimeWindow(Differentiable, RuntimeRanges, Window):
-    """The same for training: segments in batches, with the ranges of chunks of ``chunk_frames``.
+class DynamicRangeWindow(Differentiable, DynamicRange, Window):
+    """What ``--int8`` computes, for training: segments in batches, with the ranges of chunks of ``chunk_frames``.
 
     A chunk's convolution also reads the end of the chunk before, in its own range; here every step has the range of
     its own chunk, which saves half of the work.
     """
 
-    def __init__(self, deployment: Deployment, weights: Weights, exact: tuple[str, ...], chunk_frames: int):
+    def __init__(self, deployment: Deployment, weights: Weights, float_layers: tuple[str, ...], chunk_frames: int):
         super().__init__(deployment, None)
         self.weights = weights
-        self.exact = exact
+        self.float_layers = float_layers
         self.chunk_frames = chunk_frames
 
     def rounded(self, x):
         steps = self.chunk_frames * self.rate
         chunks = tf.pad(x, [[0, 0], [0, 0], [0, -x.shape[2] % steps], [0, 0]])
         chunks = tf.reshape(chunks, [x.shape[0], -1, steps, x.shape[3]])
-        chunks = with_runtime_range(chunks, [2, 3])
+        chunks = with_dynamic_range(chunks, [2, 3])
         return tf.reshape(chunks, [x.shape[0], 1, -1, x.shape[3]])[:, :, : x.shape[2]]
 
 
 class StaticWindow(RoundedKernels, Window):
     """The stateless graph in integers: every tensor that is computed goes through ``quantize``, by its number."""
 
-    def __init__(self, deployment, quantize: Callable, weights: Callable, exact: tuple[str, ...] = ()):
+    def __init__(self, deployment, quantize: Callable, weights: Callable, float_layers: tuple[str, ...] = ()):
         super().__init__(deployment, None)
         self.quantize = quantize
         self.weights = weights
-        self.exact = exact
+        self.float_layers = float_layers
 
     def rounded(self, x, kind: str):
         self.count += 1
@@ -144,25 +132,25 @@ class TrainedStaticWindow(Differentiable, StaticWindow):
     """The same for training."""
 
 
-class RuntimeStudent:
+class DynamicRangeStudent:
     """An ``--int8`` model as distillation teaches it: mels ``[batch, frames, num_mels]`` to ``[batch, samples]``."""
 
     learning_rate = 2e-5  # it has little to repair: larger steps cost more than they mend
 
-    def __init__(self, deployment: Deployment, exact: tuple[str, ...], chunk_frames: int):
+    def __init__(self, deployment: Deployment, float_layers: tuple[str, ...], chunk_frames: int):
         self.deployment = deployment
-        self.exact = exact
+        self.float_layers = float_layers
         self.chunk_frames = chunk_frames
         self.weights = Weights(deployment)
         self.variables = deployment.parameters()
 
     def __call__(self, mel):
-        return RuntimeWindow(self.deployment, self.weights, self.exact, self.chunk_frames).run(mel)
+        return DynamicRangeWindow(self.deployment, self.weights, self.float_layers, self.chunk_frames).run(mel)
 
     @property
     def identity(self) -> str:
         """Of two students of equal weights, the same where they learn the same."""
-        return f"runtime {self.chunk_frames} {self.exact} {self.learning_rate}"
+        return f"dynamic range {self.chunk_frames} {self.float_layers} {self.learning_rate}"
 
 
 class StaticStudent:
@@ -170,19 +158,19 @@ class StaticStudent:
 
     learning_rate = 4e-5
 
-    def __init__(self, deployment: Deployment, exact: tuple[str, ...], ranges: dict[str, tuple[float, float]]):
+    def __init__(self, deployment: Deployment, float_layers: tuple[str, ...], ranges: dict[str, tuple[float, float]]):
         self.deployment = deployment
-        self.exact = exact
+        self.float_layers = float_layers
         self.weights = Weights(deployment)
         self.ranges = LearnedRanges(ranges)
         self.variables = [*deployment.parameters(), self.ranges.stretch]
 
     def __call__(self, mel):
-        return TrainedStaticWindow(self.deployment, self.ranges, self.weights, self.exact).run(mel)
+        return TrainedStaticWindow(self.deployment, self.ranges, self.weights, self.float_layers).run(mel)
 
     @property
     def identity(self) -> str:
-        return f"static {self.ranges.first.numpy().tolist()} {self.exact} {self.learning_rate}"
+        return f"static ranges {self.ranges.first.numpy().tolist()} {self.float_layers} {self.learning_rate}"
 
 
 def observed_ranges(deployment: Deployment, mels: list[np.ndarray]) -> dict[str, tuple[float, float]]:

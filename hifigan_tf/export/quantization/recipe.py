@@ -9,10 +9,13 @@ there twice. Layers that no line names are in the format of the mode. ``float16`
 import fnmatch
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hifigan_tf.errors import UserError
-from hifigan_tf.export.modes import INTEGERS, option
-from hifigan_tf.export.network import Network
+from hifigan_tf.export.options import INTEGERS, option
+
+if TYPE_CHECKING:
+    from hifigan_tf.export.network import Network
 
 FORMATS = ("int8", "float16", "float32")
 
@@ -41,7 +44,7 @@ def _without_twins(pairs: list[tuple]) -> dict:
     return dict(pairs)
 
 
-def default_formats(network: Network, mode: str) -> dict[str, str]:
+def default_formats(network: "Network", mode: str) -> dict[str, str]:
     """``{layer: format}`` of a mode.
 
     ``int8`` leaves three in float, a twentieth of the work and a third of the loss. The first rounds the mel, and so
@@ -54,7 +57,7 @@ def default_formats(network: Network, mode: str) -> dict[str, str]:
     return formats
 
 
-def layer_formats(network: Network, mode: str, recipe: dict[str, str]) -> dict[str, str]:
+def layer_formats(network: "Network", mode: str, recipe: dict[str, str]) -> dict[str, str]:
     """``{layer: format}`` of a mode with a recipe.
 
     Raises ``UserError`` for a line that names no layer, or a format that the mode cannot give the layer.

@@ -1,0 +1,105 @@
+"""The whole way from a generator to a vocoder that has been judged: plan, calibrate, build, judge, distil."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hifigan_tf.errors import UserError
+from hifigan_tf.export.build import ExportedVocoder, build
+from hifigan_tf.export.options import ExportOptions
+from hifigan_tf.export.plan import Plan, plan_export
+from hifigan_tf.export.quality import Evaluation, Report, compare, evaluate_model, limits_of, speed
+from hifigan_tf.export.quantization.calibration import Calibrated, calibrate, load_mels, warn_if_far
+from hifigan_tf.export.quantization.distill import Settings, distill
+from hifigan_tf.models.generator import Generator
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A vocoder, and what it costs beside the float model."""
+
+    exported: ExportedVocoder
+    report: Report
+
+
+@dataclass(frozen=True)
+class Export:
+    """The result: ``failures`` says why the vocoder may not be shipped, and is empty where it may.
+
+    ``speeds`` is times real time on one thread, by the frames of a step.
+    """
+
+    exported: ExportedVocoder
+    report: Report
+    speeds: dict[int, float]
+    failures: list[str]
+
+
+def export_vocoder(
+    generator: Generator, options: ExportOptions, clips: dict[str, np.ndarray], progress: Path | None = None
+) -> Export:
+    """Exports a generator and judges it over ``{name: clip [samples]}``.
+
+    An interrupted distillation goes on from the file ``progress``. Raises ``UserError`` for options that this generator
+    does not allow, and calibration data that cannot be used.
+    """
+    plan = plan_export(generator, options)
+    mels = load_mels(options.calibration_data, plan.audio) if options.calibration_data else None
+    if mels:
+        warn_if_far(generator, mels, clips)
+    float_reference = evaluate_model(generator, clips)
+    calibrated = calibrate(plan, mels)
+    judged = judge(plan, calibrated, float_reference)
+    if options.distill_steps:
+        judged = better_of(judged, distilled(plan, calibrated, float_reference, progress))
+    return finish(plan, judged)
+
+
+def judge(plan: Plan, calibrated: Calibrated, float_reference: Evaluation) -> Judged:
+    """Builds the model and compares it with the float one."""
+    exported = build(plan, calibrated)
+    return Judged(exported, compare(exported.vocoder(), float_reference))
+
+
+def distilled(plan: Plan, calibrated: Calibrated, float_reference: Evaluation, progress: Path | None) -> Judged | None:
+    """The model after distillation, or None where that diverged. ``progress`` stays only where it is interrupted."""
+    settings = Settings(steps=plan.options.distill_steps, seed=plan.options.distill_seed)
+    try:
+        judged = judge(plan, distill(plan, calibrated, settings, progress), float_reference)
+    except UserError as error:
+        log.warning("%s: the model from before is kept", error)
+        judged = None
+    if progress:
+        progress.unlink(missing_ok=True)
+    return judged
+
+
+def better_of(before: Judged, after: Judged | None) -> Judged:
+    """The one that loses less, by ear and by spectrum."""
+    if after is None:
+        return before
+    changes = before.report.summary(), after.report.summary()
+    if after.report.better_than(before.report):
+        log.info("distillation: %s before, %s after", *changes)
+        return after
+    log.warning("distillation made it no better (%s before, %s after): the model from before is kept", *changes)
+    return before
+
+
+def finish(plan: Plan, judged: Judged) -> Export:
+    """Measures the speed, and writes what was found into the contract."""
+    exported, report = judged.exported, judged.report
+    vocoders = {chunk: exported.vocoder(chunk) for chunk in plan.options.chunks} or {
+        plan.options.window_frames: exported.vocoder()
+    }
+    speeds = {frames: speed(vocoder) for frames, vocoder in vocoders.items()}
+    contract = replace(
+        exported.contract,
+        quality=report.to_dict(),
+        speed={"x_realtime_1_thread": {str(frames): round(rate, 2) for frames, rate in speeds.items()}},
+    )
+    return Export(replace(exported, contract=contract), report, speeds, report.failures(limits_of(plan)))

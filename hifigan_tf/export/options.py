@@ -1,0 +1,82 @@
+"""What to export and how: options that check themselves, before TensorFlow is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hifigan_tf.errors import UserError
+
+STREAMING = ("float32", "float16", "int8")  # with states, or in windows without
+INTEGERS = ("full_int8", "int16")  # integers from layer to layer; windows without states
+EIGHT_BITS = ("int8", "full_int8")  # what distillation is for
+
+CHUNK_FRAMES = 4
+BULK_FACTOR = 4  # the chunk for throughput, in small chunks
+INTEGER_FRAMES = 64  # of a window, in the modes of integers alone
+SEED = 1234
+
+
+def option(mode: str) -> str:
+    """A mode's option on the command line."""
+    return {"int16": "--int16-activations"}.get(mode, f"--{mode.replace('_', '-')}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """The options of ``to_tflite.py`` for a vocoder, by their names there; ``UserError`` where they contradict.
+
+    ``chunk_frames`` are the chunks of a model with states, by default 4 and 16. ``frames`` is the length of the windows
+    of a model without: with ``stateless``, or in the modes of integers alone. ``recipe`` is ``{layer or pattern:
+    weight format}`` (``quantization/recipe.py``). With ``distill_steps`` an 8-bit model learns so many steps.
+    ``calibration_data`` is a folder of recordings or mels. The limits are what a model may lose and still be written;
+    None stands for the mode's own (``quality.py``).
+    """
+
+    mode: str = "float32"
+    chunk_frames: tuple[int, ...] | None = None
+    stateless: bool = False
+    frames: int | None = None
+    integer_io: bool = False
+    recipe: Mapping[str, str] = field(default_factory=dict)
+    distill_steps: int | None = None
+    seed: int | None = None
+    calibration_data: Path | None = None
+    max_pesq_drop: float | None = None
+    max_mel_difference: float | None = None
+
+    def __post_init__(self):
+        this = f"this is {option(self.mode)}"
+        if self.mode not in (*STREAMING, *INTEGERS):
+            raise UserError(f"mode {self.mode!r} is unknown: give one of {', '.join((*STREAMING, *INTEGERS))}")
+        if self.distill_steps and self.mode not in EIGHT_BITS:
+            raise UserError(f"--distill-steps {self.distill_steps} is for --int8 and --full-int8, and {this}")
+        if self.calibration_data and self.mode not in (*EIGHT_BITS, *INTEGERS) and not self.recipe:
+            raise UserError(f"--calibration-data {self.calibration_data} is for int8 layers, and {this}: leave it out")
+        if self.seed is not None and self.distill_steps is None:
+            raise UserError(f"--seed {self.seed} is of --distill-steps N: give that too")
+        if self.integer_io and self.mode not in INTEGERS:
+            raise UserError(f"--integer-io is for --full-int8 and --int16-activations, and {this}")
+        if self.chunk_frames and (self.stateless or self.mode in INTEGERS):
+            kind = "--stateless" if self.stateless else option(self.mode)
+            raise UserError(
+                f"--chunk-frames {min(self.chunk_frames)} is for models with states, not {kind}: give --frames N"
+            )
+        if self.mode in STREAMING and self.stateless != (self.frames is not None):
+            raise UserError("--stateless and --frames N belong together: give both or neither")
+
+    @property
+    def window_frames(self) -> int | None:
+        """Frames of a window of a model without states; None for a model with them."""
+        return self.frames or INTEGER_FRAMES if self.mode in INTEGERS else self.frames
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Chunks of a model with states, the smallest first; none of a model without."""
+        if self.window_frames is not None:
+            return ()
+        return tuple(sorted(set(self.chunk_frames or (CHUNK_FRAMES, BULK_FACTOR * CHUNK_FRAMES))))
+
+    @property
+    def distill_seed(self) -> int:
+        """The seed of the distillation."""
+        return SEED if self.seed is None else self.seed

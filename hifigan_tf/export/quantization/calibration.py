@@ -1,0 +1,98 @@
+"""What a quantized model is fitted to: mels of speech, and how loud its channels and tensors are for them."""
+
+import copy
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hifigan_tf.audio.audio_files import find_audio, normalize, read_audio, resample
+from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.audio.mel_formats import load_given_mel
+from hifigan_tf.config import LOG_MIN, AudioConfig
+from hifigan_tf.evaluation.metrics import log_mel_l1
+from hifigan_tf.export.graph import Deployment
+from hifigan_tf.export.network import Network
+from hifigan_tf.export.plan import Plan
+from hifigan_tf.export.quality import load_clips
+from hifigan_tf.export.quantization.equalize import equalize
+from hifigan_tf.export.quantization.quantized_graphs import observed_ranges
+from hifigan_tf.files import find_files
+from hifigan_tf.models.generator import Generator
+from hifigan_tf.resources import DEMO_TRAIN
+from hifigan_tf.streaming import load_vocoder, vocode
+
+log = logging.getLogger(__name__)
+
+DEMO_CLIPS = 6  # which channels are loud hardly depends on the voice
+FAR_RATIO = 1.5  # to the error on evaluation clips: another voice has 1.1, another kind of sound 2 and more
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A network ready to be quantized, the mels ``[frames, num_mels]`` it was fitted to, and its static ranges.
+
+    Float models have no mels; ``ranges`` are those of ``--full-int8`` alone, by the names that ``StaticWindow`` gives.
+    """
+
+    network: Network
+    mels: list[np.ndarray] = field(default_factory=list)
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def calibrate(plan: Plan, mels: list[np.ndarray] | None = None) -> Calibrated:
+    """The plan's network with channels equalised for ``mels``, by default those of the demo corpus."""
+    if not plan.is_quantized:
+        return Calibrated(plan.network)
+    mels = mels or demo_mels(plan.audio)
+    network = copy.deepcopy(plan.network)
+    equalize(network, mels)
+    ranges = observed_ranges(Deployment(network), mels) if plan.mode == "full_int8" else {}
+    return Calibrated(network, mels, ranges)
+
+
+def demo_mels(audio: AudioConfig) -> list[np.ndarray]:
+    """Log-mels ``[frames, num_mels]`` of a few clips that ship with the package."""
+    front_end = MelSpectrogram.of(audio)
+    paths = find_audio(DEMO_TRAIN)[:DEMO_CLIPS]
+    clips = [resample(*read_audio(path), audio.sampling_rate) for path in paths]
+    return [mel_spectrogram(normalize(clip), front_end) for clip in clips]
+
+
+def load_mels(folder: Path, audio: AudioConfig) -> list[np.ndarray]:
+    """The mels ``[frames, num_mels]`` of a calibration folder: of its recordings, and those in its ``.npy`` files.
+
+    Raises ``UserError`` when it holds neither, or one of them cannot be used.
+    """
+    mels = [load_given_mel(path, audio.num_mels, check_scale=True) for path in find_files(folder, (".npy",))]
+    if not mels or find_audio(folder):
+        front_end = MelSpectrogram.of(audio)
+        mels += [mel_spectrogram(clip, front_end) for clip in load_clips(folder, audio, what="calibration").values()]
+    return mels
+
+
+def warn_if_far(generator: Generator, mels: list[np.ndarray], clips: dict[str, np.ndarray]) -> None:
+    """Warns where the generator reproduces these mels far worse than those of evaluation ``clips`` ``[samples]``."""
+    front_end = MelSpectrogram.of(generator.audio)
+    theirs = round_trip_error(generator, mels)
+    known = round_trip_error(generator, [mel_spectrogram(clip, front_end) for clip in clips.values()])
+    if theirs > FAR_RATIO * known:
+        log.warning(
+            "the float model makes a log-mel L1 of %.3f on the calibration mels and %.3f on the evaluation clips: "
+            "they are far from what it was trained on, and what it learns from them may not help",
+            theirs,
+            known,
+        )
+
+
+def round_trip_error(generator: Generator, mels: list[np.ndarray]) -> float:
+    """The error of the float model on mels, log-mel L1; small when they resemble its training data."""
+    front_end = MelSpectrogram.of(generator.audio)
+    vocoder = load_vocoder(generator)
+    return float(np.mean([log_mel_l1(mel, mel_spectrogram(vocode(vocoder, mel), front_end)) for mel in mels]))
+
+
+def at_least(mel: np.ndarray, frames: int) -> np.ndarray:
+    """A mel with silence at its end where it is shorter."""
+    return np.pad(mel, [[0, max(0, frames - len(mel))], [0, 0]], constant_values=LOG_MIN)
