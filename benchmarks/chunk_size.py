@@ -1,4 +1,4 @@
-"""``python export/plot_chunks.py``: quality and throughput over the chunk size, as a picture and a table."""
+"""``python benchmarks/chunk_size.py``: quality and throughput over the chunk size, as a picture and a table."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ CHUNKS = (1, 2, 4, 8, 16, 32)
 
 def parse(argv=None):
     parser = argparse.ArgumentParser(
-        prog="python export/plot_chunks.py", description=__doc__, formatter_class=cli.Formatter
+        prog="python benchmarks/chunk_size.py", description=__doc__, formatter_class=cli.Formatter
     )
     parser.add_argument("--checkpoint", required=True, metavar="CKPT", help="a .keras file or a run folder")
     parser.add_argument("--evaluation-data", metavar="DIR", default=str(DEMO_HELD_OUT), help="recordings of speech")
@@ -29,6 +29,7 @@ def main(argv=None) -> None:
     folder = cli.existing_folder(args.evaluation_data, "--evaluation-data")
     cli.writable_folder(args.output.parent)
 
+    from hifigan_tf.evaluation.tables import markdown
     from hifigan_tf.export.build import build
     from hifigan_tf.export.options import ExportOptions
     from hifigan_tf.export.plan import plan_export
@@ -46,9 +47,11 @@ def main(argv=None) -> None:
         drops.append(compare(models["int8"], float_reference).pesq_drop)
         for mode, model in models.items():
             rates[mode].append(speed(model))
-    print("| frames a chunk | int8 PESQ drop | int8 x real time | float32 x real time |\n|--:|--:|--:|--:|")
-    for row in zip(CHUNKS, drops, rates["int8"], rates["float32"], strict=True):
-        print("| {} | {:.3f} | {:.1f} | {:.1f} |".format(*row))
+    rows = [
+        [str(chunk), "-" if drop is None else f"{drop:.3f}", f"{int8:.1f}", f"{float32:.1f}"]
+        for chunk, drop, int8, float32 in zip(CHUNKS, drops, rates["int8"], rates["float32"], strict=True)
+    ]
+    print(markdown(["frames a chunk", "int8 PESQ drop", "int8 x real time", "float32 x real time"], rows, left=0))
     draw(args.output, drops, rates)
 
 

@@ -72,21 +72,19 @@ def curves(folder: Path, from_discriminators: bool) -> dict[str, dict[int, float
 def table(runs: dict[str, dict]) -> str:
     """Two rows for each run, of the last common step and of its last one; a single one where these are the same."""
     from hifigan_tf.evaluation.metrics import METRICS as KNOWN
+    from hifigan_tf.evaluation.tables import markdown
 
     validated = [set(run.get("log_mel_l1", ())) for run in runs.values()]
     common = set.intersection(*validated)
     if not common:
         raise UserError("the runs have no validated step in common: nothing can be compared")
-    lines = [
-        "| run | step | " + " | ".join(KNOWN[key].name for key in METRICS) + " |",
-        "|---|--:|" + "--:|" * len(METRICS),
-    ]
+    rows = []
     for (name, run), steps in zip(runs.items(), validated, strict=True):
         for step in sorted({max(common), max(steps)}):
             values = {key: run.get(key, {}).get(step) for key in METRICS}
             cells = ["" if value is None else f"{value:.{KNOWN[key].digits}f}" for key, value in values.items()]
-            lines.append(f"| {name} | {step:,} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            rows.append([name, f"{step:,}", *cells])
+    return markdown(["run", "step", *(KNOWN[key].name for key in METRICS)], rows)
 
 
 def draw(path: Path, runs: dict[str, dict], from_discriminators: bool) -> None:

@@ -1,9 +1,6 @@
 """``python benchmarks/stream_latency.py``: how far the audio of a pipe is behind frames that come in real time."""
 
 import argparse
-import json
-import os
-import platform
 import subprocess
 import sys
 import threading
@@ -14,10 +11,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
+from benchmarks.measure import machine
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, pcm16_bytes
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import write_bytes
+from hifigan_tf.evaluation.tables import markdown
+from hifigan_tf.files import write_json
 from hifigan_tf.resources import DEMO_HELD_OUT
 
 DESCRIPTION = """Writes the mel of recordings into python -m hifigan_tf.stream, each frame when its hop_size samples
@@ -124,20 +123,19 @@ def measure(checkpoint: Path, folder: Path, seconds: float) -> dict:
     }
 
 
-def markdown(rows: list[dict]) -> str:
+def report(rows: list[dict]) -> str:
     """The rows as a table, and under what conditions they arose."""
-    lines = [
-        "| model | delay + chunk | largest lag | response | 99 % | worst | first |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    lines += [
-        f"| {row['model']} | {row['delay_ms'] + row['chunk_ms']:.1f} ms | {row['lag_ms']:.1f} ms "
-        f"| {row['response_ms_median']:.1f} ms | {row['response_ms_p99']:.1f} ms | {row['response_ms_worst']:.1f} ms "
-        f"| {row['response_ms_first']:.1f} ms |"
+    cells = [
+        [
+            row["model"],
+            f"{row['delay_ms'] + row['chunk_ms']:.1f} ms",
+            f"{row['lag_ms']:.1f} ms",
+            *(f"{row[f'response_ms_{which}']:.1f} ms" for which in ("median", "p99", "worst", "first")),
+        ]
         for row in rows
     ]
-    lines.append(f"\n{rows[0]['seconds']:g} s of mel in real time, {platform.machine()}, {os.cpu_count()} cores")
-    return "\n".join(lines)
+    table = markdown(["model", "delay + chunk", "largest lag", "response", "99 %", "worst", "first"], cells)
+    return f"{table}\n\n{rows[0]['seconds']:g} s of mel in real time, {machine()}"
 
 
 def main(argv=None) -> None:
@@ -147,9 +145,9 @@ def main(argv=None) -> None:
     if args.json:
         cli.writable_folder(args.json.parent)
     rows = [measure(checkpoint, folder, args.seconds) for checkpoint in checkpoints]
-    print(markdown(rows))
+    print(report(rows))
     if args.json:
-        write_bytes(args.json, (json.dumps(rows, indent=2) + "\n").encode())
+        write_json(args.json, rows)
 
 
 if __name__ == "__main__":

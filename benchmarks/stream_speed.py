@@ -1,14 +1,13 @@
-"""``python export/benchmark.py``: how fast models stream, beside each other and beside other runtimes."""
+"""``python benchmarks/stream_speed.py``: how fast models stream, beside each other and beside other runtimes."""
 
 import argparse
-import json
 import logging
 import multiprocessing
 import os
-import platform
 import sys
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,9 +15,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
+from benchmarks.measure import high_water_mb, machine, median_and_spread
 from hifigan_tf import cli
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import write_bytes
+from hifigan_tf.evaluation.tables import markdown
+from hifigan_tf.files import write_json
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +52,13 @@ class Subject:
 
     def row(self, threads: int) -> dict:
         """What ``--json`` holds of it. Times of chunks are None where there are none."""
-        low, median, high = np.percentile(self.rates, [25, 50, 75])
+        median, spread = median_and_spread(self.rates)
         return {
             "name": self.name,
             "runtime": self.runtime,
             "threads": threads,
-            "x_realtime": round(float(median), 2),
-            "spread": round(float((high - low) / median), 3),
+            "x_realtime": round(median, 2),
+            "spread": round(spread, 3),
             "first_audio_ms": round(1000 * float(np.median(self.first)), 2),
             "chunk_ms_p99": round(1000 * float(np.percentile(self.chunks, 99)), 2) if self.chunks else None,
             "chunk_ms_worst": round(1000 * max(self.chunks), 2) if self.chunks else None,
@@ -84,12 +85,12 @@ def subjects_of(model: str) -> list[Subject]:
     ]
 
 
-def peer_weights(path: Path):
-    """The plain weights of a ``.keras`` file, or random ones of a ``.tflite``'s shapes; and the audio settings.
+def peer_generator(path: Path):
+    """The generator of a ``.keras`` file, or one of random weights with a ``.tflite``'s shapes, for the peers.
 
     Speed does not depend on what the weights are.
     """
-    from benchmarks.peers import plain
+    from benchmarks.original import original
     from hifigan_tf.models.generator import Generator, load_generator
     from hifigan_tf.streaming.litert import load_tflite
 
@@ -98,17 +99,18 @@ def peer_weights(path: Path):
     else:
         contract = load_tflite(path).contract
         generator = Generator(**contract.generator, audio=contract.audio)
-    return plain(generator), generator.audio
+    return original(generator), generator.audio
 
 
 def runner(subject: Subject, peer: tuple | None, threads: int):
     """``(run, audio settings)``: ``run(mel)`` gives seconds in all, to the first audio, and of each chunk."""
     if subject.path is None:
-        from benchmarks import peers
-
-        make = {"PyTorch": peers.torch_runner, "ONNX Runtime": peers.onnxruntime_runner}[subject.runtime]
-        weights, audio = peer
-        whole = make(weights, threads)
+        module, make = {
+            "PyTorch": ("torch_model", "torch_runner"),
+            "ONNX Runtime": ("onnx_model", "onnxruntime_runner"),
+        }[subject.runtime]
+        generator, audio = peer
+        whole = getattr(import_module(f"benchmarks.{module}"), make)(generator, threads)
 
         def run_whole(mel):
             begin = time.perf_counter()
@@ -154,18 +156,6 @@ def peak_memory(subject: Subject, peer: tuple | None, threads: int, seconds: flo
     queue.put(high_water_mb())
 
 
-def high_water_mb() -> float:
-    """The most memory that this process has held."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        # Not getrusage, which on Linux counts what the parent held when it forked.
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024 / 1e6
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
-
-
 def measure(subjects: list[Subject], peer: tuple | None, threads: int, seconds: float, repeats: int) -> None:
     """Fills in the measurements of all subjects, taking turns."""
     from tqdm import tqdm
@@ -191,30 +181,28 @@ def measure(subjects: list[Subject], peer: tuple | None, threads: int, seconds: 
             subject.chunks += chunks
 
 
-def markdown(rows: list[dict], seconds: float, repeats: int) -> str:
+def report(rows: list[dict], seconds: float, repeats: int) -> str:
     """The rows as a table, and under what conditions they arose."""
-    header = "| model | runtime | x real time | spread | first audio | chunk 99 % | worst | memory | file | state |"
-    lines = [header, "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
+    header = ["model", "runtime", "x real time", "spread", "first audio", "chunk 99 %", "worst"]
+    cells = []
     for row in rows:
         chunks = [f"{row[key]:.2f} ms" if row[key] is not None else "" for key in ("chunk_ms_p99", "chunk_ms_worst")]
-        file = f"{row['file_mb']:.2f} MB" if row["file_mb"] else ""  # peers run what is in memory
-        state = f"{row['state_kb']:.0f} KB" if row["state_kb"] else ""
-        lines.append(
-            f"| {row['name']} | {row['runtime']} | {row['x_realtime']:.1f} | {row['spread']:.0%} "
-            f"| {row['first_audio_ms']:.1f} ms | {chunks[0]} | {chunks[1]} | {row['peak_mb']:.0f} MB "
-            f"| {file} | {state} |"
+        cells.append(
+            [
+                *(row["name"], row["runtime"], f"{row['x_realtime']:.1f}", f"{row['spread']:.0%}"),
+                *(f"{row['first_audio_ms']:.1f} ms", *chunks, f"{row['peak_mb']:.0f} MB"),
+                f"{row['file_mb']:.2f} MB" if row["file_mb"] else "",  # peers run what is in memory
+                f"{row['state_kb']:.0f} KB" if row["state_kb"] else "",
+            ]
         )
-    threads = rows[0]["threads"]
-    lines.append(
-        f"\n{threads} thread{'s' * (threads > 1)}, {seconds:g} s of audio, median of {repeats} rounds taken in turns, "
-        f"{platform.machine()}, {os.cpu_count()} cores"
-    )
-    return "\n".join(lines)
+    threads, table = rows[0]["threads"], markdown([*header, "memory", "file", "state"], cells, left=2)
+    conditions = f"{threads} thread{'s' * (threads > 1)}, {seconds:g} s of audio, median of {repeats} rounds in turns"
+    return f"{table}\n\n{conditions}, {machine()}"
 
 
 def parse(argv=None):
     parser = argparse.ArgumentParser(
-        prog="python export/benchmark.py", description=DESCRIPTION, formatter_class=cli.Formatter
+        prog="python benchmarks/stream_speed.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help=".tflite or .keras files, or run folders")
     parser.add_argument("--threads", type=int, default=1, help="of every runtime but Keras")
@@ -249,12 +237,12 @@ def main(argv=None) -> None:
             log.warning("warning: %s is left out, not installed: pip install %s", PEERS[name], " ".join(missing))
         else:
             subjects.append(Subject("the same, whole file", PEERS[name], None))
-    peer = peer_weights(source) if any(subject.path is None for subject in subjects) else None
+    peer = peer_generator(source) if any(subject.path is None for subject in subjects) else None
     measure(subjects, peer, args.threads, args.seconds, args.repeats)
     rows = [subject.row(args.threads) for subject in subjects]
-    print(markdown(rows, args.seconds, args.repeats))
+    print(report(rows, args.seconds, args.repeats))
     if args.json:
-        write_bytes(args.json, (json.dumps(rows, indent=2) + "\n").encode())
+        write_json(args.json, rows)
 
 
 if __name__ == "__main__":

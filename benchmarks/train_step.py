@@ -1,10 +1,8 @@
 """``python benchmarks/train_step.py``: the time of a training step, part by part, and beside PyTorch's."""
 
 import argparse
-import json
 import multiprocessing
 import os
-import platform
 import sys
 import textwrap
 from concurrent.futures import ProcessPoolExecutor
@@ -19,13 +17,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
-from benchmarks.sides import PARTS, parts, step
-from benchmarks.stream_speed import high_water_mb
+from benchmarks.measure import high_water_mb, machine, median_and_spread
+from benchmarks.train_step_sides import PARTS, parts, step
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, find_audio
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import write_bytes
+from hifigan_tf.evaluation.tables import markdown
+from hifigan_tf.files import write_json
 from hifigan_tf.resources import CONFIGS, DEMO_TRAIN
 
 DESCRIPTION = """Measures the training step on the CPU: seconds, steps, segments and samples of audio a second, peak
@@ -75,11 +74,11 @@ def measure(config: Config, threads: int, args: argparse.Namespace) -> dict:
     result = {}
     for side, figures in zip(sides, np.array(times).transpose(1, 2, 0), strict=True):
         wall, cpu = figures
-        low, median, high = np.percentile(wall, [25, 50, 75])
+        median, spread = median_and_spread(wall)
         segments = config.training.batch_size / median
         result[side] = {
             "seconds": round(median, 4),
-            "spread": round((high - low) / median, 3),
+            "spread": round(spread, 3),
             "cpu_seconds": round(float(np.median(cpu)), 4),
             "steps_per_second": round(1 / median, 4),
             "segments_per_second": round(segments, 3),
@@ -94,33 +93,37 @@ def measure(config: Config, threads: int, args: argparse.Namespace) -> dict:
     return row
 
 
-def markdown(rows: list[dict], rounds: int) -> str:
+def report(rows: list[dict], rounds: int) -> str:
     """The rows as two tables, and what they mean."""
-    steps = ["| config | batch | threads | | step | spread | CPU | steps/s | segments/s | samples/s | memory | ratio |"]
-    steps.append("|---|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|")
-    stretches = [f"| config | batch | threads | | {' | '.join(part.replace('_', ', ') for part in PARTS)} |"]
-    stretches.append(f"|---|--:|--:|---|{'--:|' * len(PARTS)}")
-    for row in rows:
-        for side, label in LABELS.items():
-            if f"{side}_seconds" not in row:
-                continue
-            start = f"| {row['config']} | {row['batch_size']} | {row['threads']} | {label} |"
-            one = {key.removeprefix(f"{side}_"): value for key, value in row.items() if key.startswith(f"{side}_")}
-            ratio = f"{row['ratio']:.2f}, CPU {row['cpu_ratio']:.2f}" if side == "ours" and "ratio" in row else ""
-            steps.append(
-                f"{start} {one['seconds']:.3f} s | {one['spread']:.0%} | {one['cpu_seconds']:.3f} s "
-                f"| {one['steps_per_second']:.3f} | {one['segments_per_second']:.2f} | {one['samples_per_second']:,} "
-                f"| {one['peak_mb']:.0f} MB | {ratio} |"
-            )
-            cells = [f"{1000 * one['parts'][part]:.1f} ms" if part in one["parts"] else "" for part in PARTS]
-            stretches.append(f"{start} {' | '.join(cells)} |")
+    about = ["config", "batch", "threads", ""]
+    steps, stretches = [], []
+    for row, (side, label) in product(rows, LABELS.items()):
+        if f"{side}_seconds" not in row:
+            continue
+        start = [row["config"], str(row["batch_size"]), str(row["threads"]), label]
+        one = {key.removeprefix(f"{side}_"): value for key, value in row.items() if key.startswith(f"{side}_")}
+        steps.append(
+            [
+                *(*start, f"{one['seconds']:.3f} s", f"{one['spread']:.0%}", f"{one['cpu_seconds']:.3f} s"),
+                *(f"{one['steps_per_second']:.3f}", f"{one['segments_per_second']:.2f}"),
+                *(f"{one['samples_per_second']:,}", f"{one['peak_mb']:.0f} MB"),
+                f"{row['ratio']:.2f}, CPU {row['cpu_ratio']:.2f}" if side == "ours" and "ratio" in row else "",
+            ]
+        )
+        cells = [f"{1000 * one['parts'][part]:.1f} ms" if part in one["parts"] else "" for part in PARTS]
+        stretches.append([*start, *cells])
     against = "torch_seconds" in rows[0]
     software = [f"TensorFlow {version('tensorflow')}", *([f"PyTorch {version('torch')}"] if against else [])]
     conditions = (
-        f"Median of {rounds} rounds{' taken in turns' if against else ''}, {', '.join(software)}, "
-        f"{platform.machine()}, {os.cpu_count()} cores. {NOTES}{f' {TORCH_NOTES}' if against else ''}"
+        f"Median of {rounds} rounds{' taken in turns' if against else ''}, {', '.join(software)}, {machine()}. "
+        f"{NOTES}{f' {TORCH_NOTES}' if against else ''}"
     )
-    return "\n".join([*steps, "", *stretches, "", *textwrap.wrap(conditions, 120)])
+    figures = ["step", "spread", "CPU", "steps/s", "segments/s", "samples/s", "memory", "ratio"]
+    tables = [
+        markdown([*about, *figures], steps, left=len(about)),
+        markdown([*about, *(part.replace("_", ", ") for part in PARTS)], stretches, left=len(about)),
+    ]
+    return "\n\n".join([*tables, textwrap.fill(conditions, 120)])
 
 
 def parse(argv=None) -> argparse.Namespace:
@@ -169,9 +172,9 @@ def main(argv=None) -> None:
     for name, config, threads in runs:
         about = {"config": name, "batch_size": config.training.batch_size, "threads": threads, "rounds": args.rounds}
         rows.append(about | measure(config, threads, args))
-    print(markdown(rows, args.rounds))
+    print(report(rows, args.rounds))
     if args.json:
-        write_bytes(args.json, (json.dumps(rows[0] if len(rows) == 1 else rows, indent=2) + "\n").encode())
+        write_json(args.json, rows[0] if len(rows) == 1 else rows)
 
 
 if __name__ == "__main__":

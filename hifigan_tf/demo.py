@@ -1,12 +1,11 @@
 """``python -m hifigan_tf.demo``: trains the demo, vocodes clips it did not see, and shows what came out."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from hifigan_tf import cli, train
 from hifigan_tf.config import Config
-from hifigan_tf.files import write_bytes
+from hifigan_tf.files import write_json
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT
 
 DESCRIPTION = """Trains a small HiFi-GAN for a few minutes on a minute of synthetic speech that ships with the
@@ -64,7 +63,7 @@ def main(argv=None) -> int:
         "training": {name: {"steps": steps, "values": values} for name, (steps, values) in curves.items()},
         "audio": dataclasses.asdict(generator.audio),
     }
-    write_bytes(output / "metrics.json", (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
+    write_json(output / "metrics.json", report)
     _tell(output, picture, args.run_dir, mean, curves, stem)
     return 0
 

@@ -1,7 +1,6 @@
 """Objective quality of generated audio against recordings: a table, JSON, and pictures of spectrograms."""
 
 import dataclasses
-import json
 import logging
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,8 @@ from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.errors import UserError, describe_os_error, one_line
 from hifigan_tf.evaluation.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
-from hifigan_tf.files import unique_stems, write_bytes
+from hifigan_tf.evaluation.tables import columns
+from hifigan_tf.files import unique_stems, write_json
 from hifigan_tf.resources import CONFIGS
 
 log = logging.getLogger(__name__)
@@ -126,11 +126,7 @@ def table(report: dict) -> str:
     rows = [["file", *names]]
     for stem, scores in [*report["files"].items(), (f"mean of {len(report['files'])}", report["mean"])]:
         rows.append([stem, *(shown(key, scores[key]) for key in keys)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for name, *cells in rows:
-        right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        lines.append("  ".join([name.ljust(widths[0]), *right]))
+    lines = columns(rows)
     rule = "-" * len(lines[0])
     higher = [name for name, key in zip(names, keys, strict=True) if METRICS[key].better == "higher"]
     better = f"higher is better in {', '.join(higher)}, lower in the others" if higher else "lower is better"
@@ -223,7 +219,7 @@ def main(arguments=None) -> int:
             "reference_peak": None if args.keep_level else PEAK,
             "audio": dataclasses.asdict(config.audio),
         }
-        write_bytes(args.json, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
+        write_json(args.json, report)
     return 0
 
 

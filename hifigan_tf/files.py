@@ -1,5 +1,6 @@
 """Files that are found by their names' ends, written whole or not at all, and named so that none collide."""
 
+import json
 import os
 import tempfile
 from collections.abc import Collection, Iterable
@@ -44,6 +45,11 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     """Writes a whole file atomically; a full disk is an ``OSError`` that says so, and leaves nothing behind."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_json(path: str | Path, content) -> None:
+    """Writes ``content`` as JSON, atomically. Raises ``ValueError`` for NaN, which JSON does not have."""
+    write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
 def _umask() -> int:

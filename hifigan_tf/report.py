@@ -25,7 +25,7 @@ def main(argv=None) -> None:
 
     from hifigan_tf.config import Config
     from hifigan_tf.files import write_bytes
-    from hifigan_tf.training.report_page import Clip, page
+    from hifigan_tf.training.report_page import ShownClip, page
     from hifigan_tf.training.run_folder import RunFolder
     from hifigan_tf.training.tensorboard import Events
 
@@ -36,7 +36,7 @@ def main(argv=None) -> None:
             f"{folder.logs} holds no curves yet: the training writes the first with its first validation, "
             f"or at step {config.training.summary_interval}"
         )
-    clips = Clip.all_of(events)
+    clips = ShownClip.all_of(events)
     write_bytes(output, page(run.resolve().name, config, events, clips).encode())
     if not clips:
         print(f"nothing has been validated yet in {run}: the page shows the training alone", file=sys.stderr)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hifigan_tf import cli
 from hifigan_tf.errors import UserError
+from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import atomic_path, write_bytes
 from hifigan_tf.resources import DEMO_HELD_OUT
 
@@ -95,11 +96,11 @@ def costliest(reports: dict, work: dict[str, float], share: float) -> tuple[str,
 
 def table(reports: dict, work: dict[str, float]) -> str:
     """The reports as Markdown."""
-    lines = ["| in 8 bits | share of the work | PESQ-WB drop | log-mel L1 to float |", "|---|--:|--:|--:|"]
+    rows = []
     for name, report in reports.items():
         drop = "-" if report.pesq_drop is None else f"{report.pesq_drop:.3f}"
-        lines.append(f"| {name} | {100 * work[name]:.1f} % | {drop} | {report.mel_difference:.4f} |")
-    return "\n".join(lines)
+        rows.append([name, f"{100 * work[name]:.1f} %", drop, f"{report.mel_difference:.4f}"])
+    return markdown(["in 8 bits", "share of the work", "PESQ-WB drop", "log-mel L1 to float"], rows)
 
 
 def draw(path: Path, reports: dict) -> None:

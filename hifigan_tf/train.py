@@ -3,13 +3,19 @@
 import logging
 import math
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hifigan_tf import cli
 from hifigan_tf.config import Config, TrainingConfig, difference
 from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
-from hifigan_tf.training.distribution import STRATEGIES, check_batch, make_strategy, total, workers_of
+from hifigan_tf.training.distribution import STRATEGIES, Workers, check_batch, make_strategy, total, workers_of
+
+if TYPE_CHECKING:
+    from hifigan_tf.training.run_folder import RunFolder
+    from hifigan_tf.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -53,24 +59,60 @@ def parse(argv=None):
     return parser.parse_args(argv)
 
 
+@dataclass(frozen=True)
+class Job:
+    """A training as the command line asks for it, checked.
+
+    ``training`` and ``validation`` are files or packed clips; where the second is empty, some of the first are held
+    out. ``corpus`` names where they come from.
+    """
+
+    config: Config
+    run_dir: Path
+    corpus: str
+    training: list
+    validation: list
+    mel_folder: Path | None
+    initial_checkpoint: Path | None
+    workers: Workers
+    mixed_precision: str | None
+    accumulate_steps: int
+    xla: bool
+
+
+def check(args) -> Job:
+    """Everything that can be checked before TensorFlow is loaded. Raises ``UserError``."""
+    config, name = _config(args)
+    training, validation = _files(args, config)
+    job = Job(
+        config=config,
+        run_dir=Path(args.run_dir or Path("runs") / name),
+        corpus=args.data,
+        training=training,
+        validation=validation,
+        mel_folder=cli.existing_folder(args.fine_tune_mels, "--fine-tune-mels") if args.fine_tune_mels else None,
+        initial_checkpoint=_initial_checkpoint(args.initial_checkpoint),
+        workers=workers_of(args.strategy),
+        mixed_precision=args.mixed_precision,
+        accumulate_steps=args.accumulate_steps,
+        xla=args.xla,
+    )
+    cli.writable_folder(job.run_dir)
+    return job
+
+
 def main(argv=None) -> int:
     args = parse(argv)
-    config, name = _config(args)
-    run_dir = Path(args.run_dir or Path("runs") / name)
-    training_paths, validation_paths = _files(args, config)
-    mel_folder = cli.existing_folder(args.fine_tune_mels, "--fine-tune-mels") if args.fine_tune_mels else None
-    initial = _initial_checkpoint(args.initial_checkpoint)
-    workers = workers_of(args.strategy)
-    cli.writable_folder(run_dir)
-
+    job = check(args)
     set_up_tensorflow(args.deterministic)
     strategy = make_strategy(args.strategy)
-    check_batch(config.training.batch_size, strategy.num_replicas_in_sync)
+    check_batch(job.config.training.batch_size, strategy.num_replicas_in_sync)
     import tensorflow as tf
 
+    workers = job.workers
     try:
         with strategy.scope():
-            return _train(args, config, workers, run_dir, (training_paths, validation_paths), mel_folder, initial)
+            return run(job)
     except tf.errors.OpError as error:
         if workers.count > 1:
             raise UserError(
@@ -83,42 +125,26 @@ def main(argv=None) -> int:
         ) from None
 
 
-def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
-    """The run itself, within the scope of the strategy."""
-    from hifigan_tf.data.clip_lists import hold_out
-    from hifigan_tf.data.pipeline import check_clips
-    from hifigan_tf.models.generator import load_generator
+def run(job: Job) -> int:
+    """The training itself, within the scope of the strategy; its exit code."""
     from hifigan_tf.training.loop import train
     from hifigan_tf.training.run_folder import RunFolder
     from hifigan_tf.training.trainer import Trainer
 
-    folder = RunFolder(run_dir)
-    config, sessions = folder.going_on(config)
+    folder, workers = RunFolder(job.run_dir), job.workers
+    config, sessions = folder.going_on(job.config)
     total(0)  # all workers have read what the chief is about to write
     if workers.is_chief:
         folder.prepare(config)
-    training_paths, validation_paths = paths
-    clips = check_clips(training_paths, config, mel_folder)
-    if validation_paths:
-        held_out = check_clips(validation_paths, config, mel_folder)
-    else:
-        clips, held_out = hold_out(clips, args.data)
-    log.info("%d clips to train on, %d held out; run folder %s", len(clips), len(held_out), run_dir)
+    clips, held_out = good_clips(job, config)
     delay = config.generator.delay_samples
     log.info("delay when streaming: %d samples, %.1f ms", delay, 1000 * delay / config.audio.sampling_rate)
 
     paces = paces_of(sessions, clips, config)
     warn_of_a_vanishing_rate(config.training, paces[-1].decay_steps)
-    trainer = Trainer(config, paces, args.mixed_precision, args.accumulate_steps, jit_compile=args.xla)
-    restored = folder.restore(trainer, put_damaged_aside=workers.is_chief)
-    if restored:
-        log.info("resumed from %s", restored)
-    elif initial and initial.is_dir():
-        log.info("networks from %s", RunFolder(initial).restore_networks(trainer))
-    elif initial:
-        _copy_generator(load_generator(initial), trainer.generator, initial)
-        log.info("generator from %s", initial)
-    step, last = int(trainer.step.numpy()), config.training.max_steps
+    trainer = Trainer(config, paces, job.mixed_precision, job.accumulate_steps, jit_compile=job.xla)
+    load_weights(trainer, folder, job)
+    step, last = trainer.steps_done, config.training.max_steps
     if step >= last:
         log.info("step %d of %d is done: raise --max-steps to go on", step, last)
         return 0
@@ -131,8 +157,36 @@ def _train(args, config, workers, run_dir, paths, mel_folder, initial) -> int:
     code = train(trainer, folder, clips, held_out, workers, first_example(sessions, step))
     if workers.is_chief:
         best = float(trainer.best_mel_error.numpy())
-        log.info("run folder %s: best.keras has log-mel L1 %.4f", run_dir, best)
+        log.info("run folder %s: best.keras has log-mel L1 %.4f", job.run_dir, best)
     return code
+
+
+def good_clips(job: Job, config: Config) -> tuple[list, list]:
+    """The clips to train on and those held out, read once and found good."""
+    from hifigan_tf.data.clip_lists import hold_out
+    from hifigan_tf.data.pipeline import check_clips
+
+    clips = check_clips(job.training, config, job.mel_folder)
+    if job.validation:
+        held_out = check_clips(job.validation, config, job.mel_folder)
+    else:
+        clips, held_out = hold_out(clips, job.corpus)
+    log.info("%d clips to train on, %d held out; run folder %s", len(clips), len(held_out), job.run_dir)
+    return clips, held_out
+
+
+def load_weights(trainer: "Trainer", folder: "RunFolder", job: Job) -> None:
+    """Those of the run's newest checkpoint, else of the initial one, where there is one."""
+    from hifigan_tf.models.generator import load_generator
+
+    initial = job.initial_checkpoint
+    if restored := folder.restore(trainer, put_damaged_aside=job.workers.is_chief):
+        log.info("resumed from %s", restored)
+    elif initial and initial.is_dir():
+        log.info("networks from %s", type(folder)(initial).restore_networks(trainer))
+    elif initial:
+        _copy_generator(load_generator(initial), trainer.generator, initial)
+        log.info("generator from %s", initial)
 
 
 def paces_of(sessions: list[dict], clips: list, config: Config) -> list:

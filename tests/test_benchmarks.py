@@ -12,10 +12,10 @@ import tensorflow as tf
 from conftest import exported
 
 from benchmarks import stream_latency, train_step
-from benchmarks.sides import PARTS, noise
+from benchmarks.train_step_sides import PARTS, noise
 from hifigan_tf.audio.mel import MelSpectrogram
+from hifigan_tf.checkpoints.official import named_convolutions
 from hifigan_tf.errors import UserError
-from hifigan_tf.import_checkpoint import named_convolutions
 from hifigan_tf.models.layers import SpectralNormConv1D
 from hifigan_tf.resources import CONFIGS
 from hifigan_tf.training.trainer import Trainer
@@ -89,7 +89,7 @@ def test_the_lag_of_a_pipe_is_the_delay_at_least(tiny_generator, corpus, tmp_pat
 
 def test_the_twin_takes_the_same_steps(tiny):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: it is only measured against")
-    from benchmarks.torch_twin import TorchTrainer
+    from benchmarks.torch_model import TorchTrainer
 
     ours, twin = Trainer(tiny, epoch_steps=1000), TorchTrainer(tiny)
     layers = named_convolutions(ours.generator)

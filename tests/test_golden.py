@@ -13,8 +13,7 @@ import tensorflow as tf
 from conftest import DATA, relative_error
 
 from hifigan_tf.audio.mel import MelSpectrogram
-from hifigan_tf.config import Config
-from hifigan_tf.import_checkpoint import (
+from hifigan_tf.checkpoints.official import (
     assign,
     discriminator_convolutions,
     fill,
@@ -22,6 +21,7 @@ from hifigan_tf.import_checkpoint import (
     load_generator_state,
     named_convolutions,
 )
+from hifigan_tf.config import Config
 from hifigan_tf.models.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
 from hifigan_tf.models.generator import Generator
 from hifigan_tf.models.layers import SpectralNormConv1D

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hifigan_tf import import_checkpoint as import_torch
+from hifigan_tf.checkpoints import official
 from hifigan_tf.checkpoints import torch_pickle as torch_file
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
@@ -391,7 +392,7 @@ def test_any_damage_is_refused_or_read(tmp_path_factory, legacy, changes):
         content[position % len(content)] = value
     path = write(tmp_path_factory.getbasetemp() / "damaged", bytes(content))
     with contextlib.suppress(UserError):  # any other exception is a failure
-        for tensor in import_torch.load_generator_state(path).values():
+        for tensor in official.load_generator_state(path).values():
             if tensor.shape == (3, 4):
                 assert tensor.numpy().shape == (3, 4)
 
@@ -451,10 +452,10 @@ def imported(path, config):
     """A generator filled from a checkpoint file."""
     from hifigan_tf.models.generator import Generator
 
-    state = import_torch.load_generator_state(path)
-    assert import_torch.misfit(import_torch.generator_convolutions(config), state) is None
+    state = official.load_generator_state(path)
+    assert official.misfit(official.generator_convolutions(config), state) is None
     generator = Generator.of(config.generator, config.audio)
-    import_torch.fill(import_torch.named_convolutions(generator), state, path)
+    official.fill(official.named_convolutions(generator), state, path)
     return generator
 
 
@@ -462,16 +463,16 @@ def imported(path, config):
 def test_the_config_foretells_names_and_shapes_of_the_model(config):
     from hifigan_tf.models.generator import Generator
 
-    layers = import_torch.named_convolutions(Generator.of(config.generator, config.audio))
+    layers = official.named_convolutions(Generator.of(config.generator, config.audio))
     assert {name: (layer.kernel_shape[::-1], layer.bias.shape[0]) for name, layer in layers.items()} == {
-        name: (shape, biases) for name, (shape, biases, _) in import_torch.generator_convolutions(config).items()
+        name: (shape, biases) for name, (shape, biases, _) in official.generator_convolutions(config).items()
     }
 
 
 @both_formats
 def test_every_spelling_gives_the_same_generator(tmp_path, legacy):
     config = TINY_1 if legacy else TINY_2
-    state = unfolded_state(import_torch.generator_convolutions(config))
+    state = unfolded_state(official.generator_convolutions(config))
     mel = np.random.default_rng(2).standard_normal((1, 9, 6)).astype(np.float32)
     spellings = {
         "unfolded": {"generator": state},
@@ -485,7 +486,7 @@ def test_every_spelling_gives_the_same_generator(tmp_path, legacy):
         generator = imported(write(tmp_path / name, checkpoint_bytes(content, legacy)), config)
         outputs[name] = generator(mel).numpy()
         if name != "folded":
-            for key, layer in import_torch.named_convolutions(generator).items():
+            for key, layer in official.named_convolutions(generator).items():
                 np.testing.assert_array_equal(layer.kernel.numpy().T, state[f"{key}.weight_v"])
                 np.testing.assert_array_equal(layer.gain.numpy(), state[f"{key}.weight_g"].reshape(-1))
                 np.testing.assert_array_equal(layer.bias.numpy(), state[f"{key}.bias"])
@@ -497,7 +498,7 @@ def test_every_spelling_gives_the_same_generator(tmp_path, legacy):
 
 @pytest.mark.parametrize("bits", ["half", "bfloat16"])
 def test_half_precision_weights_are_taken_exactly(tmp_path, bits):
-    state = unfolded_state(import_torch.generator_convolutions(TINY_2))
+    state = unfolded_state(official.generator_convolutions(TINY_2))
     if bits == "half":
         stored = {name: array.astype(np.float16) for name, array in state.items()}
         rounded = {name: array.astype(np.float32) for name, array in stored.items()}
@@ -505,13 +506,13 @@ def test_half_precision_weights_are_taken_exactly(tmp_path, bits):
         stored = {name: (array.view(np.uint32) >> 16).astype(np.uint16) for name, array in state.items()}
         rounded = {name: (array.view(np.uint32) >> 16 << 16).view(np.float32) for name, array in state.items()}
     generator = imported(write(tmp_path / "c", checkpoint_bytes({"generator": stored})), TINY_2)
-    for name, layer in import_torch.named_convolutions(generator).items():
+    for name, layer in official.named_convolutions(generator).items():
         np.testing.assert_array_equal(layer.kernel.numpy().T, rounded[f"{name}.weight_v"])
         np.testing.assert_array_equal(layer.bias.numpy(), rounded[f"{name}.bias"])
 
 
 def test_values_that_are_not_finite_are_refused_by_name(tmp_path):
-    state = unfolded_state(import_torch.generator_convolutions(TINY_2))
+    state = unfolded_state(official.generator_convolutions(TINY_2))
     state["ups.1.bias"][2] = np.nan
     path = write(tmp_path / "c", checkpoint_bytes(state))
     with pytest.raises(UserError, match=r"ups\.1\.bias has values that are not finite"):
@@ -521,7 +522,7 @@ def test_values_that_are_not_finite_are_refused_by_name(tmp_path):
 def shapes_only(config):
     """A checkpoint of a config's shapes whose tensors repeat one zero."""
     zero, content = np.zeros(1, np.float32), {}
-    for name, convolution in import_torch.generator_convolutions(config).items():
+    for name, convolution in official.generator_convolutions(config).items():
         gain = (convolution.shape[0], 1, 1)
         for parameter, shape in (("weight_g", gain), ("weight_v", convolution.shape), ("bias", (convolution.biases,))):
             content[f"{name}.{parameter}"] = View(zero, shape, (0,) * len(shape))
@@ -551,7 +552,7 @@ def test_a_wrong_config_names_the_first_tensor_and_the_config_that_fits(tmp_path
 
 def test_missing_and_unexpected_tensors_are_named(tmp_path):
     config = write(tmp_path / "tiny.json", TINY_2.dumps().encode())
-    state = unfolded_state(import_torch.generator_convolutions(TINY_2))
+    state = unfolded_state(official.generator_convolutions(TINY_2))
     bias = state.pop("ups.1.bias")
     arguments = ["--config", config, "--output", tmp_path / "out.keras"]
     line = failure(write(tmp_path / "a", checkpoint_bytes(state)), *arguments)
@@ -564,7 +565,7 @@ def test_missing_and_unexpected_tensors_are_named(tmp_path):
 
 def test_files_of_the_wrong_kind_are_named(tmp_path):
     weight = np.zeros(3, np.float32)
-    state = unfolded_state(import_torch.generator_convolutions(TINY_2))
+    state = unfolded_state(official.generator_convolutions(TINY_2))
     generator = write(tmp_path / "g", checkpoint_bytes({"generator": state}))
     discriminators = write(tmp_path / "do", checkpoint_bytes({"mpd": {"w": weight}, "msd": {"w": weight}, "steps": 3}))
     other = write(tmp_path / "other", checkpoint_bytes({"model": {"w": weight}, "epoch": 3}))
@@ -604,8 +605,8 @@ def discriminators():
     models = make_discriminators(TINY_2.discriminators)
     layers = {}
     for model in models:
-        layers |= import_torch.named_convolutions(model, model.name)
-    return models, layers, import_torch.discriminator_convolutions(layers)
+        layers |= official.named_convolutions(model, model.name)
+    return models, layers, official.discriminator_convolutions(layers)
 
 
 def split(state):
@@ -634,9 +635,9 @@ def test_discriminators_are_taken_exactly(tmp_path, discriminators, spelling):
     state = unfolded_state(convolutions, seed=3 if spelling == "original" else 4)
     stored = split(newer_names(state) if spelling == "newer" else state)
     path = write(tmp_path / "do", checkpoint_bytes(stored, legacy=spelling == "original"))
-    loaded = import_torch.load_discriminator_state(path)
-    assert import_torch.misfit(convolutions, loaded) is None
-    import_torch.fill(layers, loaded, path)
+    loaded = official.load_discriminator_state(path)
+    assert official.misfit(convolutions, loaded) is None
+    official.fill(layers, loaded, path)
     spectral = 0
     for name, layer in layers.items():
         np.testing.assert_array_equal(layer.bias.numpy(), state[f"{name}.bias"])
@@ -661,7 +662,7 @@ def test_discriminators_are_taken_exactly(tmp_path, discriminators, spelling):
 
 def test_a_run_folder_gets_all_networks(tmp_path, monkeypatch, capsys, discriminators):
     *_, convolutions = discriminators
-    generator_tensors = unfolded_state(import_torch.generator_convolutions(TINY_2))
+    generator_tensors = unfolded_state(official.generator_convolutions(TINY_2))
     checkpoint = write(tmp_path / "g", checkpoint_bytes({"generator": generator_tensors}))
     state = unfolded_state(convolutions, seed=5)
     other = write(tmp_path / "do", checkpoint_bytes(split(state)))

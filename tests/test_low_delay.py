@@ -15,7 +15,7 @@ from test_models import generators, small_audio
 
 import hifigan_tf
 from benchmarks import train_step
-from benchmarks.peers import plain
+from benchmarks.original import original
 from hifigan_tf import to_tflite
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
@@ -131,7 +131,7 @@ def test_peers_are_of_the_papers_generator_alone(checkpoint, tiny_live, tmp_path
     with pytest.raises(
         UserError, match=r"--against knows the paper's generator alone, and this one has lookahead_frames"
     ):
-        plain(load_generator(checkpoint))
+        original(load_generator(checkpoint))
     config = tmp_path / "live.json"
     config.write_text(tiny_live.replace(lookahead_frames=None).dumps())
     monkeypatch.setattr(train_step, "find_spec", lambda _: True)

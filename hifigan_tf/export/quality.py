@@ -11,6 +11,7 @@ from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.metrics import METRICS, evaluate_pair, log_mel_l1, mean_scores
+from hifigan_tf.evaluation.tables import columns
 from hifigan_tf.export.options import STREAMING
 from hifigan_tf.export.plan import Plan
 from hifigan_tf.files import unique_stems
@@ -182,12 +183,11 @@ def speed(model: ContractVocoder, repeats: int = 3) -> float:
 def table(report: Report, mode: str) -> str:
     """The scores as text: a row for the float model, the exported one, and the difference."""
     rows = {"float": report.float_scores, mode: report.scores}
-    lines = [f"{'':12}" + "".join(f"{METRICS[key].name:>12}" for key in SCORES)]
-    for name, values in rows.items():
-        lines.append(f"{name:12}" + "".join(f"{_shown(key, values[key]):>12}" for key in SCORES))
+    cells = [["", *(METRICS[key].name for key in SCORES)]]
+    cells += [[name, *(_shown(key, values[key]) for key in SCORES)] for name, values in rows.items()]
     change = {key: _minus(report.scores[key], report.float_scores[key]) for key in SCORES}
-    lines.append(f"{'difference':12}" + "".join(f"{_shown(key, change[key], '+'):>12}" for key in SCORES))
-    return "\n".join(lines)
+    cells.append(["difference", *(_shown(key, change[key], "+") for key in SCORES)])
+    return "\n".join(columns(cells))
 
 
 def _shown(key: str, value: float | None, sign: str = "") -> str:

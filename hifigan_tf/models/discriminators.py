@@ -8,7 +8,7 @@ from hifigan_tf.config import DiscriminatorConfig
 from hifigan_tf.models.layers import SpectralNormConv1D, WeightNormConv1D, leaky_relu
 
 
-class Judgement(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """What one sub-discriminator says of a batch.
 
     ``logits`` is ``[batch, positions]`` in the original's order; ``features`` are its feature maps, the
@@ -76,7 +76,7 @@ class PeriodDiscriminator(SubDiscriminator):
         columns = ops.reshape(columns, (-1, ops.shape(columns)[2], 1))
         features = self.feature_maps(columns, training, batches)
         logits = ops.reshape(features[-1], (batch, self.period, -1))
-        return Judgement(ops.reshape(ops.transpose(logits, (0, 2, 1)), (batch, -1)), features)
+        return DiscriminatorOutput(ops.reshape(ops.transpose(logits, (0, 2, 1)), (batch, -1)), features)
 
 
 class ScaleDiscriminator(SubDiscriminator):
@@ -94,11 +94,11 @@ class ScaleDiscriminator(SubDiscriminator):
 
     def call(self, audio, training=False, batches=1):
         features = self.feature_maps(audio, training, batches)
-        return Judgement(features[-1][..., 0], features)
+        return DiscriminatorOutput(features[-1][..., 0], features)
 
 
 class MultiPeriodDiscriminator(keras.Model):
-    """One ``PeriodDiscriminator`` for each period; a list of ``Judgement`` in the same order, that of ``labels``."""
+    """One ``PeriodDiscriminator`` for each period: a list of ``DiscriminatorOutput``, in the order of ``labels``."""
 
     def __init__(self, periods=(2, 3, 5, 7, 11), discriminator_channels=1024, **kwargs):
         super().__init__(**kwargs)
@@ -114,7 +114,7 @@ class MultiPeriodDiscriminator(keras.Model):
 
 
 class MultiScaleDiscriminator(keras.Model):
-    """One ``ScaleDiscriminator`` on the audio, others on it averaged 2, 4, … times; ``Judgement``s as ``labels``.
+    """One ``ScaleDiscriminator`` on the audio, others on it averaged 2, 4, … times: ``DiscriminatorOutput``s as above.
 
     The first is spectrally normalised, the others weight-normalised.
     """

@@ -124,7 +124,7 @@ def _listed(numbers) -> str:
     return ", ".join(map(str, numbers))
 
 
-class Progress(NamedTuple):
+class StatefulProgress(NamedTuple):
     """Between two pushes: frames that fill no chunk yet, frames run, samples still to drop, and the state."""
 
     frames: np.ndarray
@@ -140,7 +140,7 @@ class StatefulStream:
         self.model = model
         self.delay_samples, self.chunk_frames = model.contract.delay_samples, model.chunk_frames
         empty = np.zeros([0, model.audio.num_mels], np.float32)
-        self.progress = Progress(empty, 0, self.delay_samples, model.initial_state())
+        self.progress = StatefulProgress(empty, 0, self.delay_samples, model.initial_state())
 
     def push(self, frames: np.ndarray) -> np.ndarray:
         waiting = self.progress.frames
@@ -182,11 +182,11 @@ class StatefulStream:
         before = self.progress
         edge = self._at_start() or end < len(mel)
         # The positions need no more room than they can matter for, however long the stream.
-        valid = (-min(before.done, LONG_AGO), max(end, -LONG_AGO)) if edge else None
+        valid = (-min(before.done, POSITION_LIMIT), max(end, -POSITION_LIMIT)) if edge else None
         audio, states = self.model.step(mel, before.states, valid)
         late = min(before.late, len(audio))
-        self.progress = Progress(before.frames, before.done + len(mel), before.late - late, states)
+        self.progress = StatefulProgress(before.frames, before.done + len(mel), before.late - late, states)
         return audio[late:]
 
 
-LONG_AGO = 1 << 16  # frames; far more than any model's delay, and times a hop far from overflowing int32
+POSITION_LIMIT = 1 << 16  # frames; far more than any model's delay, and times a hop far from overflowing int32

@@ -42,7 +42,7 @@ class WindowModel(Protocol):
 
 
 @dataclass(frozen=True)
-class Progress:
+class WindowProgress:
     """Between two pushes: the frames still needed, where among them the next window begins, how many are heard."""
 
     frames: np.ndarray
@@ -59,7 +59,7 @@ class WindowStream:
         # The first window needs a margin at either end, and no chunk is complete before it.
         self.delay_samples = 2 * model.margin_frames * hop_size
         self.chunk_frames = model.window_frames - 2 * model.margin_frames
-        self.progress = Progress(np.zeros([0, num_mels], np.float32))
+        self.progress = WindowProgress(np.zeros([0, num_mels], np.float32))
 
     def push(self, frames: np.ndarray) -> np.ndarray:
         window, margin = self.model.window_frames, self.model.margin_frames
@@ -73,7 +73,7 @@ class WindowStream:
             start, heard = end - margin, end
         # The last window will be a whole one that ends with the utterance: it may reach back that far.
         done = max(0, start - window)
-        self.progress = Progress(kept[done:].copy(), start - done, heard - done)
+        self.progress = WindowProgress(kept[done:].copy(), start - done, heard - done)
         return np.concatenate(pieces)
 
     def flush(self) -> np.ndarray:

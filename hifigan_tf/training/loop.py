@@ -65,80 +65,118 @@ def train(
     stops all workers whichever it reaches. Raises ``UserError`` when a loss is not finite, naming the step and
     the last good checkpoint.
     """
-    config = trainer.config.training
-    step = int(trainer.step.numpy())
-    summaries = Summaries(folder.logs if workers.is_chief else None)
-    validation = list(validation_clips(held_out[: config.validation_clips], trainer.config)) if workers.is_chief else []
-    batches = TimedBatches(
-        trainer.strategy.distribute_datasets_from_function(
-            lambda context: training_batches(
-                clips,
-                trainer.config,
-                first_example=first_example,
-                part=context.input_pipeline_id,
-                parts=context.num_input_pipelines,
-                replicas=trainer.strategy.num_replicas_in_sync,
-            )
-        ),
-        clips,
-    )
+    batches = TimedBatches(distributed_batches(trainer, clips, first_example), clips)
     if workers.is_chief and not pesq_installed():
         log.info(PESQ_MISSING)
-    with (
-        stop_on_signals() as request,
-        logging_redirect_tqdm(),
-        tqdm(
-            total=config.max_steps,
-            initial=step,
-            unit="step",
-            mininterval=0.2 if sys.stderr.isatty() else 30,
-            disable=not workers.is_chief,
-        ) as progress,
-    ):
-        if step == 0 and workers.is_chief:
-            validate(trainer, folder, summaries, validation)
-        if step == 0:
-            progress.set_description("compiling the step")
-        stopped = False
-        while step < config.max_steps and not stopped:
-            scalars = {name: float(value) for name, value in trainer.train_step(*next(batches)).items()}
-            step += 1
-            for name, value in scalars.items():
-                if name.startswith("loss/") and not math.isfinite(value):
-                    raise UserError(_diverged(f"{name} is {value} at step {step}", folder))
-            progress.set_description("training", refresh=False)
-            progress.set_postfix_str(
-                " ".join(f"{short}={scalars[name]:.3f}" for short, name in _SHORT.items() if name in scalars),
-                refresh=False,
-            )
+    stopped = False
+    with stop_on_signals() as request, logging_redirect_tqdm(), progress_bar(trainer, workers) as progress:
+        session = Session(trainer, folder, held_out, batches, progress) if workers.is_chief else None
+        if session:
+            session.begin()
+        while trainer.steps_done < trainer.config.training.max_steps and not stopped:
+            scalars = take_step(trainer, folder, next(batches))
             progress.update()
             stopped = total(request.received is not None) > 0
-            last = step == config.max_steps
-            if not workers.is_chief:
-                continue
-            if step % config.summary_interval == 0 or last:
-                scalars["learning_rate"] = trainer.learning_rate
-                scalars["steps_per_second"] = progress.format_dict["rate"] or 0.0
-                scalars["waiting_for_data"] = batches.waiting_share()
-                summaries.scalars(scalars, step)
-            if step % config.validation_interval == 0 or last:
-                validate(trainer, folder, summaries, validation)
-            if step == config.discriminator_start_step:
-                # With discriminators the mel error rises at first: the best generator is sought among those to come.
-                trainer.best_mel_error.assign(np.inf)
-            if step % config.checkpoint_interval == 0 and not last:
-                _check_weights(trainer, folder)
-                with _going_on_unsaved():
-                    folder.save(trainer)
-        if workers.is_chief:
-            _check_weights(trainer, folder)
-            folder.save(trainer)
+            if session:
+                session.after_step(scalars)
+        if session:
+            session.save()
     total(0)  # a worker that leaves while the chief still saves would be taken for lost
     if not stopped:
         return 0
     who = request.received.name if request.received else "another worker"
-    log.info("stopped by %s at step %d: saved; the same command goes on from here", who, step)
+    log.info("stopped by %s at step %d: saved; the same command goes on from here", who, trainer.steps_done)
     return 128 + (request.received or signal.SIGTERM)
+
+
+def distributed_batches(trainer: Trainer, clips: list[Clip], first_example: int):
+    """The batches from segment ``first_example`` on, each worker's its own part."""
+
+    def batches(context):
+        return training_batches(
+            clips,
+            trainer.config,
+            first_example=first_example,
+            part=context.input_pipeline_id,
+            parts=context.num_input_pipelines,
+            replicas=trainer.strategy.num_replicas_in_sync,
+        )
+
+    return trainer.strategy.distribute_datasets_from_function(batches)
+
+
+def progress_bar(trainer: Trainer, workers: Workers) -> tqdm:
+    """Of the steps, on the chief alone; in log files a line every half a minute."""
+    return tqdm(
+        total=trainer.config.training.max_steps,
+        initial=trainer.steps_done,
+        desc="training" if trainer.steps_done else "compiling the step",
+        unit="step",
+        mininterval=0.2 if sys.stderr.isatty() else 30,
+        disable=not workers.is_chief,
+    )
+
+
+def take_step(trainer: Trainer, folder: RunFolder, batch: tuple) -> dict[str, float]:
+    """One step and its scalars. Raises ``UserError`` where a loss is not finite."""
+    scalars = {name: float(value) for name, value in trainer.train_step(*batch).items()}
+    for name, value in scalars.items():
+        if name.startswith("loss/") and not math.isfinite(value):
+            raise UserError(_diverged(f"{name} is {value} at step {trainer.steps_done}", folder))
+    return scalars
+
+
+class Session:
+    """What the chief does between the steps: it shows, logs, validates and saves."""
+
+    def __init__(
+        self, trainer: Trainer, folder: RunFolder, held_out: list[Clip], batches: TimedBatches, progress: tqdm
+    ):
+        self.trainer = trainer
+        self.folder = folder
+        self.config = trainer.config.training
+        self.batches = batches
+        self.progress = progress
+        self.summaries = Summaries(folder.logs)
+        self.clips = list(validation_clips(held_out[: self.config.validation_clips], trainer.config))
+
+    def begin(self) -> None:
+        if self.trainer.steps_done == 0:
+            self.validate()
+
+    def after_step(self, scalars: dict[str, float]) -> None:
+        """What is due after this step, by the intervals of the config."""
+        config, step = self.config, self.trainer.steps_done
+        last = step == config.max_steps
+        self.progress.set_description("training", refresh=False)
+        shown = (f"{short}={scalars[name]:.3f}" for short, name in _SHORT.items() if name in scalars)
+        self.progress.set_postfix_str(" ".join(shown), refresh=False)
+        if step % config.summary_interval == 0 or last:
+            self.log_scalars(scalars)
+        if step % config.validation_interval == 0 or last:
+            self.validate()
+        if step == config.discriminator_start_step:
+            # With discriminators the mel error rises at first: the best generator is sought among those to come.
+            self.trainer.best_mel_error.assign(np.inf)
+        if step % config.checkpoint_interval == 0 and not last:
+            with _going_on_unsaved():
+                self.save()
+
+    def log_scalars(self, scalars: dict[str, float]) -> None:
+        """Curves of the step, of the learning rate and of the pace, to TensorBoard."""
+        pace = {
+            "learning_rate": self.trainer.learning_rate,
+            "steps_per_second": self.progress.format_dict["rate"] or 0.0,
+            "waiting_for_data": self.batches.waiting_share(),
+        }
+        self.summaries.scalars({**scalars, **pace}, self.trainer.steps_done)
+
+    def validate(self) -> None:
+        validate(self.trainer, self.folder, self.summaries, self.clips)
+
+    def save(self) -> None:
+        _check_weights(self.trainer, self.folder)
+        self.folder.save(self.trainer)
 
 
 _SHORT = {"d": "loss/discriminator", "adv": "loss/adversarial", "fm": "loss/feature_matching", "mel": "loss/mel"}
@@ -156,7 +194,7 @@ def _going_on_unsaved():
 def _check_weights(trainer: Trainer, folder: RunFolder) -> None:
     # The losses were those before the step's last update, so they do not tell whether that one went well.
     if not trainer.is_finite():
-        raise UserError(_diverged(f"the weights are no longer finite after step {int(trainer.step.numpy())}", folder))
+        raise UserError(_diverged(f"the weights are no longer finite after step {trainer.steps_done}", folder))
 
 
 def _diverged(what: str, folder: RunFolder) -> str:
@@ -174,7 +212,7 @@ def validate(
 ) -> float:
     """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard."""
     _check_weights(trainer, folder)
-    step, front_end, scores = int(trainer.step.numpy()), trainer.loss_front_end, []
+    step, front_end, scores = trainer.steps_done, trainer.loss_front_end, []
     for index, (stem, mel, audio) in enumerate(_shown(clips, "validating")):
         generated = trainer.vocode(mel)
         scores.append(evaluate_pair(audio, generated, front_end, MEASURED))

@@ -67,7 +67,7 @@ class Take:
 
 
 @dataclass(frozen=True)
-class Clip:
+class ShownClip:
     """A validation clip: the recording, where it was written, and what the generator made of it at some steps."""
 
     name: str
@@ -75,7 +75,7 @@ class Clip:
     generated: dict[int, Take]
 
     @classmethod
-    def all_of(cls, events: Events) -> list["Clip"]:
+    def all_of(cls, events: Events) -> list["ShownClip"]:
         """The clips that a run has written, at no more than ``MOMENTS`` steps each."""
         takes: dict[str, dict[str, list[int]]] = {}  # {clip: {kind: steps}}
         for tag, steps in events.media.items():
@@ -116,7 +116,7 @@ def moments(steps: list[int]) -> list[int]:
     return [steps[place] for place in np.unique(places)]
 
 
-def page(name: str, config: Config, events: Events, clips: list[Clip]) -> str:
+def page(name: str, config: Config, events: Events, clips: list[ShownClip]) -> str:
     """The HTML of the run called ``name``."""
     title = f"{escape(name)}, step {events.last_step:,}"
     return f"""<!DOCTYPE html>
@@ -170,7 +170,7 @@ def _validation(events: Events) -> str:
 <tbody>{"".join(rows)}</tbody></table></div></section>"""
 
 
-def _clips(clips: list[Clip], events: Events, config: Config) -> str:
+def _clips(clips: list[ShownClip], events: Events, config: Config) -> str:
     if not clips:
         return ""
     top = config.audio.fmax_for_loss or config.audio.sampling_rate / 2

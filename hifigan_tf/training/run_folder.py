@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from hifigan_tf.config import Config, difference
 from hifigan_tf.errors import UserError, one_line
-from hifigan_tf.files import atomic_path, write_bytes
+from hifigan_tf.files import atomic_path, write_bytes, write_json
 from hifigan_tf.models.generator import Generator
 from hifigan_tf.training.tensorboard import Events
 from hifigan_tf.training.trainer import Trainer
@@ -120,7 +120,7 @@ class RunFolder:
                 if before[key] != now[key]:
                     log.info("%s is %g from step %d on, it was %g", key, now[key], now["step"], before[key])
         write_bytes(self.config, config.dumps().encode())
-        write_bytes(self.history, (json.dumps(sessions, indent=1) + "\n").encode())
+        write_json(self.history, sessions)
         for left_behind in self.checkpoints.glob(f"{HIDDEN}*"):
             shutil.rmtree(left_behind)
         for file in (self.last, self.best, self.ema):
@@ -136,7 +136,7 @@ class RunFolder:
 
         Raises ``NotSaved`` when it cannot; what was saved before stays.
         """
-        step = int(trainer.step.numpy())
+        step = trainer.steps_done
         target = self.checkpoints / f"{PREFIX}{step:08d}"
         hidden = self.checkpoints / f"{HIDDEN}{step:08d}-{os.getpid()}"
         try:
@@ -161,7 +161,7 @@ class RunFolder:
         try:
             save_generator(trainer.generator, self.best)
         except OSError as error:
-            raise self._not_saved(f"the best generator, of step {int(trainer.step.numpy())},", error) from None
+            raise self._not_saved(f"the best generator, of step {trainer.steps_done},", error) from None
         trainer.best_mel_error.assign(mel_error)
 
     def _not_saved(self, what: str, error: Exception) -> NotSaved:

@@ -74,6 +74,11 @@ class Trainer:
         """The rate of the next step."""
         return float(self.generator_optimizer.learning_rate)
 
+    @property
+    def steps_done(self) -> int:
+        """Of the run, earlier sessions included."""
+        return int(self.step.numpy())
+
     def is_finite(self) -> bool:
         """Whether every weight of every network is a number."""
         weights = [weight.value for model in [self.generator, *self.discriminators] for weight in model.weights]
@@ -92,7 +97,7 @@ class Trainer:
         what they have become. Before ``discriminator_start_step`` the generator learns alone, and there are the
         losses and the norm of its own.
         """
-        alone = int(self.step.numpy()) < self.config.training.discriminator_start_step
+        alone = self.steps_done < self.config.training.discriminator_start_step
         return (self._step_alone if alone else self._step_of_both)(mel, audio)
 
     def _generator_step(self, mel, audio) -> dict:

@@ -111,7 +111,7 @@ class Torch:
     def __init__(self, config: Config, threads: int):
         import torch
 
-        from benchmarks.torch_twin import LogMel, TorchTrainer
+        from benchmarks.torch_model import LogMel, TorchTrainer
 
         torch.set_num_threads(threads)
         self.trainer = TorchTrainer(config)

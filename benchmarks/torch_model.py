@@ -1,4 +1,4 @@
-"""The original's training step in eager PyTorch, for the benchmark alone: PyTorch is not a requirement.
+"""The original in eager PyTorch, its training step and its inference, for benchmarks alone: it is not a requirement.
 
 Modules carry the original's names, so that weights by name fit both. What the original computes beyond what its
 losses need (weight gradients of the discriminators in the generator's step) is computed here too.
@@ -7,12 +7,15 @@ losses need (weight gradients of the discriminators in the generator's step) is 
 from collections.abc import Callable
 
 import librosa
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import spectral_norm
 from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrize import remove_parametrizations
 
+from benchmarks.original import Original
 from hifigan_tf.config import AudioConfig, Config, GeneratorConfig
 
 LEAKY_SLOPE = 0.1
@@ -72,6 +75,22 @@ class Generator(nn.Module):
             blocks = self.resblocks[stage * self.kernels : (stage + 1) * self.kernels]
             x = sum(block(x) for block in blocks) / self.kernels
         return torch.tanh(self.conv_post(functional.leaky_relu(x)))
+
+
+def torch_runner(original: Original, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+    """``run(mel)``: ``[frames, num_mels]`` to ``[samples]`` in float32, weight norm removed as for inference."""
+    torch.set_num_threads(threads)
+    generator = Generator(original.config, original.num_mels)
+    modules = dict(generator.named_modules())
+    for name, (kernel, bias) in original.weights.items():
+        remove_parametrizations(modules[name], "weight")
+        modules[name].weight.data, modules[name].bias.data = torch.from_numpy(kernel), torch.from_numpy(bias.copy())
+
+    @torch.inference_mode()
+    def run(mel):
+        return generator(torch.from_numpy(np.ascontiguousarray(mel.T[None])))[0, 0].numpy()
+
+    return run
 
 
 class SubDiscriminator(nn.Module):

@@ -1,0 +1,37 @@
+"""What every benchmark shares: the middle and the spread of rounds, the peak of memory, and the machine."""
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+def median_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """The median, and the middle half of the values relative to it."""
+    low, median, high = np.percentile(values, [25, 50, 75])
+    return float(median), float((high - low) / median)
+
+
+def high_water_mb() -> float:
+    """The most memory that this process has held, in megabytes."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Not getrusage, which on Linux counts what the parent held when it forked.
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+
+
+def machine() -> str:
+    """The processor's architecture, its widest vector instructions where Linux names them, and its cores."""
+    flags = Path("/proc/cpuinfo")
+    found = flags.read_text() if flags.is_file() else ""
+    widest = next((name for flag, name in VECTORS.items() if flag in found), None)
+    return ", ".join(filter(None, (platform.machine(), widest, f"{os.cpu_count()} cores")))
+
+
+VECTORS = {"avx512_vnni": "AVX-512 with VNNI", "avx512f": "AVX-512", "avx2": "AVX2", "asimd": "NEON"}
