@@ -211,7 +211,7 @@ class GeneratorConfig:
     @property
     def frames_ahead(self) -> int:
         """Frames that the first convolution sees ahead."""
-        return self.lookahead_frames if self.low_delay else MAX_LOOKAHEAD
+        return MAX_LOOKAHEAD if self.lookahead_frames is None else self.lookahead_frames
 
     def resblock_steps_ahead(self, stage: int) -> int:
         """Steps that the residual blocks of a stage see ahead: half of their reach, or none."""

@@ -26,5 +26,5 @@ def describe_os_error(error: OSError) -> str:
         errno.EISDIR: "this is a folder, a file is needed",
         errno.EEXIST: "this exists already and is not a folder",
     }
-    text = advice.get(error.errno, error.strerror or one_line(error))
+    text = advice.get(error.errno or 0, error.strerror or one_line(error))
     return f"{error.filename}: {text}" if error.filename else text

@@ -87,7 +87,7 @@ def evaluate_files(
     with logging_redirect_tqdm():
         for stem, paths in tqdm(pairs.items(), desc="evaluating", unit="file"):
             try:
-                reference, generated = load_pair(*paths, audio, keep_level)
+                reference, generated = load_pair(paths[0], paths[1], audio, keep_level)
             except (UserError, OSError) as error:
                 skipped[stem] = describe_os_error(error) if isinstance(error, OSError) else one_line(error)
                 log.warning("warning: %s is skipped: %s", stem, skipped[stem])

@@ -62,7 +62,8 @@ def main(argv=None) -> None:
         from hifigan_tf.training.trainer import Trainer
 
         trainer = Trainer(config, epoch_steps=1)
-        generator, layers = trainer.generator, {}
+        generator = trainer.generator
+        layers: dict = {}
         for model in trainer.discriminators:
             layers |= named_convolutions(model, model.name)
         if problem := misfit(discriminator_convolutions(layers), discriminator_state):

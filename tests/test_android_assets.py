@@ -51,7 +51,7 @@ def test_everything_is_there_and_nothing_else(assets):
     assert [path.name for path in assets.parent.iterdir()] == ["assets"]
     for name in android_assets.MODELS:
         kind = MelContract if name == "mel_frontend" else VocoderContract
-        inside = contract.read((assets / "models" / f"{name}.tflite").read_bytes(), name, kind)
+        inside = contract.read_kind((assets / "models" / f"{name}.tflite").read_bytes(), name, kind)
         assert (assets / "models" / f"{name}.json").read_text() == inside.dumps()
         if kind is VocoderContract:
             assert inside.mode == name.removeprefix("vocoder_")

@@ -144,7 +144,7 @@ def test_one_that_computes_something_else_is_not_written(fault, export, models, 
     if fault == "NaN":
         monkeypatch.setattr(mel_frontend, "largest_difference", lambda *_: float("nan"))
     else:
-        right = contract.read(models["v1"], "v1", MelContract)
+        right = contract.read_kind(models["v1"], "v1", MelContract)
         other = mel_frontend.build(dataclasses.replace(V1, win_size=1022))
         other = dataclasses.replace(other, contract=right)
         monkeypatch.setattr(mel_frontend, "build", lambda _: other)
@@ -182,7 +182,7 @@ def test_a_model_of_the_other_kind_is_named(models, tmp_path):
         vocode.main(
             ["--checkpoint", str(tmp_path / "mel.tflite"), "--output-dir", str(tmp_path), str(tmp_path / "x.npy")]
         )
-    values = json.loads(contract.read(models["v1"], "x", MelContract).dumps()) | {"kind": "vocoder"}
+    values = json.loads(contract.read_kind(models["v1"], "x", MelContract).dumps()) | {"kind": "vocoder"}
     bare = contract.unpack(models["v1"])
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr(contract.MEMBER, json.dumps(values))

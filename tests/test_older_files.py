@@ -14,7 +14,7 @@ from hifigan_tf.data.packed import read_clips
 from hifigan_tf.models.generator import load_generator
 from hifigan_tf.resources import CONFIGS
 from hifigan_tf.streaming import vocode
-from hifigan_tf.streaming.contract import MelContract, read
+from hifigan_tf.streaming.contract import MelContract, read_kind
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 from hifigan_tf.training.run_folder import RunFolder
 
@@ -35,7 +35,7 @@ def test_a_keras_file_and_tflite_files(audio):
     np.testing.assert_allclose(vocode(OLD / "vocoder_float32.tflite", audio["mel"]), audio["float32"], atol=1e-5)
     # Where a number lies between two integers, processors differ.
     np.testing.assert_allclose(vocode(OLD / "vocoder_int8.tflite", audio["mel"]), audio["int8"], atol=2e-3)
-    contract = read((OLD / "mel_frontend.tflite").read_bytes(), "mel_frontend.tflite", MelContract)
+    contract = read_kind((OLD / "mel_frontend.tflite").read_bytes(), "mel_frontend.tflite", MelContract)
     assert contract.versions["hifigan_tf"] == "0.1.0"
     assert TfliteMelSpectrogram(OLD / "mel_frontend.tflite").num_mels == contract.audio_config.num_mels
 

@@ -80,7 +80,7 @@ def main(argv=None) -> None:
     from hifigan_tf.audio.audio_files import load_audio, normalize, write_wav
     from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
     from hifigan_tf.files import atomic_folder
-    from hifigan_tf.streaming.contract import MelContract, VocoderContract, read
+    from hifigan_tf.streaming.contract import MelContract, VocoderContract, read_kind
 
     logging.getLogger(to_tflite.__name__).setLevel(logging.WARNING)  # it would name files that are about to move
     with atomic_folder(args.output_dir) as folder:
@@ -95,7 +95,7 @@ def main(argv=None) -> None:
             if code := to_tflite.main(options):
                 raise SystemExit(code)  # not a return, which would leave the block well
             kind = MelContract if mode == "--mel-frontend" else VocoderContract
-            contract = read(model.read_bytes(), str(model), kind)
+            contract = read_kind(model.read_bytes(), str(model), kind)
             model.with_suffix(".json").write_text(contract.dumps(), encoding="utf-8")
         audio = contract.audio_config
         samples = normalize(load_audio(clip, audio.sampling_rate))

@@ -22,7 +22,7 @@ from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
-from hifigan_tf.streaming.contract import MelContract, read
+from hifigan_tf.streaming.contract import MelContract, read_kind
 
 RUN_CLIPS = Path(__file__).with_name("run_clips.py")
 SECONDS = 10  # of speech at least, in whole clips, for PESQ
@@ -66,7 +66,7 @@ def main(argv=None) -> int:
     if not pesq_installed():
         raise UserError(PESQ_MISSING)
     front_end = models["mel_frontend"]
-    audio = read(front_end.read_bytes(), str(front_end), MelContract).audio_config
+    audio = read_kind(front_end.read_bytes(), str(front_end), MelContract).audio_config
     clips = shortest(args.speech, audio.sampling_rate)
     with tempfile.TemporaryDirectory() as folder:
         rows = compare_all(models, args.arm64, clips, audio, Path(folder))

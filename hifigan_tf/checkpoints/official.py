@@ -63,10 +63,10 @@ def named_convolutions(part, name: str = "") -> dict:
     if isinstance(part, NormedConv1D):
         return {name: part}
     if isinstance(part, list):
-        children = enumerate(part)
+        children: list[tuple] = list(enumerate(part))
     else:
-        children = ((attribute, getattr(part, attribute)) for attribute in PARTS if hasattr(part, attribute))
-    result = {}
+        children = [(attribute, getattr(part, attribute)) for attribute in PARTS if hasattr(part, attribute)]
+    result: dict = {}
     for key, child in children:
         result |= named_convolutions(child, f"{name}.{key}" if name else f"{key}")
     return result
@@ -139,7 +139,7 @@ def _original_names(state: dict[str, torch_pickle.Tensor], path: Path) -> dict[s
 
 def misfit(convolutions: dict[str, Convolution], state: dict[str, torch_pickle.Tensor]) -> str | None:
     """How the tensors differ from those that the convolutions need, on one line, or None if they fit."""
-    expected = {}
+    expected: dict[str, tuple[int, ...]] = {}
     for name, convolution in convolutions.items():
         expected |= _parameters(name, convolution, state)
     differing = [name for name, shape in expected.items() if name in state and state[name].shape != shape]

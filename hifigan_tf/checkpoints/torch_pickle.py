@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hifigan_tf.errors import UserError
 
@@ -92,13 +93,14 @@ class Tensor:
         """A read-only array of ``shape``, bfloat16 as float32. Raises ``UserError`` when the numbers are damaged."""
         import numpy as np  # late: --help reads this module too
 
-        storage = self.storage
+        storage, memory = self.storage, self.storage.memory
+        assert memory is not None, "read places every storage"
         if storage.checksum is not None:
-            with memoryview(storage.memory) as view, view[storage.start : storage.start + storage.size] as numbers:
+            with memoryview(memory) as view, view[storage.start : storage.start + storage.size] as numbers:
                 if zlib.crc32(numbers) != storage.checksum:
                     raise UserError(f"is damaged: the checksum at byte {storage.start} is wrong, copy the file again")
         dtype = np.dtype(storage.byte_order + DTYPES[storage.kind])
-        flat = np.frombuffer(storage.memory, dtype, storage.count, storage.start)
+        flat = np.frombuffer(memory, dtype, storage.count, storage.start)
         strides = [stride * dtype.itemsize for stride in self.strides]
         array = np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, strides, writeable=False)
         if storage.kind == BFLOAT16:
@@ -201,7 +203,9 @@ def _interpret(file, storages: dict[str, Storage]):
 
 
 def _run(file, storages):
-    stack, marks, memo = [], [], {}
+    stack: list[Any] = []
+    marks: list[int] = []
+    memo: dict[Any, Any] = {}
 
     def take(count):
         """The topmost ``count`` values; those above the last mark where that is None."""
@@ -248,7 +252,7 @@ def _run(file, storages):
                 stack.append(memo[argument])
             case "GLOBAL" | "INST":
                 # INST calls what it names at once, which no tensor needs: even an admitted name is refused there.
-                stack.append(_global(argument.replace(" ", "."), opcode.name))
+                stack.append(_global(_expect(argument, str).replace(" ", "."), opcode.name))
             case "STACK_GLOBAL":
                 stack.append(_global(".".join(_expect(part, str) for part in take(2)), opcode.name))
             case "REDUCE":

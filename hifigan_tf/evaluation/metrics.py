@@ -61,8 +61,8 @@ def evaluate_pair(
     if unknown := wanted - set(METRICS):
         raise ValueError(f"unknown metrics {sorted(unknown)}: known are {list(METRICS)}")
     length, rate = min(len(reference), len(generated)), front_end.sampling_rate
-    pair = [reference[:length], generated[:length]]
-    values = {}
+    pair = (reference[:length], generated[:length])
+    values: dict[str, float | None] = {}
     if wanted & {"log_mel_l1", "mcd_db"}:
         from hifigan_tf.audio.mel import mel_spectrogram
 
@@ -86,7 +86,7 @@ def evaluate_pair(
 def mean_scores(rows: Iterable[dict[str, float | None]], metrics: Iterable[str]) -> dict[str, float | None]:
     """The mean of each metric over the rows of ``evaluate_pair`` that have a value; None where none has."""
     rows = list(rows)
-    present = {key: [row[key] for row in rows if row[key] is not None] for key in metrics}
+    present = {key: [value for row in rows if (value := row[key]) is not None] for key in metrics}
     return {key: float(np.mean(values)) if values else None for key, values in present.items()}
 
 

@@ -114,7 +114,7 @@ def train_cell(cell: Cell, protocol: Protocol) -> float:
 
     keras.backend.clear_session()
     keras.utils.set_random_seed(cell.seed)
-    kind = {"mpd": MultiPeriodDiscriminator, "msd": MultiScaleDiscriminator}[cell.model]
+    kind = MultiPeriodDiscriminator if cell.model == "mpd" else MultiScaleDiscriminator
     model = kind(discriminator_channels=protocol.discriminator_channels)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(protocol.learning_rate, protocol.steps))
     optimizer.build(model.trainable_variables)
@@ -234,8 +234,9 @@ def main(arguments=None) -> None:
     # Seeds outermost: interrupted, it has a first answer for every model and share.
     cells = [Cell(model, share, seed) for seed in range(args.seeds) for share in shares for model in MODELS]
     paths = {cell: folder / f"{cell.model}_{cell.share:g}_{cell.seed}.json" for cell in cells}
-    results = {cell: finished(path, protocol) for cell, path in paths.items()}
-    missing = [cell for cell, result in results.items() if result is None]
+    found = {cell: finished(path, protocol) for cell, path in paths.items()}
+    results = {cell: result for cell, result in found.items() if result is not None}
+    missing = [cell for cell in cells if cell not in results]
     if len(missing) < len(cells):
         log.info("%d of %d models are trained already", len(cells) - len(missing), len(cells))
     if missing:

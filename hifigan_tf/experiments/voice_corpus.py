@@ -97,7 +97,7 @@ def lay_out(clone: Path, takes: dict[str, list[str]], speaker: Speaker, output: 
 
     from hifigan_tf.audio.audio_files import resample
 
-    seconds: dict[str, float] = collections.Counter()
+    seconds: dict[str, float] = collections.defaultdict(float)
     problems = []
     ranked = sorted(takes, key=lambda sentence: hashlib.sha256(sentence.encode()).hexdigest())
     for place, sentence in enumerate(tqdm(ranked, desc=name, unit="sentence", leave=False)):

@@ -44,8 +44,11 @@ class ExportedModel(Generic[Kind]):
         return pack(self.model, self.contract)
 
 
+@dataclass(frozen=True)
 class ExportedVocoder(ExportedModel[VocoderContract]):
     """A vocoder, to be judged before it is packed."""
+
+    contract: VocoderContract
 
     def vocoder(self, chunk_frames: int | None = None) -> ContractVocoder:
         """The model loaded, with one of the contract's chunks, by default the smallest."""
@@ -55,9 +58,9 @@ class ExportedVocoder(ExportedModel[VocoderContract]):
 def build(plan: Plan, calibrated: Calibrated) -> ExportedVocoder:
     """The model of a plan, its contract still without quality and speed."""
     deployment, options, frames = Deployment(calibrated.network), plan.options, plan.options.window_frames
-    if plan.mode == "full_int8":
+    if plan.mode == "full_int8" and frames:
         model = full_int8(deployment, frames, calibrated.ranges, options.integer_io, plan.float_layers)
-    elif plan.mode == "int16":
+    elif plan.mode == "int16" and frames:
         model = int16_activations(deployment, frames, calibrated.mels, options.integer_io, plan.float_layers)
     else:
         if frames is not None:  # delegates, for which stateless models are, know plain convolutions best

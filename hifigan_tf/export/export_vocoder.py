@@ -55,7 +55,8 @@ def export_vocoder(
     calibrated = calibrate(plan, mels)
     judged = judge(plan, calibrated, float_reference)
     if options.distill_steps:
-        judged = better_of(judged, distilled(plan, calibrated, float_reference, progress))
+        settings = Settings(steps=options.distill_steps, seed=options.distill_seed)
+        judged = better_of(judged, distilled(plan, calibrated, float_reference, settings, progress))
     return finish(plan, judged)
 
 
@@ -65,9 +66,10 @@ def judge(plan: Plan, calibrated: Calibrated, float_reference: Evaluation) -> Ju
     return Judged(exported, compare(exported.vocoder(), float_reference))
 
 
-def distilled(plan: Plan, calibrated: Calibrated, float_reference: Evaluation, progress: Path | None) -> Judged | None:
+def distilled(
+    plan: Plan, calibrated: Calibrated, float_reference: Evaluation, settings: Settings, progress: Path | None
+) -> Judged | None:
     """The model after distillation, or None where that diverged. ``progress`` stays only where it is interrupted."""
-    settings = Settings(steps=plan.options.distill_steps, seed=plan.options.distill_seed)
     try:
         judged = judge(plan, distill(plan, calibrated, settings, progress), float_reference)
     except UserError as error:
@@ -93,9 +95,10 @@ def better_of(before: Judged, after: Judged | None) -> Judged:
 def finish(plan: Plan, judged: Judged) -> Export:
     """Measures the speed, and writes what was found into the contract."""
     exported, report = judged.exported, judged.report
-    vocoders = {chunk: exported.vocoder(chunk) for chunk in plan.options.chunks} or {
-        plan.options.window_frames: exported.vocoder()
-    }
+    if plan.options.window_frames:
+        vocoders = {plan.options.window_frames: exported.vocoder()}
+    else:
+        vocoders = {chunk: exported.vocoder(chunk) for chunk in plan.options.chunks}
     speeds = {frames: speed(vocoder) for frames, vocoder in vocoders.items()}
     contract = replace(
         exported.contract,

@@ -258,11 +258,11 @@ class Window(Step):
             outputs.append(y)
         return self.mask(functools.reduce(self.add, outputs))
 
-    def unit(self, window, active, unit):
+    def unit(self, buffer, active, unit, lag=0):
         x = self.conv(active, unit[0])
         for conv in unit[1:]:
             x = self.conv(self.activate(self.mask(x)), conv)
-        return self.add(window, x)
+        return self.add(buffer, x)
 
     def finish(self, x, post):
         return self.convolve(tf.pad(x, [[0, 0], [0, 0], [post.delay, post.delay], [0, 0]]), post)

@@ -72,8 +72,9 @@ class Report:
 
     def better_than(self, other: "Report") -> bool:
         """Whether this export of a model loses less than another of it, by ear and by spectrum."""
-        drops = (self.pesq_drop, other.pesq_drop)
-        return self.mel_difference < other.mel_difference and (None in drops or drops[0] <= drops[1])
+        ours, theirs = self.pesq_drop, other.pesq_drop
+        by_ear = ours is None or theirs is None or ours <= theirs
+        return by_ear and self.mel_difference < other.mel_difference
 
     def summary(self) -> str:
         drop = "" if self.pesq_drop is None else f"PESQ drop {self.pesq_drop:.3f}, "

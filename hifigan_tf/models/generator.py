@@ -77,7 +77,8 @@ class Generator(keras.Model):
         return [block for mrf in self.mrfs for block in mrf.resblocks]
 
     def build(self, input_shape=None):
-        for layer in [self.conv_pre, *self.ups, *self.mrfs, self.conv_post]:
+        layers: list[keras.layers.Layer] = [self.conv_pre, *self.ups, *self.mrfs, self.conv_post]
+        for layer in layers:
             layer.build()
         self.built = True
 

@@ -248,7 +248,7 @@ class MRF(keras.layers.Layer):
 
     def __init__(self, channels, resblock, kernel_sizes, dilation_sizes, ahead=None, **kwargs):
         super().__init__(**kwargs)
-        block = {"1": ResBlock1, "2": ResBlock2}[resblock]
+        block = ResBlock1 if resblock == "1" else ResBlock2
         self.resblocks = [
             block(channels, kernel_size, dilations, ahead, dtype=self.dtype_policy)
             for kernel_size, dilations in zip(kernel_sizes, dilation_sizes, strict=True)

@@ -27,7 +27,7 @@ class Contract:
 
     command: ClassVar[str]  # that exports this kind
 
-    kind: str
+    kind: str = ""  # of the model: every subclass has its own
     audio: dict
     log_base: str = "e"
     log_floor: float
@@ -135,8 +135,13 @@ def unpack(model: bytes) -> bytes:
         return model
 
 
-def read(model: bytes, name: str, kind: type[Kind] = VocoderContract) -> Kind:
-    """The contract in a model's bytes.
+def read(model: bytes, name: str) -> VocoderContract:
+    """The contract in a vocoder's bytes. Raises ``UserError`` as ``read_kind`` does."""
+    return read_kind(model, name, VocoderContract)
+
+
+def read_kind(model: bytes, name: str, kind: type[Kind]) -> Kind:
+    """The contract in the bytes of a model of this kind.
 
     Raises ``UserError``, naming ``name``, when there is none to be read or the model is of another kind.
     """

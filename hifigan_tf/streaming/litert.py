@@ -2,12 +2,12 @@
 
 import threading
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple
 
 import numpy as np
 
 from hifigan_tf.errors import UserError, one_line
-from hifigan_tf.streaming.contract import AUDIO, MEL, Contract, VocoderContract, read
+from hifigan_tf.streaming.contract import AUDIO, MEL, Kind, VocoderContract, read_kind
 
 
 def load_tflite(
@@ -18,40 +18,43 @@ def load_tflite(
     ``interpreter`` is a class with the interface of LiteRT's, which is the default; ``tf.lite.Interpreter``
     is another. Raises ``UserError`` for a file that is missing, cut short, or without its contract.
     """
-    return ContractVocoder(*open_tflite(model, VocoderContract, threads, interpreter), chunk_frames)
+    contract, interpreter = open_tflite(model, VocoderContract, threads, interpreter)
+    return ContractVocoder(contract, interpreter, chunk_frames)
 
 
-def open_tflite(model: str | Path | bytes, kind: type[Contract], threads: int, interpreter=None):
+def open_tflite(model: str | Path | bytes, kind: type[Kind], threads: int, interpreter=None) -> tuple[Kind, Any]:
     """The contract, of this kind, and the interpreter of a ``.tflite``. Arguments and errors as ``load_tflite``."""
     name = "the model" if isinstance(model, bytes) else str(model)
     if not isinstance(model, bytes):
         if not Path(model).is_file():
             raise UserError(f"model {model} does not exist: check the path")
         model = Path(model).read_bytes()
-    return read(model, name, kind), open_model(model, name, threads, interpreter)
+    return read_kind(model, name, kind), open_model(model, name, threads, interpreter)
 
 
 def open_model(model: bytes, name: str, threads: int = 1, interpreter=None):
     """The interpreter of a ``.tflite``'s bytes. Raises ``UserError``, naming ``name``, for what is none."""
     if interpreter is None:
-        from ai_edge_litert.interpreter import Interpreter as interpreter
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter
     try:
         return interpreter(model_content=model, num_threads=threads)
     except (ValueError, RuntimeError) as error:
         raise UserError(f"{name} cannot be loaded (cut short?): {one_line(error)}") from None
 
 
-class ContractModel:
+class ContractModel(Generic[Kind]):
     """A model loaded once, with its contract, for several threads. ``interpreter`` has ``get_signature_runner``."""
 
-    def __init__(self, contract: Contract, interpreter):
+    def __init__(self, contract: Kind, interpreter):
         self.contract = contract
         self.audio = contract.audio_config
         self._interpreter = interpreter
         self._runners: dict = {}
         self._lock = threading.Lock()
 
-    def call(self, signature: str, **inputs) -> dict[str, np.ndarray]:
+    def call(self, signature: str | None, **inputs) -> dict[str, np.ndarray]:
         """Runs a signature; its outputs are copies, so that streams cannot disturb each other."""
         with self._lock:
             if signature not in self._runners:
@@ -59,7 +62,7 @@ class ContractModel:
             return self._runners[signature](**inputs)
 
 
-class ContractVocoder(ContractModel):
+class ContractVocoder(ContractModel[VocoderContract]):
     """A vocoder for any number of streams and threads at a time.
 
     ``chunk_frames`` is one of the contract's, the smallest by default: least latency, and the best quality of

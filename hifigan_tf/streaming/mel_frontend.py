@@ -8,7 +8,7 @@ from hifigan_tf.streaming.contract import MelContract
 from hifigan_tf.streaming.litert import ContractModel, open_tflite
 
 
-class TfliteMelSpectrogram(ContractModel):
+class TfliteMelSpectrogram(ContractModel[MelContract]):
     """The log-mel of an exported front end, for ``MelStream``: whole recordings, or live ones in pieces.
 
         mels = MelStream(TfliteMelSpectrogram("mel_frontend.tflite"))

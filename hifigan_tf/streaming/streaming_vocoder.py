@@ -93,6 +93,7 @@ class StreamingVocoder:
 
     def reset(self) -> None:
         """Forgets the utterance; the next push begins a new one."""
+        self._stream: StatefulStream | WindowStream
         if isinstance(self.model, ContractVocoder) and self.model.contract.stateful:
             self._stream = StatefulStream(self.model)
         else:

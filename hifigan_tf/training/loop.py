@@ -230,6 +230,7 @@ def validate(
         ]
         summaries.scalars(_curves("validation_ema", mean_scores(averaged, MEASURED)), step)
     error = means["log_mel_l1"]
+    assert error is not None, "every pair has a log-mel error"
     if error < float(trainer.best_mel_error.numpy()):
         with _going_on_unsaved():
             folder.save_best(trainer, error)

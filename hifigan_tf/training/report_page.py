@@ -154,7 +154,7 @@ def _validation(events: Events) -> str:
         for key, metric in METRICS.items():
             if points := events.scalars.get(f"{group}/{key}"):
                 steps = list(points)
-                best = (max if metric.better == "higher" else min)(points, key=points.get)
+                best = (max if metric.better == "higher" else min)(points, key=points.__getitem__)
                 cells = "".join(
                     f"<td><b>{points[step]:.{metric.digits}f}</b> <small>step {step:,}</small></td>"
                     for step in (steps[0], best, steps[-1])

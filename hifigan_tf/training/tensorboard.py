@@ -14,11 +14,11 @@ log = logging.getLogger(__name__)
 
 
 class Summaries:
-    """Event files in ``folder``; nothing is written where it is None. A full disk costs curves, never the run."""
+    """Event files in ``folder``. A full disk costs curves, never the run."""
 
-    def __init__(self, folder: Path | None):
+    def __init__(self, folder: Path):
         self._folder = folder
-        self._writer = None
+        self._writer: tf.summary.SummaryWriter | None = None
         self._failing = False
 
     def scalars(self, values: dict[str, float], step: int) -> None:
@@ -36,12 +36,10 @@ class Summaries:
     @contextmanager
     def _writing(self):
         """Everything within the block has been written at its end, or is lost with a warning."""
-        if self._folder is None:
-            yield
-            return
         try:
-            self._writer = self._writer or tf.summary.create_file_writer(str(self._folder))
-            with self._writer.as_default():
+            writer = self._writer or tf.summary.create_file_writer(str(self._folder))
+            self._writer = writer
+            with writer.as_default():
                 yield
             self._failing = False
         except tf.errors.OpError as error:
@@ -90,7 +88,10 @@ class Events:
     @property
     def last_step(self) -> int:
         """The last step that anything was written of."""
-        return max((max(steps) for steps in [*self.scalars.values(), *self.media.values()]), default=0)
+        return max((max(steps) for steps in self._all_steps()), default=0)
+
+    def _all_steps(self) -> list[dict]:
+        return [*self.scalars.values(), *self.media.values()]
 
     def _index(self, file: Path) -> None:
         from tensorboard.util.tensor_util import make_ndarray
@@ -109,7 +110,7 @@ class Events:
                     self.media.setdefault(value.tag, {})[event.step] = None
 
     def _forget_after(self, step: int) -> None:
-        for steps in [*self.scalars.values(), *self.media.values()]:
+        for steps in self._all_steps():
             for later in [one for one in steps if one > step]:
                 del steps[later]
 

@@ -186,6 +186,7 @@ class Trainer:
         # A short memory at first: the average leaves the beginner's weights behind.
         steps = tf.cast(self.step.value, tf.float32)
         share = 1.0 - tf.minimum(self.config.training.ema_decay, steps / (steps + 9.0))
+        assert self.average is not None
         for average, variable in zip(self.average.variables, self.generator.variables, strict=True):
             average.assign_sub(share * (average - variable))
 

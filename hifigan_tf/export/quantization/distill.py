@@ -9,9 +9,10 @@ import copy
 import hashlib
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 from zipfile import BadZipFile
 
 import keras
@@ -63,10 +64,22 @@ def _log_spectrum(audio, size: int):
     return 0.5 * tf.math.log(power + LOG_FLOOR)
 
 
-class Distillation:
-    """One student at its lessons.
+class Student(Protocol):
+    """A quantized network that learns (``quantized_graphs.py``)."""
 
-    ``student`` (``simulate.py``) makes audio ``[batch, samples]`` of mels ``[batch, frames, num_mels]`` by way of its
+    variables: list
+    learning_rate: float
+
+    @property
+    def identity(self) -> str: ...
+
+    def __call__(self, mel): ...
+
+
+class Distillation:
+    """The training of one student.
+
+    ``student`` makes audio ``[batch, samples]`` of mels ``[batch, frames, num_mels]`` by way of its
     ``variables``, which are what learns. The same settings, mels and networks give the same student, to the bit. With
     ``progress``, a file, an interrupted distillation goes on where it was.
     """
@@ -74,7 +87,7 @@ class Distillation:
     def __init__(
         self,
         teacher: Deployment,
-        student: Callable,
+        student: Student,
         audio: AudioConfig,
         mels: list[np.ndarray],
         settings: Settings,
@@ -189,12 +202,13 @@ def distill(plan: Plan, calibrated: Calibrated, settings: Settings, progress: Pa
     ``progress`` as in ``Distillation``. Raises ``UserError`` when the loss diverges.
     """
     deployment = Deployment(copy.deepcopy(calibrated.network))
-    if plan.mode == "int8":
-        frames = plan.options.window_frames or min(plan.options.chunks)
-        student = DynamicRangeStudent(deployment, plan.float_layers, frames)
-    else:
-        student = StaticStudent(deployment, plan.float_layers, calibrated.ranges)
+    frames = plan.options.window_frames or min(plan.options.chunks)
+    student: DynamicRangeStudent | StaticStudent = (
+        DynamicRangeStudent(deployment, plan.float_layers, frames)
+        if plan.mode == "int8"
+        else StaticStudent(deployment, plan.float_layers, calibrated.ranges)
+    )
     Distillation(Deployment(plan.network), student, plan.audio, calibrated.mels, settings, progress).run()
     deployment.store()
-    ranges = student.ranges.values() if plan.mode == "full_int8" else {}
+    ranges = student.ranges.values() if isinstance(student, StaticStudent) else {}
     return replace(calibrated, network=deployment.network, ranges=ranges)

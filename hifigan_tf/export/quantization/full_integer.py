@@ -29,7 +29,7 @@ class MarkedWindow(StaticWindow):
     """The same graph with constant ranges and kernels, for the converter; the pieces of the waveform apart."""
 
     def __init__(self, deployment: Deployment, ranges: dict):
-        super().__init__(deployment, self._mark, None)
+        super().__init__(deployment, self._mark, lambda _, kernel: kernel)
         self.ranges = ranges
         # As constants, whose own ranges are known.
         self.kernels = {name: kernel.numpy() for name, kernel in deployment.kernels.items()}
@@ -113,7 +113,7 @@ def _with_sum(model: bytes, integer_io: bool) -> bytes:
     file = Flatbuffer(model)
     tensors = file.graph.tensors
     outputs = {entry.name.decode(): entry.tensorIndex for entry in file.signature.outputs}
-    total = None
+    total: int | None = None
     for index in range(len(PIECES)):
         piece = outputs[PIECE.format(index)]
         shape, (scale,) = tensors[piece].shape, tensors[piece].quantization.scale
@@ -123,6 +123,7 @@ def _with_sum(model: bytes, integer_io: bool) -> bytes:
             both = file.tensor(shape, "int16", SUM_RANGE / INT16)
             wide = file.append("ADD", [total, wide], both, 2, schema.AddOptionsT())
         total = wide
+    assert total is not None, "there is a piece"
     total = file.append("TANH", [total], file.tensor(shape, "int16", 1 / INT16), 3)
     shape = np.array([1, np.prod(shape)], np.int32)
     options = schema.ReshapeOptionsT()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from hifigan_tf.export.graph import Deployment, Window
+from hifigan_tf.export.graph import Deployment, Step, Window
 from hifigan_tf.export.network import Conv
 from hifigan_tf.export.quantization.fake_quant import (
     LearnedRanges,
@@ -45,7 +45,7 @@ def piece_range(reach: float) -> tuple[float, float]:
     return -reach * LOWER, reach
 
 
-class RoundedKernels:
+class RoundedKernels(Step):
     """What both kinds of 8 bits do to the kernels of a graph; ``float_layers`` names the layers left in float."""
 
     weights: Callable
@@ -58,6 +58,10 @@ class RoundedKernels:
 
 class DynamicRange(RoundedKernels):
     """What ``--int8`` does to a convolution (dynamic-range quantization)."""
+
+    def rounded(self, x):
+        """The input of a convolution in 8 bits; subclasses choose what its range is taken over."""
+        raise NotImplementedError
 
     def convolve(self, x, conv: Conv, padding="VALID"):
         return super().convolve(x if conv.name in self.float_layers else self.rounded(x), conv, padding)

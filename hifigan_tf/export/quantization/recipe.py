@@ -8,6 +8,7 @@ there twice. Layers that no line names are in the format of the mode. ``float16`
 
 import fnmatch
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ def default_formats(network: "Network", mode: str) -> dict[str, str]:
     return formats
 
 
-def layer_formats(network: "Network", mode: str, recipe: dict[str, str]) -> dict[str, str]:
+def layer_formats(network: "Network", mode: str, recipe: Mapping[str, str]) -> dict[str, str]:
     """``{layer: format}`` of a mode with a recipe.
 
     Raises ``UserError`` for a line that names no layer, or a format that the mode cannot give the layer.
