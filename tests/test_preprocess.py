@@ -371,6 +371,17 @@ def test_a_shard_that_breaks_during_training_is_named(broken, tiny, monkeypatch,
         [next(steps) for _ in range(100)]
 
 
+def test_a_shard_that_gives_fewer_records_than_its_manifest_says_is_damaged(broken, tiny, monkeypatch):
+    """As for a moment while it is written anew: of the right size again when it is looked at."""
+    monkeypatch.setattr(data, "CACHE_BYTES", 0)
+    clips = read_clips(str(broken), RATE)
+    for shard in broken.glob("*.tfrecord"):
+        shard.write_bytes(b"")
+    monkeypatch.setattr(packed, "_check_sizes", lambda shards: None)
+    with pytest.raises(UserError, match=rf"a shard in {broken} is damaged \(.*Dataset was empty"):
+        next(TimedBatches(training_batches(clips, tiny), clips))
+
+
 def test_damage_found_while_filling_the_memory_is_named(broken, tiny):
     clips = read_clips(str(broken), RATE)
     shard = broken / "shard-00000.tfrecord"
@@ -472,21 +483,39 @@ def test_waiting_for_data_is_measured_and_warned_of_once(caplog, monkeypatch):
     assert warning.getMessage().startswith("warning: 40 % of the time went into waiting for data: pack the corpus")
 
 
-def test_the_benchmark_fills_its_rows(corpus, tiny_file, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(data, "CACHE_BYTES", data.CACHE_BYTES)  # restored at the end
-    rows = tmp_path / "rows.json"
-    options = ("--seconds", 0.05, "--repeats", 2, "--steps-per-second", 4, "--json", rows)
-    data_pipeline.main([str(option) for option in ("--data", corpus, "--config", tiny_file, *options)])
+def test_the_benchmark_fills_its_rows(corpus, tiny_file, tmp_path, capsys):
+    rows, cache_bytes = tmp_path / "rows.json", data.CACHE_BYTES
+    options = ("--config", tiny_file, "--seconds", 0.05, "--repeats", 2, "--json", rows)
+    ways = [(name, kept) for name in ("folder", "packed") for kept in ("memory", "storage")]
+    ways = [("whole files, soundfile", "storage"), *ways]
+    data_pipeline.main([str(option) for option in (*options, "--data", corpus, "--steps-per-second", 4)])
     table = capsys.readouterr().out
     results = json.loads(rows.read_text())
-    assert [(row["input"], row["from"]) for row in results] == [
-        (name, kept) for name in ("folder", "packed") for kept in ("memory", "storage")
-    ]
+    assert [(row["input"], row["from"]) for row in results] == ways  # some of these files are WAV
     for row in results:
         assert row["step_segments_per_second"] == 8
         assert row["ratio"] == pytest.approx(row["segments_per_second"] / 8, abs=0.1)
         assert f"| {row['input']} | {row['from']} | {row['segments_per_second']:.0f} |" in table
-    options = ("--seconds", 0.05, "--repeats", 1, "--json", rows)
-    data_pipeline.main([str(option) for option in ("--data", corpus, "--config", tiny_file, *options)])
+        assert "times_whole" not in row
+    data_pipeline.main([str(option) for option in (*options, "--rates", 8000, 16000, "--clip-seconds", 30)])
     assert "measured in the same rounds" in capsys.readouterr().out
-    assert all(row["step_segments_per_second"] > 0 for row in json.loads(rows.read_text()))
+    results = json.loads(rows.read_text())
+    assert [(row["corpus"], row["input"], row["from"]) for row in results] == [
+        (f"{rate} Hz FLAC, 30 s", *way) for rate in (8000, 16000) for way in [(data_pipeline.WHOLE, "storage"), *ways]
+    ]
+    assert all(row["step_segments_per_second"] > 0 and row["times_whole"] > 0 for row in results)
+    assert [row["times_whole"] for row in results if row["input"] == data_pipeline.WHOLE] == [1.0, 1.0]
+    assert cache_bytes == data.CACHE_BYTES
+
+
+def test_the_benchmark_reads_whole_files_as_soundfile_does(tmp_path, tiny):
+    """What it compares with is the same audio, but for another resampler."""
+    folders = data_pipeline.make_corpora(tmp_path, [8000, 16000], [60])
+    for name, folder in folders.items():
+        clips = check_clips(find_audio(folder), tiny)
+        assert [(clip.rate, clip.samples / clip.rate) for clip in clips] == [(int(name.split()[0]), 60)] * 2
+        samples, peak, cut = data_pipeline.WholeFiles(clips, RATE).open(0)
+        assert int(samples) == pytest.approx(clips[0].resampled, abs=100)
+        assert float(peak) == pytest.approx(clips[0].peak, rel=0.05)
+        if clips[0].rate == RATE:
+            np.testing.assert_array_equal(cut(1000, 9000), load_audio(clips[0].path, RATE)[1000:9000])

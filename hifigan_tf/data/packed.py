@@ -13,6 +13,7 @@ read without the rest of its clip: an hour of recording costs no more than a wor
 
 import json
 import queue
+import re
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ FORMAT = "hifigan_tf packed corpus, version 1"
 BLOCK = 32768  # samples of a full record
 RECORD = 2 * BLOCK + 16  # its bytes: TFRecord adds a length of 8 and two checksums of 4
 ANSWER_SECONDS = 20  # within which storage must say whether a manifest is there
+NO_RECORDS = "Dataset was empty"  # TensorFlow's words where a shard ends before the records that were asked for
 REQUESTS = 32  # under way at a time: storage may be far away
 
 
@@ -231,13 +233,15 @@ def _exists(path: str) -> bool:
 
 @contextmanager
 def damage_named(clips: Sequence):
-    """Within the block a failure to read packed clips becomes a ``UserError``, naming the shard that has changed."""
+    """Within the block a failure to read clips becomes a ``UserError``, naming the file or shard that has changed."""
     try:
         yield
     except tf.errors.OpError as error:
+        if raised := re.search(r"\bUserError: (.*)", str(error)):  # by Python code that the graph called
+            raise UserError(raised[1]) from None
         if isinstance(clips[0], PackedClip):
             _check_sizes(clip.shard for clip in clips)
-            if isinstance(error, tf.errors.DataLossError):
+            if isinstance(error, tf.errors.DataLossError) or NO_RECORDS in str(error):
                 folder = clips[0].shard.path.rpartition("/")[0]
                 raise UserError(
                     f"a shard in {folder} is damaged ({one_line(error)}): copy the folder again, or pack it again"
