@@ -3,23 +3,34 @@
 import logging
 import struct
 import sys
-from functools import cache
+from math import gcd
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
 from conftest import assert_one_error
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hifigan_tf.audio.audio_files import normalize, read_audio, resample
+from hifigan_tf.audio.audio_files import (
+    NEVER_SEEKABLE,
+    RESAMPLER_MARGIN,
+    examine,
+    normalize,
+    read_audio,
+    read_part,
+    resample,
+)
 from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.audio.mp3 import frame_at
 from hifigan_tf.config import LOG_MIN
 from hifigan_tf.data import decoding
 from hifigan_tf.data import pipeline as data
 from hifigan_tf.data.clip_lists import corpus_files, hold_out, read_file_list
-from hifigan_tf.data.decoding import Decoder
+from hifigan_tf.data.decoding import FileAudio, WavAudio
 from hifigan_tf.data.pipeline import (
     Clip,
     check_clips,
@@ -31,19 +42,19 @@ from hifigan_tf.data.pipeline import (
 from hifigan_tf.errors import UserError
 
 HOP, SEGMENT, RATE = 32, 1024, 8000  # of the fixture `tiny`
-# (suffix, container, encoding): those tensorflow-io decodes, and those it does not.
-IN_GRAPH = [
+# (suffix, container, encoding): those tensorflow-io decodes into the memory, and those that soundfile does.
+BY_TENSORFLOW_IO = [
     ("wav", "WAV", "PCM_U8"),
     ("wav", "WAV", "PCM_16"),
     ("wav", "WAV", "PCM_24"),
     ("wav", "WAV", "FLOAT"),
+]
+BY_SOUNDFILE = [
     ("flac", "FLAC", "PCM_S8"),
     ("flac", "FLAC", "PCM_16"),
     ("flac", "FLAC", "PCM_24"),
     ("ogg", "OGG", "VORBIS"),
     ("mp3", "MP3", "MPEG_LAYER_III"),
-]
-OUTSIDE = [
     ("wav", "WAV", "PCM_32"),
     ("wav", "WAV", "DOUBLE"),
     ("wav", "WAV", "ULAW"),
@@ -115,44 +126,152 @@ def mixed(tmp_path_factory, tiny):
     )
 
 
-def decoded(clip, sampling_rate):
-    return Decoder([clip.path], [clip.rate], [clip.decoder], sampling_rate)(tf.constant(0)).numpy()
+def cut(clip, sampling_rate, start, stop):
+    return FileAudio([clip], sampling_rate).open(0)[2](start, stop).numpy()
 
 
-@pytest.mark.parametrize(("suffix", "container", "encoding"), IN_GRAPH)
-def test_tensorflow_io_decodes_what_soundfile_does(tmp_path, tiny, monkeypatch, suffix, container, encoding):
-    clips, expected = [], []
-    for rate in (8000, 22050, 48000):
-        for channels in (1, 2):
-            signal = np.stack([tones(8192, rate, 3000, seed) for seed in range(channels)], axis=1)
-            path = write(tmp_path / f"{rate}_{channels}.{suffix}", signal, rate, container, encoding)
-            clips += check_clips([path], tiny)
-            expected.append(read_audio(path)[0])
-    monkeypatch.setattr(decoding, "read_audio", None)  # so that nothing but the graph can have read them
-    for clip, samples in zip(clips, expected, strict=True):
-        assert clip.decoder == f"{container} {encoding}"
-        audio = decoded(clip, clip.rate)
-        assert audio.dtype == np.float32
-        np.testing.assert_allclose(audio, samples, atol=2e-6, rtol=0)
+def whole(path, sampling_rate):
+    return resample(*read_audio(path), sampling_rate)
 
 
-@pytest.mark.parametrize(("suffix", "container", "encoding"), OUTSIDE)
-def test_soundfile_decodes_the_rest(tmp_path, tiny, suffix, container, encoding):
-    path = write(tmp_path / f"a.{suffix}", tones(8192, 24000, 3000), 24000, container, encoding)
+@pytest.mark.parametrize(("suffix", "container", "encoding"), [*BY_TENSORFLOW_IO, *BY_SOUNDFILE])
+def test_a_segment_is_that_cut_of_the_whole_file(tmp_path, tiny, suffix, container, encoding):
+    for rate, channels in ((8000, 1), (24000, 2), (48000, 1)):
+        signal = np.stack([tones(60001, rate, 3000, seed) for seed in range(channels)], axis=1)
+        path = write(tmp_path / f"{rate}.{suffix}", signal, rate, container, encoding)
+        (clip,) = check_clips([path], tiny)
+        assert clip.seekable == (encoding not in NEVER_SEEKABLE)
+        expected = whole(path, RATE)
+        samples, peak, _ = FileAudio([clip], RATE).open(0)
+        assert (clip.rate, clip.resampled, int(samples)) == (rate, len(expected), len(expected))
+        assert float(peak) == np.abs(expected).max()
+        for start in (0, 1, len(expected) // 3, len(expected) - SEGMENT, len(expected) - 10):
+            found = cut(clip, RATE, start, start + SEGMENT)
+            atol = 0 if rate == RATE else 1e-6
+            np.testing.assert_allclose(found, expected[start : start + SEGMENT], atol=atol, rtol=0)
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_a_segment_equals_that_cut_of_the_whole_resampling_at_any_two_rates(tmp_path_factory, data):
+    """A rate and its neighbour have no period in common: soxr then is exact for as long as a clip is."""
+    usual = st.sampled_from([8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000])
+    rate, target = (data.draw(st.one_of(usual, st.integers(8000, 48000)), label=name) for name in ("rate", "target"))
+    frames = data.draw(st.integers(1, 2 * rate), label="frames")
+    signal = np.random.default_rng(frames).uniform(-0.9, 0.9, frames)
+    path = write(tmp_path_factory.getbasetemp() / "any.wav", signal, rate)
+    expected = whole(path, target)
+    start = data.draw(st.integers(0, max(0, len(expected) - 1)), label="start")
+    stop = data.draw(st.integers(start, len(expected)), label="stop")
+    for first, last in ((start, stop), (0, stop - start), (len(expected) - (stop - start), len(expected))):
+        part = read_part(path, target, first, last)
+        assert part.shape == (last - first,)
+        np.testing.assert_allclose(part, expected[first:last], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 24001, 32000, 44100, 48000])
+@pytest.mark.parametrize("target", [8000, 16000, 22050, 24000, 44100, 48000])
+def test_the_margin_holds_the_filter(rate, target):
+    impulse = np.zeros(rate, np.float32)
+    impulse[rate // 2] = 1
+    response = np.abs(resample(impulse, rate, target))
+    reach = RESAMPLER_MARGIN * target // min(rate, target)
+    away = np.abs(np.arange(len(response)) - target / 2) > reach
+    assert response[away].max() < 1e-6 * response.max()
+
+
+@pytest.mark.parametrize(("rate", "target"), [(44100, 22050), (48000, 22050), (16000, 22050), (8000, 48000)])
+def test_a_segment_reads_no_more_than_it_needs(tmp_path, monkeypatch, rate, target):
+    path, read = write(tmp_path / "a.flac", tones(4 * rate, rate, 3000), rate, "FLAC", "PCM_16"), []
+    plain = soundfile.SoundFile.read
+
+    def counted(file, frames=-1, **options):
+        audio = plain(file, frames, **options)
+        read.append(len(audio))
+        return audio
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", counted)
+    read_part(path, target, target, target + 8192)
+    margin, step = 256 * max(1, rate / target), rate // gcd(rate, target)
+    (frames,) = read
+    assert 8192 * rate / target < frames <= 8192 * rate / target + 2 * margin + step + 2
+
+
+def test_a_file_whose_seeks_are_not_exact_is_read_whole(tmp_path, tiny, monkeypatch):
+    """One that goes to the start of the block of 64 that the sample lies in, as a decoder of blocks may."""
+    signal = tones(100_000, RATE, 3000)
+    path = write(tmp_path / "a.flac", signal, RATE, "FLAC", "PCM_16")
+    plain = soundfile.SoundFile.seek
+
+    def inexact(file, frames, *whence):  # soundfile's own calls tell whence
+        return plain(file, frames if whence else frames // 64 * 64, *whence)
+
+    monkeypatch.setattr(soundfile.SoundFile, "seek", inexact)
     (clip,) = check_clips([path], tiny)
-    assert clip.decoder is None
-    samples, _ = read_audio(path)
-    np.testing.assert_array_equal(decoded(clip, 24000), samples)
-    np.testing.assert_array_equal(decoded(clip, 8000), resample(samples, 24000, 8000))
+    assert not clip.seekable
+    np.testing.assert_array_equal(cut(clip, RATE, 70_001, 71_000), read_audio(path)[0][70_001:71_000])
+
+
+def test_where_soxr_drifts_the_file_is_read_whole(tmp_path, monkeypatch):
+    """At 44,101 to 8,000 Hz its clock runs away from itself by some thousandths of a sample an hour."""
+    path = write(tmp_path / "a.wav", np.random.default_rng(0).uniform(-0.9, 0.9, 44101 * 200), 44101)
+    file, expected = examine(path, 48000), whole(path, 48000)
+    stop = len(expected)
+    assert not file.seekable
+    assert np.abs(read_part(path, 48000, stop - 1000, stop) - expected[-1000:]).max() > 1e-5
+    assert examine(path, 44100 // 2).peak == np.abs(whole(path, 44100 // 2)).max()
+
+
+@pytest.mark.parametrize(("suffix", "container", "encoding"), BY_TENSORFLOW_IO)
+def test_tensorflow_io_decodes_what_soundfile_does(tmp_path, tiny, suffix, container, encoding):
+    paths = []
+    for channels in (1, 2):
+        signal = np.stack([tones(8192, RATE, 3000, seed) for seed in range(channels)], axis=1)
+        paths.append(write(tmp_path / f"{channels}.{suffix}", signal, RATE, container, encoding))
+    clips = check_clips(paths, tiny)
+    wav = WavAudio(clips, RATE)
+    assert wav.indices == [0, 1]
+    for index, path in enumerate(paths):
+        samples, peak, part = wav.open(index)
+        expected = read_audio(path)[0]
+        assert (int(samples), float(peak)) == (8192, np.abs(expected).max())
+        np.testing.assert_array_equal(part(0, samples), expected)
+        np.testing.assert_array_equal(part(100, 200), expected[100:200])
+
+
+@pytest.mark.parametrize(("suffix", "container", "encoding"), BY_SOUNDFILE)
+def test_soundfile_decodes_the_rest(tmp_path, tiny, suffix, container, encoding):
+    path = write(tmp_path / f"a.{suffix}", tones(8192, RATE, 3000), RATE, container, encoding)
+    clips = check_clips([path], tiny)
+    assert WavAudio(clips, RATE).indices == []
+    np.testing.assert_allclose(data.Clips(clips, tiny).cache[0], normalize(read_audio(path)[0]), atol=2e-7, rtol=0)
+
+
+def test_files_of_another_rate_are_resampled_by_soxr(tmp_path, tiny):
+    path = write(tmp_path / "a.wav", tones(24000, 24000, 3000), 24000, "WAV", "PCM_16")
+    clips = check_clips([path], tiny)
+    assert WavAudio(clips, RATE).indices == []
+    np.testing.assert_allclose(data.Clips(clips, tiny).cache[0], normalize(whole(path, RATE)), atol=2e-7, rtol=0)
 
 
 @pytest.mark.parametrize("encoding", ["PCM_U8", "PCM_24"])
 def test_a_wav_that_tensorflow_io_cannot_read_goes_to_soundfile(tmp_path, tiny, encoding):
     """An odd number of bytes makes it read past the end."""
     path = write(tmp_path / "a.wav", tones(8191, RATE, 3000), RATE, "WAV", encoding)
+    good = write(tmp_path / "b.wav", tones(8192, RATE, 3000), RATE, "WAV", encoding)
+    clips = check_clips([path, good], tiny)
+    with pytest.raises(tf.errors.OpError):
+        WavAudio(clips, RATE).open(0)[2](0, 10)
+    expected = np.concatenate([normalize(read_audio(clip.path)[0]) for clip in clips])
+    np.testing.assert_allclose(data.Clips(clips, tiny).cache[0], expected, atol=2e-7, rtol=0)
+
+
+@pytest.mark.parametrize("change", [{"resampled": 8000}, {"peak": 0.1}])
+def test_what_tensorflow_io_reads_otherwise_is_not_taken(tmp_path, tiny, change):
+    path = write(tmp_path / "a.wav", tones(8192, RATE, 3000), RATE, "WAV", "PCM_16")
     (clip,) = check_clips([path], tiny)
-    assert clip.decoder is None
-    np.testing.assert_array_equal(decoded(clip, RATE), read_audio(path)[0])
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        WavAudio([clip._replace(**change)], RATE).open(0)[2](0, 10)
 
 
 def test_a_wav_written_to_a_pipe_goes_to_soundfile(tmp_path, tiny):
@@ -161,8 +280,9 @@ def test_a_wav_written_to_a_pipe_goes_to_soundfile(tmp_path, tiny):
     contents = bytearray(path.read_bytes())
     contents[4:8], contents[40:44] = struct.pack("<I", 0x7FFFF024), struct.pack("<I", 0x7FFFF000)
     path.write_bytes(contents)
-    (clip,) = check_clips([path], tiny)
-    assert (clip.samples, clip.decoder) == (8192, None)
+    clips = check_clips([path], tiny)
+    assert clips[0].samples == 8192
+    assert WavAudio(clips, RATE).indices == []
 
 
 def test_an_mp3_that_does_not_tell_its_length_is_decoded_whole(tmp_path, tiny):
@@ -170,64 +290,48 @@ def test_an_mp3_that_does_not_tell_its_length_is_decoded_whole(tmp_path, tiny):
     path.write_bytes(path.read_bytes()[frame_at(path.read_bytes(), 0).end :])
     (clip,) = check_clips([path], tiny)
     assert 24000 < clip.samples < 24000 + 2000
-    np.testing.assert_array_equal(decoded(clip, RATE), read_audio(path)[0])
+    np.testing.assert_array_equal(cut(clip, RATE, 0, clip.samples), read_audio(path)[0])
 
 
-RATES = [
-    (44100, 22050),
-    (48000, 22050),
-    (24000, 22050),
-    (16000, 22050),
-    (11025, 22050),
-    (8000, 48000),
-    (48000, 8000),
-    (32000, 24000),
-    (22050, 16000),
-]
+class FailsAtUse:
+    """tensorflow-io on a TensorFlow that it was not built for."""
+
+    @staticmethod
+    def decode_wav(contents, dtype):
+        raise NotImplementedError("unable to open file: libtensorflow_io.so")
 
 
-@pytest.mark.parametrize(("rate", "target"), RATES)
-def test_resampling_in_the_graph_is_aligned_within_a_hundredth_of_a_sample(tmp_path, tiny, rate, target):
-    highest = 0.35 * min(rate, target)
-    path = write(tmp_path / "a.wav", tones(rate // 2 + 1, rate, highest), rate)
-    (clip,) = check_clips([path], tiny)
-    assert clip.decoder == "WAV FLOAT"
-    audio = decoded(clip, target)
-    assert len(audio) == len(resample(read_audio(path)[0], rate, target))
-    expected = tones(len(audio), target, highest)
-    inner = slice(target // 20, target // 2 - target // 20)
-    np.testing.assert_allclose(audio[inner], expected[inner], atol=5e-4, rtol=0)
-    # The lag in samples, to first order: least squares of the error on the slope.
-    slope = np.gradient(expected)[inner]
-    assert abs((audio - expected)[inner] @ slope / (slope @ slope)) < 0.01
-
-
-@pytest.mark.parametrize(("rate", "target"), RATES[:4])
-def test_resampling_in_the_graph_equals_soxr(tmp_path, tiny, rate, target):
-    path = write(tmp_path / "a.wav", tones(rate // 2 + 1, rate, 3000), rate)
-    (clip,) = check_clips([path], tiny)
-    expected = resample(read_audio(path)[0], rate, target)
-    np.testing.assert_allclose(decoded(clip, target)[200:-200], expected[200:-200], atol=2e-4, rtol=0)
-
-
-def test_without_tensorflow_io_the_same_audio_comes_out_with_one_warning(mixed, tiny, caplog, monkeypatch):
-    assert [clip.decoder is not None for clip in mixed] == [True, True, False, True, True]
+@pytest.mark.parametrize("module", [None, SimpleNamespace(audio=FailsAtUse)], ids=["not installed", "fails at use"])
+def test_without_tensorflow_io_the_same_audio_comes_out_without_a_word(mixed, tiny, caplog, capfd, monkeypatch, module):
+    assert WavAudio(mixed, RATE).indices == [0]
     inside = list(validation_clips(mixed, tiny))
-    caplog.clear()
-    monkeypatch.setitem(sys.modules, "tensorflow_io", None)
-    fresh = cache(decoding.tfio.__wrapped__)
-    monkeypatch.setattr(decoding, "tfio", fresh)
-    monkeypatch.setattr(data, "tfio", fresh)
-    clips = check_clips([clip.path for clip in mixed], tiny)
-    assert [clip.decoder for clip in clips] == [None] * 5
-    outside = list(validation_clips(clips, tiny))
-    assert messages(caplog) == [
-        "warning: tensorflow-io is not installed: audio is decoded outside the graph, which is slower"
-    ]
-    for (stem, _, left), (other, _, right) in zip(outside, inside, strict=True):
-        assert stem == other
-        # At the very ends the two resamplers differ in how they meet the edge.
-        np.testing.assert_allclose(left[100:-150], right[100:-150], atol=1e-3, rtol=0)
+    monkeypatch.setitem(sys.modules, "tensorflow_io", module)
+    decoding.tensorflow_io.cache_clear()
+    try:
+        assert WavAudio(mixed, RATE).indices == []
+        clips = check_clips([clip.path for clip in mixed], tiny)
+        assert clips == mixed
+        outside = list(validation_clips(clips, tiny))
+    finally:
+        decoding.tensorflow_io.cache_clear()
+    assert_bit_equal([clip[1:] for clip in outside], [clip[1:] for clip in inside])
+    assert messages(caplog) == []
+    assert "tensorflow" not in capfd.readouterr().err
+
+
+def test_a_file_that_changes_during_training_is_named(tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(data, "CACHE_BYTES", 0)
+    path = write(tmp_path / "a.wav", tones(80_000, RATE, 3000), RATE, "WAV", "PCM_16")
+    clips = check_clips([path], tiny)
+    for damage, words in (
+        (lambda: path.write_bytes(path.read_bytes()[:5000]), "a.wav has become shorter since it was checked"),
+        (lambda: path.write_bytes(bytes(5000)), r"a.wav cannot be decoded \(Format not recognised\)"),
+        (path.unlink, "a.wav does not exist: check the path"),
+    ):
+        damage()
+        with pytest.raises(UserError, match=words) as error:
+            next(data.TimedBatches(training_batches(clips, tiny), clips))
+        assert "\n" not in str(error.value)
 
 
 def test_a_batch_has_mels_of_the_segments(mixed, tiny):
@@ -275,14 +379,17 @@ def test_every_clip_comes_once_an_epoch_in_a_new_order(tmp_path, tiny, batch_siz
 
 @pytest.mark.parametrize(("clips", "batch_size", "steps"), [(5, 2, 2), (4, 2, 2), (3, 7, 1), (1, 1, 1)])
 def test_an_epoch_has_the_steps_that_a_pass_takes(tiny, clips, batch_size, steps):
-    words = [Clip(Path("word.wav"), 8000, 8000, None)] * clips
+    words = [Clip(Path("word.wav"), 8000, 8000, 8000, 1.0, True, "WAV PCM_16")] * clips
     assert steps_per_epoch(words, tiny.replace(batch_size=batch_size)) == steps
 
 
 def test_a_long_clip_counts_as_the_same_hour_in_pieces(tiny):
     config = tiny.replace(batch_size=2)
     lengths = {1.0: 1, 15.0: 1, 15.1: 2, 60.0: 4, 3600.0: 240}
-    clips = [Clip(Path("long.wav"), 8000, round(8000 * seconds), None) for seconds in lengths]
+    clips = [
+        Clip(Path("long.wav"), 8000, round(8000 * seconds), round(8000 * seconds), 1.0, True, "WAV PCM_16")
+        for seconds in lengths
+    ]
     assert draws_per_epoch(clips, config) == list(lengths.values())
     assert steps_per_epoch(clips, config) == 124
     assert draws_per_epoch(clips, config.replace(epoch_clip_seconds=None)) == [1] * 5
@@ -327,12 +434,24 @@ def test_random_starts_cover_the_clip_evenly(tmp_path, tiny):
     assert counts.max() < 85
 
 
-def test_without_the_cache_the_bits_are_the_same(mixed, tiny, monkeypatch):
-    cached, whole = batches(mixed, tiny, 4), list(validation_clips(mixed, tiny))
+def test_without_the_cache_the_bits_are_the_same_but_where_a_part_is_resampled(mixed, tiny, monkeypatch):
+    same = [clip for clip in mixed if clip.rate == RATE or not clip.seekable]
+    assert len(same) == 4
+    cached, exact, clips = batches(mixed, tiny, 4), batches(same, tiny, 4), list(validation_clips(mixed, tiny))
     monkeypatch.setattr(data, "CACHE_BYTES", 0)
     assert data.Clips(mixed, tiny).cache is None
-    assert_bit_equal(batches(mixed, tiny, 4), cached)
-    assert_bit_equal([clip[1:] for clip in validation_clips(mixed, tiny)], [clip[1:] for clip in whole])
+    assert_bit_equal(batches(same, tiny, 4), exact)
+    for (_, left), (_, right) in zip(batches(mixed, tiny, 4), cached, strict=True):
+        np.testing.assert_allclose(left, right, atol=2e-6, rtol=0)
+    assert_bit_equal([clip[1:] for clip in validation_clips(mixed, tiny)], [clip[1:] for clip in clips])
+
+
+def test_without_the_cache_a_pipeline_from_step_n_is_the_tail_too(mixed, tiny, monkeypatch):
+    monkeypatch.setattr(data, "CACHE_BYTES", 0)
+    whole = batches(mixed, tiny, 7)
+    assert_bit_equal(batches(mixed, tiny, 7), whole)
+    for first_step in (1, 4, 5):
+        assert_bit_equal(batches(mixed, tiny, 7 - first_step, first_step), whole[first_step:])
 
 
 @pytest.mark.parametrize(("length", "frames"), [(HOP, 2), (1000, 32), (1024, 32), (1025, 33)])
@@ -488,7 +607,7 @@ def broken_audio(folder):
         "brief.wav": "is shorter than one frame: 31 of 32 samples",
         "gone.wav": "does not exist",
     }
-    for suffix, container, encoding in [*IN_GRAPH, *OUTSIDE]:
+    for suffix, container, encoding in [*BY_TENSORFLOW_IO, *BY_SOUNDFILE]:
         path = write(folder / f"half_{container}_{encoding}.{suffix}", signal, 24000, container, encoding)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         words[path.name] = "cannot be decoded" if suffix == "flac" else "truncated"

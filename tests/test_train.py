@@ -390,7 +390,7 @@ def test_sessions_say_how_much_was_seen_and_how_fast_the_rate_falls(config):
     ]
     assert [first_example(sessions, step) for step in (30, 31, 40)] == [180, 184, 220]
     assert first_example(sessions[:1], 7) == 14
-    clips = [Clip(Path("word.wav"), 8000, 8000, None)] * 16
+    clips = [Clip(Path("word.wav"), 8000, 8000, 8000, 1.0, True, "WAV PCM_16")] * 16
     assert paces_of(sessions, clips, config) == [Pace(0, 8), Pace(10, 2), Pace(30, 4)]
     assert paces_of(sessions, clips, config.replace(lr_decay_steps=5)) == [Pace(0, 5), Pace(10, 5), Pace(30, 5)]
 

@@ -6,7 +6,9 @@ import struct
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import gcd
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +23,23 @@ PEAK = 0.95  # the original normalises every clip to this peak
 SILENCE = 1e-4  # a peak below this (-80 dBFS) is no speech
 PIECE = 1 << 16  # samples read at a time where a file is not read whole
 UNKNOWN_LENGTH = 2**62  # soundfile tells more samples than this for a FLAC that was written to a pipe
+# One exact seek promises nothing of the next: MP3 and Opus decoders take a while to settle after it, and in the last
+# page of a Vorbis file it arrives elsewhere.
+NEVER_SEEKABLE = ("MPEG_LAYER_III", "OPUS", "VORBIS")
+SEEK_TOLERANCE = 1e-5  # of the peak: soxr rounds a part and the whole otherwise, by up to 1e-6
+SEEK_PROBE = 1024  # samples of each piece that are read again after a seek
+RESAMPLER_MARGIN = 256  # samples of the lower rate: soxr's filters reach less far to either side
+
+
+class AudioFile(NamedTuple):
+    """A file that was read to its end and found good."""
+
+    rate: int  # Hz
+    samples: int  # at ``rate``
+    resampled: int  # samples at the rate asked for
+    peak: float  # largest magnitude at the rate asked for
+    seekable: bool  # ``read_part`` gives what the whole file does
+    encoding: str  # container and encoding in libsndfile's words, such as "WAV PCM_16"
 
 
 def find_audio(folder: Path) -> list[Path]:
@@ -49,18 +68,95 @@ def read_pieces(path: str | Path, sampling_rate: int, warn: bool = False) -> Ite
     with _open_audio(Path(path)) as file:
         if warn:
             _warn_of_empty_band(str(path), file.samplerate, sampling_rate)
-        convert = None
-        if file.samplerate != sampling_rate:
-            import soxr
+        yield from _pieces(file, str(path), sampling_rate)
 
-            convert = soxr.ResampleStream(file.samplerate, sampling_rate, 1, dtype="float32", quality="HQ")
-        left = file.frames
-        while left > 0:
-            audio = _mono(file.read(min(PIECE, left), dtype="float32", always_2d=True))
-            left = left - len(audio) if len(audio) else 0
-            if not np.isfinite(audio).all():
-                check_samples(audio, str(path))
-            yield convert.resample_chunk(audio, last=left <= 0) if convert else audio
+
+def _pieces(file, name: str, sampling_rate: int) -> Iterator[np.ndarray]:
+    """The pieces of an open file, none of them with NaN."""
+    convert = None
+    if file.samplerate != sampling_rate:
+        import soxr
+
+        convert = soxr.ResampleStream(file.samplerate, sampling_rate, 1, dtype="float32", quality="HQ")
+    left = file.frames
+    while left > 0:
+        audio = _mono(file.read(min(PIECE, left), dtype="float32", always_2d=True))
+        _check_finite(audio, name, file.frames - left)
+        left = left - len(audio) if len(audio) else 0
+        yield convert.resample_chunk(audio, last=left <= 0) if convert else audio
+
+
+def read_part(path: str | Path, sampling_rate: int, start: int, stop: int) -> np.ndarray:
+    """Samples ``start`` to ``stop`` of what ``read_audio`` and ``resample`` make of a file, without reading the rest.
+
+    For files that ``examine`` found to be ``seekable``. Raises ``UserError`` when the file ends before ``stop``.
+    """
+    path = Path(path)
+    with _sound_file(path, path) as file:
+        rate = file.samplerate
+        first, last = _input_range(rate, sampling_rate, start, stop)
+        audio = np.zeros(0, np.float32)
+        if first < file.frames:
+            file.seek(first)
+            audio = _mono(file.read(min(last, file.frames) - first, dtype="float32", always_2d=True))
+    begin = first * sampling_rate // rate  # without a remainder
+    part = resample(audio, rate, sampling_rate)[start - begin : stop - begin]
+    if len(part) < stop - start:
+        raise UserError(f"{path} has become shorter since it was checked: copy it again")
+    return part
+
+
+def _input_range(rate: int, sampling_rate: int, start: int, stop: int) -> tuple[int, int]:
+    """``(first, last)`` samples at ``rate`` that decide samples ``start`` to ``stop`` at ``sampling_rate``.
+
+    Input and output samples fall on the same time every ``step`` input samples: at the bars, here for 24 to 16 kHz,
+    where ``step`` is 3. ``first`` is a bar. Resampled from there, the filter meets the same samples at the same phase
+    as in the whole file, and the margins hold all that it reaches from the part::
+
+                 first                                           last
+        input    | . . | . . | . . | . . | . . | . . | . . | . . | . .
+                   :<- margin ->:                 :<- margin ->:
+                   : or more    :                 :
+        output   |  .  |  .  |  [  |  .  |  .  |  ]  |  .  |  .      what is between the brackets is kept
+                 begin          start             stop
+    """
+    if rate == sampling_rate:
+        return start, stop
+    step = rate // gcd(rate, sampling_rate)
+    margin = RESAMPLER_MARGIN * max(rate, sampling_rate) // sampling_rate
+    first = max(0, start * rate // sampling_rate - margin) // step * step
+    return first, -(-stop * rate // sampling_rate) + margin
+
+
+def examine(path: str | Path, sampling_rate: int) -> AudioFile:
+    """Reads a file to its end in constant memory, with every check, and a part of each piece again after a seek.
+
+    Raises ``UserError`` as ``read_audio`` does; a file is silent when nothing is left of it at ``sampling_rate`` Hz.
+    """
+    path = Path(path)
+    with _open_audio(path) as file:
+        rate, samples, encoding = file.samplerate, file.frames, f"{file.format} {file.subtype}"
+        seekable, position, peak = file.subtype not in NEVER_SEEKABLE and file.seekable(), 0, 0.0
+        piece, rng = np.zeros(0, np.float32), np.random.default_rng(0)
+        for piece in _pieces(file, str(path), sampling_rate):
+            peak = max(peak, float(np.abs(piece).max(initial=0)))
+            if seekable and len(piece):
+                seekable = _seeks_to(path, sampling_rate, position, piece, int(rng.integers(len(piece))))
+            position += len(piece)
+    _check_loud(peak, str(path))
+    if seekable:  # at the very end too
+        seekable = _seeks_to(path, sampling_rate, position - len(piece), piece, max(0, len(piece) - SEEK_PROBE))
+    return AudioFile(rate, samples, position, peak, seekable, encoding)
+
+
+def _seeks_to(path: Path, sampling_rate: int, position: int, piece: np.ndarray, offset: int) -> bool:
+    """Whether ``read_part`` gives what is in this piece, which begins at ``position``, from ``offset`` on."""
+    expected = piece[offset : offset + SEEK_PROBE]
+    try:
+        found = read_part(path, sampling_rate, position + offset, position + offset + len(expected))
+    except UserError:
+        return False
+    return float(np.abs(found - expected).max(initial=0)) <= SEEK_TOLERANCE * max(SILENCE, np.abs(piece).max())
 
 
 def measure(path: str | Path, sampling_rate: int) -> tuple[int, float]:
@@ -68,37 +164,55 @@ def measure(path: str | Path, sampling_rate: int) -> tuple[int, float]:
     samples, peak = 0, 0.0
     for piece in read_pieces(path, sampling_rate, warn=True):
         samples, peak = samples + len(piece), max(peak, float(np.abs(piece).max(initial=0)))
-    check_samples(np.array([peak]), str(path))
+    _check_loud(peak, str(path))
     return samples, peak
 
 
 @contextmanager
 def _open_audio(path: Path):
     """The file as a ``SoundFile``, which must be read to its end inside the block: that it was is checked."""
-    import soundfile
-
+    source = path
     try:
         size = path.stat().st_size
         if size == 0:
             raise UserError(f"{path} is empty: record or copy it again")
         _check_complete(path, size)
-        source = io.BytesIO(with_length(path.read_bytes(), str(path))) if path.suffix.lower() == ".mp3" else path
-        with soundfile.SoundFile(source) as file:
-            if file.frames > UNKNOWN_LENGTH:
-                raise UserError(f"{path} does not tell its length, as it was written to a pipe: write it to a file")
-            yield file
-            there, expected = file.tell(), file.frames
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: check the path") from None
+        if path.suffix.lower() == ".mp3":
+            source = io.BytesIO(with_length(path.read_bytes(), str(path)))
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
-        raise UserError(f"{path} cannot be decoded ({reason}): is it really {path.suffix[1:].upper()}?") from None
+        raise _unreadable(path, error) from None
+    with _sound_file(path, source) as file:
+        if file.frames > UNKNOWN_LENGTH:
+            raise UserError(f"{path} does not tell its length, as it was written to a pipe: write it to a file")
+        yield file
+        there, expected = file.tell(), file.frames
     if there < expected:
         raise UserError(f"{path} is truncated: {there} of {expected} samples are there; copy it again")
     if there == 0:
         raise UserError(f"{path} holds no samples: record or copy it again")
+
+
+@contextmanager
+def _sound_file(path: Path, source: Path | io.BytesIO):
+    """``source`` as a ``SoundFile``; its errors inside the block become a ``UserError`` about ``path``."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(source) as file:
+            yield file
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        if not path.exists():
+            raise _unreadable(path, FileNotFoundError()) from None
+        reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
+        raise UserError(f"{path} cannot be decoded ({reason}): is it really {path.suffix[1:].upper()}?") from None
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{path} does not exist: check the path")
+    return UserError(f"{path} cannot be read: {error.strerror or error}")
 
 
 def _mono(audio: np.ndarray) -> np.ndarray:
@@ -107,11 +221,18 @@ def _mono(audio: np.ndarray) -> np.ndarray:
 
 def check_samples(audio: np.ndarray, name: str) -> None:
     """Raises ``UserError`` when the samples hold NaN or infinity, or are silent."""
+    _check_finite(audio, name)
+    _check_loud(float(np.abs(audio).max()), name)
+
+
+def _check_finite(audio: np.ndarray, name: str, position: int = 0) -> None:
+    """``position`` is that of the first of these samples in the file."""
     if not np.isfinite(audio).all():
-        raise UserError(
-            f"{name} holds NaN or infinite samples (first at {np.argmin(np.isfinite(audio))}): export it again"
-        )
-    peak = float(np.abs(audio).max())
+        first = position + np.argmin(np.isfinite(audio))
+        raise UserError(f"{name} holds NaN or infinite samples (first at {first}): export it again")
+
+
+def _check_loud(peak: float, name: str) -> None:
     if peak < SILENCE:
         raise UserError(f"{name} is silent (peak {peak:.1e}): leave it out")
 

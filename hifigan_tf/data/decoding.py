@@ -1,93 +1,32 @@
-"""Audio files decoded and resampled inside the tf.data graph by tensorflow-io, or outside it by soundfile and soxr."""
+"""Local audio files in tf.data: parts of them by soundfile, and whole ones by tensorflow-io where that is faster.
 
-import logging
+Of whole files at their own rate, tensorflow-io is the faster decoder of WAV and the slower one of FLAC, OGG and MP3
+(``benchmarks/data_pipeline.py`` shows the FLAC). Resampling is soxr's everywhere.
+"""
+
+import warnings
 from collections.abc import Sequence
 from functools import cache
-from math import gcd
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from hifigan_tf.audio.audio_files import read_audio, resample
-
-log = logging.getLogger(__name__)
+from hifigan_tf.audio.audio_files import read_audio, read_part, resample
 
 
-@cache
-def tfio():
-    """tensorflow-io, or None (told once) where it is not installed; soundfile and soxr then do its work."""
-    try:
-        import tensorflow_io
-    except ImportError:
-        log.warning("warning: tensorflow-io is not installed: audio is decoded outside the graph, which is slower")
-        return None
-    return tensorflow_io
+class Clip(NamedTuple):
+    """An audio file that was read and found good: its path, what ``examine`` told of it, and its mel."""
 
-
-# How tensorflow-io decodes what soundfile calls by these names: (decoder, dtype of the file's bit depth).
-# 32-bit PCM is missing because it gives NaN there; Opus and everything unknown because it is refused.
-DECODERS = {
-    "WAV PCM_16": ("wav", tf.int16),
-    "WAV PCM_24": ("wav", tf.int32),
-    "WAV PCM_U8": ("wav", tf.uint8),
-    "WAV FLOAT": ("wav", tf.float32),
-    "FLAC PCM_16": ("flac", tf.int16),
-    "FLAC PCM_24": ("flac", tf.int32),
-    "FLAC PCM_S8": ("flac", tf.uint8),
-    "OGG VORBIS": ("vorbis", None),
-    "MP3 MPEG_LAYER_III": ("mp3", None),
-}
-RESAMPLER_TAPS = 64  # of the filter of tensorflow-io's resampler (Speex, quality 4) when it raises the rate
-
-
-def _to_float(samples, dtype):
-    """Integer PCM of any width as float32 in -1 to 1."""
-    if dtype == tf.uint8:
-        return (tf.cast(samples, tf.float32) - 128.0) / 128.0
-    return tf.cast(samples, tf.float32) / {tf.int16: 2.0**15, tf.int32: 2.0**31}.get(dtype, 1.0)
-
-
-def _decode(kind: str, path):
-    """The file as mono float32 ``[samples]`` by tensorflow-io."""
-    name, dtype = DECODERS[kind]
-    decode = getattr(tfio().audio, f"decode_{name}")
-    contents = tf.io.read_file(path)
-    samples = decode(contents) if dtype is None else decode(contents, dtype=dtype)
-    return tf.reduce_mean(_to_float(samples, dtype), axis=1)
-
-
-def decodes_alike(kind: str, path: Path, audio: np.ndarray) -> bool:
-    """Whether tensorflow-io gives ``audio`` for this file too.
-
-    It gives up on WAV chunks of odd size and those it does not know, and does not trim an MP3 whose length
-    had to be counted.
-    """
-    if tfio() is None or kind not in DECODERS:
-        return False
-    with path.open("rb") as file:
-        start = file.read(8)
-    if start[:4] == b"RIFF" and int.from_bytes(start[4:], "little") > path.stat().st_size:
-        return False  # written to a pipe: tensorflow-io would allocate the 2 GB that the header promises
-    try:
-        with tf.device("CPU"):
-            decoded = _decode(kind, str(path)).numpy()
-    except tf.errors.OpError:
-        return False
-    return decoded.shape == audio.shape and float(np.abs(decoded - audio).max()) < 1e-4
-
-
-def _filter_delay(rate: int, sampling_rate: int) -> tuple[int, int]:
-    """Zeros to put before the resampler's input, and samples to drop from its output, for exact alignment.
-
-    The delay is half the filter, in input samples, and need not be a whole number of output samples; with
-    the zeros it is. Lowering the rate lengthens the filter, to a multiple of 8.
-    """
-    divisor = gcd(rate, sampling_rate)
-    step_in, step_out = rate // divisor, sampling_rate // divisor
-    taps = RESAMPLER_TAPS if rate < sampling_rate else -(-(RESAMPLER_TAPS * rate // sampling_rate) // 8) * 8
-    zeros = -(taps // 2) % step_in
-    return zeros, (zeros + taps // 2) // step_in * step_out
+    path: Path
+    rate: int  # Hz
+    samples: int  # at ``rate``
+    resampled: int  # samples at the config's rate
+    peak: float  # largest magnitude at the config's rate
+    seekable: bool  # a part can be read without the rest
+    encoding: str  # container and encoding in libsndfile's words
+    mel: Path | None = None  # its teacher-forced mel
 
 
 def path_of(path) -> str:
@@ -95,43 +34,102 @@ def path_of(path) -> str:
     return np.asarray(path).item().decode()
 
 
-class Decoder:
-    """Decodes, mixes to mono and resamples file ``index`` inside the graph: float32 ``[samples]``.
+class FileAudio:
+    """Reads clips, or parts of them, from their files with soundfile, called from the graph."""
 
-    ``rates`` are those of the files in Hz; ``kinds`` are keys of ``DECODERS``, or None for files that soundfile
-    and soxr, called from the graph, must read.
+    def __init__(self, clips: Sequence[Clip], sampling_rate: int):
+        self.sampling_rate = sampling_rate
+        self.paths = tf.constant([str(clip.path) for clip in clips])
+        self.samples = tf.constant([clip.resampled for clip in clips])
+        self.peaks = tf.constant([clip.peak for clip in clips], tf.float32)
+        self.seekable = tf.constant([clip.seekable for clip in clips])
+
+    def open(self, index):
+        """``(samples, peak, cut)`` of a clip; ``cut(start, stop)`` reads that part of it as float32."""
+        samples = self.samples[index]
+
+        def cut(start, stop):
+            arguments = [self.paths[index], self.seekable[index], start, tf.minimum(stop, samples)]
+            return tf.ensure_shape(tf.numpy_function(self._read, arguments, tf.float32, stateful=False), [None])
+
+        return samples, self.peaks[index], cut
+
+    def _read(self, path, seekable, start, stop):
+        if seekable:
+            return read_part(path_of(path), self.sampling_rate, int(start), int(stop))
+        return resample(*read_audio(path_of(path)), self.sampling_rate)[start:stop]
+
+
+# The bit depths of WAV files, in libsndfile's words, that tensorflow-io reads: 32-bit PCM becomes NaN there.
+WAV_TYPES = {"WAV PCM_16": tf.int16, "WAV PCM_24": tf.int32, "WAV PCM_U8": tf.uint8, "WAV FLOAT": tf.float32}
+
+
+@cache
+def tensorflow_io():
+    """tensorflow-io, or None where it is not installed or does not work.
+
+    On a TensorFlow that it was not built for, it can be imported and fails when it is used.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of parts that it cannot load, and that nothing here needs
+            import tensorflow_io
+
+            tensorflow_io.audio.decode_wav(tf.audio.encode_wav(tf.zeros([1, 1]), 8000), dtype=tf.int16)
+    except (ImportError, NotImplementedError, tf.errors.OpError):
+        return None
+    return tensorflow_io
+
+
+class WavAudio:
+    """Decodes whole WAV files of the config's rate by tensorflow-io, inside the graph.
+
+    ``indices`` are the clips that it may be able to read. It gives up on chunks of odd size and those it does not
+    know; then, and where the audio has another length or peak than soundfile found, there is an ``OpError``.
     """
 
-    def __init__(self, paths: Sequence[Path], rates: Sequence[int], kinds: Sequence[str | None], sampling_rate: int):
-        self.sampling_rate = sampling_rate
-        self.kinds = sorted({kind for kind in kinds if kind})
-        self.paths = tf.constant([str(path) for path in paths])
-        self.rates = tf.constant(rates, tf.int64)
-        self.delays = tf.constant([_filter_delay(rate, sampling_rate) for rate in rates], tf.int64)
-        self.branches = tf.constant([self.kinds.index(kind) if kind else len(self.kinds) for kind in kinds])
-        # Most corpora have the model's rate: then the graph needs no resampler.
-        resampled = [kind is not None and rate != sampling_rate for kind, rate in zip(kinds, rates, strict=True)]
-        self.resampled = tf.constant(resampled) if any(resampled) else None
+    def __init__(self, clips: Sequence[Clip], sampling_rate: int):
+        self.indices = [
+            index
+            for index, clip in enumerate(clips)
+            if clip.encoding in WAV_TYPES and clip.rate == sampling_rate and _declares_its_size(clip.path)
+        ]
+        if self.indices and not tensorflow_io():
+            self.indices = []
+        self.types = sorted({clips[index].encoding for index in self.indices})
+        self.branches = tf.constant(
+            [self.types.index(clip.encoding) if clip.encoding in self.types else 0 for clip in clips], tf.int32
+        )
+        self.files = FileAudio(clips, sampling_rate)
 
-    def __call__(self, index):
-        path = self.paths[index]
-        branches = [lambda kind=kind: _decode(kind, path) for kind in self.kinds]
-        audio = tf.switch_case(self.branches[index], [*branches, lambda: self._outside(path)])
-        if self.resampled is not None:
-            audio = tf.cond(self.resampled[index], lambda: self._resample(audio, index), lambda: audio)
-        return tf.ensure_shape(audio, [None])
+    def open(self, index):
+        """``(samples, peak, cut)`` of a clip, as ``FileAudio`` gives it, but for rounding."""
+        samples, peak, _ = self.files.open(index)
+        contents = tf.io.read_file(self.files.paths[index])
+        audio = tf.switch_case(
+            self.branches[index], [lambda kind=kind: _decode_wav(contents, WAV_TYPES[kind]) for kind in self.types]
+        )
+        as_measured = [
+            tf.debugging.assert_equal(tf.size(audio), samples),
+            tf.debugging.assert_near(tf.reduce_max(tf.abs(audio)), peak, rtol=1e-6, atol=0.0),
+        ]
+        with tf.control_dependencies(as_measured):
+            audio = tf.identity(audio)
+        return samples, peak, lambda start, stop: audio[start:stop]
 
-    def _resample(self, audio, index):
-        rate, zeros, dropped = self.rates[index], self.delays[index, 0], self.delays[index, 1]
-        # Rounded as soxr rounds; zeros behind flush the filter, whose length grows with the ratio.
-        length = (2 * tf.size(audio, tf.int64) * self.sampling_rate + rate) // (2 * rate)
-        flush = RESAMPLER_TAPS * (1 + rate // self.sampling_rate)
-        padded = tf.pad(audio, [[zeros, flush]])
-        return tfio().audio.resample(padded, rate, self.sampling_rate)[dropped : dropped + length]
 
-    def _outside(self, path):
-        def read(name):
-            audio, rate = read_audio(path_of(name))
-            return resample(audio, rate, self.sampling_rate)
+def _decode_wav(contents, dtype):
+    """``[samples]`` as float32 in -1 to 1, mixed to mono."""
+    samples = tf.ensure_shape(tensorflow_io().audio.decode_wav(contents, dtype=dtype), [None, None])
+    if dtype == tf.uint8:
+        samples = tf.cast(samples, tf.float32) / 128.0 - 1.0
+    else:
+        samples = tf.cast(samples, tf.float32) / {tf.int16: 2.0**15, tf.int32: 2.0**31}.get(dtype, 1.0)
+    return tf.reduce_mean(samples, axis=1)
 
-        return tf.numpy_function(read, [path], tf.float32, stateful=False)
+
+def _declares_its_size(path: Path) -> bool:
+    """Whether a WAV file is no longer than its header says: tensorflow-io allocates what a pipe's 2 GB would take."""
+    with path.open("rb") as file:
+        header = file.read(8)
+    return int.from_bytes(header[4:], "little") <= path.stat().st_size

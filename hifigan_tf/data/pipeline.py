@@ -10,18 +10,17 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from hifigan_tf.audio.audio_files import PEAK, check_length, empty_band, read_audio
+from hifigan_tf.audio.audio_files import PEAK, check_length, empty_band, examine
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_formats import load_given_mel
 from hifigan_tf.cli import warn_skipped
 from hifigan_tf.config import LOG_MIN, Config
-from hifigan_tf.data.decoding import Decoder, decodes_alike, path_of, tfio
+from hifigan_tf.data.decoding import Clip, FileAudio, WavAudio, path_of
 from hifigan_tf.data.packed import REQUESTS, PackedAudio, PackedClip, damage_named
 from hifigan_tf.errors import UserError
 
@@ -29,16 +28,6 @@ log = logging.getLogger(__name__)
 
 WAITING_SHARE = 0.05  # of the time that may go into waiting for data without a warning
 CACHE_BYTES = 512 * 1024 * 1024  # decoded corpora up to this size (100 minutes at 22,050 Hz) stay in memory
-
-
-class Clip(NamedTuple):
-    """An audio file that was read and found good."""
-
-    path: Path
-    rate: int  # Hz
-    samples: int  # at ``rate``
-    decoder: str | None  # a key of DECODERS when tensorflow-io reads the file as soundfile does
-    mel: Path | None = None  # its teacher-forced mel
 
 
 def check_clips(
@@ -53,12 +42,10 @@ def check_clips(
     if not sources:
         raise UserError("no audio to read: a folder or list without a WAV, FLAC, OGG or MP3 file was given")
     packed = isinstance(sources[0], PackedClip)
-    if not packed:
-        tfio()
 
     def check(source):
         try:
-            clip = source if packed else _check_file(source)
+            clip = source if packed else Clip(source, *examine(source, config.audio.sampling_rate))
             samples = clip.samples * config.audio.sampling_rate // clip.rate
             check_length(clip.path, samples, config.audio.hop_size)
             return clip if mel_folder is None else clip._replace(mel=_check_mel(clip.path, samples, config, mel_folder))
@@ -78,15 +65,6 @@ def check_clips(
         words = empty_band(str(low[0].path), low[0].rate, config.audio.sampling_rate)
         log.warning("warning: %s (%d of %d clips are so)", words, len(low), len(clips))
     return clips
-
-
-def _check_file(path: Path) -> Clip:
-    import soundfile
-
-    audio, rate = read_audio(path)
-    info = soundfile.info(path)
-    decoder = f"{info.format} {info.subtype}"
-    return Clip(path, rate, len(audio), decoder if decodes_alike(decoder, path, audio) else None)
 
 
 def _check_mel(path: PurePath, samples: int, config: Config, mel_folder: Path) -> Path:
@@ -109,18 +87,43 @@ class Clips:
 
     def __init__(self, clips: list[Clip] | list[PackedClip], config: Config):
         self.config = config
-        if isinstance(clips[0], PackedClip):
-            self.open, self.reads = PackedAudio(clips).open, REQUESTS
-        else:
-            self.open, self.reads = _file_opener(clips, config), tf.data.AUTOTUNE
+        packed = isinstance(clips[0], PackedClip)
+        self.open = (PackedAudio(clips) if packed else FileAudio(clips, config.audio.sampling_rate)).open
+        self.reads = REQUESTS if packed else tf.data.AUTOTUNE
         self.mel_paths = tf.constant([str(clip.mel) for clip in clips]) if clips[0].mel else None
         self.cache = None
         if sum(clip.samples / clip.rate for clip in clips) * config.audio.sampling_rate * 4 <= CACHE_BYTES:
-            indices = tf.data.Dataset.range(len(clips)).map(self.whole, num_parallel_calls=self.reads)
             with damage_named(clips):
-                audio = list(tqdm(indices, total=len(clips), desc="decoding", unit="clip", leave=False))
+                audio = self._read_whole(clips, packed)
             splits = np.cumsum([0, *(len(samples) for samples in audio)])
             self.cache = tf.concat(audio, axis=0), tf.constant(splits, tf.int64)
+
+    def _read_whole(self, clips, packed: bool) -> list:
+        """``[samples]`` of every clip, by tensorflow-io where that can be."""
+        audio = {}
+        progress = tqdm(total=len(clips), desc="decoding", unit="clip", leave=False)
+
+        def read(indices, open_clip, errors_ignored=False):
+            def whole(index):
+                samples, cut = self._at_level(*open_clip(index))
+                return index, cut(0, samples)
+
+            dataset = tf.data.Dataset.from_tensor_slices(tf.constant(indices, tf.int64))
+            dataset = dataset.map(whole, num_parallel_calls=self.reads)
+            for index, samples in dataset.ignore_errors() if errors_ignored else dataset:
+                audio[int(index)] = samples
+                progress.update()
+
+        with progress:
+            wav = None if packed else WavAudio(clips, self.config.audio.sampling_rate)
+            if wav and wav.indices:
+                read(wav.indices, wav.open, errors_ignored=True)
+            read([index for index in range(len(clips)) if index not in audio], self.open)
+        return [audio[index] for index in range(len(clips))]
+
+    def _at_level(self, samples, peak, cut):
+        """``(samples, cut)`` of a clip that was opened, with the audio at the level that training takes."""
+        return samples, cut if self.mel_paths is not None else lambda start, stop: cut(start, stop) * (PEAK / peak)
 
     def audio(self, index):
         """``(samples, cut)``: the clip's length at the config's rate; ``cut(start, stop)`` gives that part of it."""
@@ -128,8 +131,7 @@ class Clips:
             cached, splits = self.cache
             audio = cached[splits[index] : splits[index + 1]]
             return tf.size(audio), lambda start, stop: audio[start:stop]
-        samples, peak, cut = self.open(index)
-        return samples, cut if self.mel_paths is not None else lambda start, stop: cut(start, stop) * (PEAK / peak)
+        return self._at_level(*self.open(index))
 
     def whole(self, index):
         """``[samples]`` of the clip."""
@@ -146,18 +148,6 @@ class Clips:
             stateful=False,
         )
         return tf.ensure_shape(mel, [None, num_mels])
-
-
-def _file_opener(clips: list[Clip], config: Config):
-    """What ``PackedAudio.open`` is, for audio files: the part that is cut out is decoded with all the rest."""
-    paths, rates, kinds = zip(*((clip.path, clip.rate, clip.decoder) for clip in clips), strict=True)
-    decode = Decoder(paths, rates, kinds, config.audio.sampling_rate)
-
-    def open_file(index):
-        audio = decode(index)
-        return tf.size(audio), tf.reduce_max(tf.abs(audio)), lambda start, stop: audio[start:stop]
-
-    return open_file
 
 
 def draws_per_epoch(clips: Sequence[Clip] | Sequence[PackedClip], config: Config) -> list[int]:
