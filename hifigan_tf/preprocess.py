@@ -6,7 +6,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -95,7 +95,8 @@ def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: i
     if finished:
         raise UserError(f"{folder} holds another packed corpus: remove it, or choose another --output-dir")
     manifest = _begin(folder, fingerprint, audio.sampling_rate)
-    left, shard = dict(islice(files.items(), manifest["files"], None)), None
+    left = dict(islice(files.items(), manifest["files"], None))
+    shard: ShardWriter | None = None
     progress = tqdm(total=len(files), initial=manifest["files"], desc="packing", unit="file", leave=False)
     with ThreadPoolExecutor(workers) as pool, progress:
         for name, recording in zip(left, read_ahead(pool, left.values(), audio, 2 * workers), strict=True):
@@ -158,7 +159,7 @@ def read_ahead(
     pool: ThreadPoolExecutor, paths: Iterable[Path], audio: AudioConfig, ahead: int
 ) -> Iterator[Recording | UserError]:
     """What ``read`` gives for each file, in order, with so many read ahead: unlike with ``map``, not all of them."""
-    waiting = deque()
+    waiting: deque[Future] = deque()
     for path in paths:
         waiting.append(pool.submit(read, path, audio))
         if len(waiting) > ahead:

@@ -7,12 +7,12 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import gcd
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
 
-from hifigan_tf.audio.mp3 import with_length
+from hifigan_tf.audio.mp3 import add_xing_header
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import atomic_path, find_files, write_bytes
 
@@ -171,14 +171,14 @@ def measure(path: str | Path, sampling_rate: int) -> tuple[int, float]:
 @contextmanager
 def _open_audio(path: Path):
     """The file as a ``SoundFile``, which must be read to its end inside the block: that it was is checked."""
-    source = path
+    source: Path | io.BytesIO = path
     try:
         size = path.stat().st_size
         if size == 0:
             raise UserError(f"{path} is empty: record or copy it again")
         _check_complete(path, size)
         if path.suffix.lower() == ".mp3":
-            source = io.BytesIO(with_length(path.read_bytes(), str(path)))
+            source = io.BytesIO(add_xing_header(path.read_bytes(), str(path)))
     except OSError as error:
         raise _unreadable(path, error) from None
     with _sound_file(path, source) as file:
@@ -237,7 +237,7 @@ def _check_loud(peak: float, name: str) -> None:
         raise UserError(f"{name} is silent (peak {peak:.1e}): leave it out")
 
 
-def check_length(path: Path, samples: int, hop_size: int) -> None:
+def check_length(path: PurePath, samples: int, hop_size: int) -> None:
     """Raises ``UserError`` when a recording of so many samples holds no whole frame."""
     if samples < hop_size:
         raise UserError(f"{path} is shorter than one frame: {samples} of {hop_size} samples")

@@ -60,7 +60,7 @@ def _find_run(data: bytes, start: int, stop: int) -> list[Frame]:
     return []
 
 
-def with_length(data: bytes, name: str) -> bytes:
+def add_xing_header(data: bytes, name: str) -> bytes:
     """The file from its first frame on, which tells the length: a Xing header where there was none.
 
     What is no MP3 comes back unchanged. Raises ``UserError`` when the file ends inside a frame or is broken
@@ -84,4 +84,6 @@ def with_length(data: bytes, name: str) -> bytes:
     old = data[first.start : first.start + 4]
     header = bytes([old[0], old[1] | 1, old[2] & 0x0C | 0x80, old[3]])
     xing = header + bytes(first.overhead - 4) + struct.pack(">4sII", b"Xing", 1, len(frames))
-    return xing.ljust(frame_at(header, 0).end, b"\0") + data[first.start :]
+    made = frame_at(header, 0)
+    assert made is not None, "its bit rate is one of the table"
+    return xing.ljust(made.end, b"\0") + data[first.start :]

@@ -43,7 +43,7 @@ def read_file_list(file_list: Path, clips: dict[str, T], folder: str | Path) -> 
     names = [line.split("|")[0].strip() for line in lines if line.strip()]
     if not names:
         raise UserError(f"file list {file_list} is empty: it needs lines such as LJ001-0001|text")
-    by_name = {}
+    by_name: dict[str, T] = {}
     for name, clip in clips.items():
         for known in (name, str(PurePosixPath(name).with_suffix(""))):
             by_name.setdefault(known, clip)

@@ -26,7 +26,7 @@ class Clip(NamedTuple):
     peak: float  # largest magnitude at the config's rate
     seekable: bool  # a part can be read without the rest
     encoding: str  # container and encoding in libsndfile's words
-    mel: Path | None = None  # its teacher-forced mel
+    mel: str | None = None  # its teacher-forced mel
 
 
 def path_of(path) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -77,7 +77,7 @@ class ShardWriter:
     """Writes the clips of one shard to ``folder/file``; ``entry`` is what the manifest tells of it."""
 
     def __init__(self, folder: str, file: str):
-        self.entry = {"file": file, "bytes": 0, "clips": []}
+        self.entry: dict[str, Any] = {"file": file, "bytes": 0, "clips": []}
         self._writer = tf.io.TFRecordWriter(join(folder, file))
 
     def add(self, name: str, pcm: np.ndarray, scale: float) -> None:
@@ -211,7 +211,7 @@ def _exists(path: str) -> bool:
 
     Without a network TensorFlow's client of Google Cloud Storage can try for many minutes.
     """
-    answers = queue.SimpleQueue()
+    answers: queue.SimpleQueue = queue.SimpleQueue()
 
     def ask():
         try:
@@ -232,7 +232,7 @@ def _exists(path: str) -> bool:
 
 
 @contextmanager
-def damage_named(clips: Sequence):
+def reraise_damage(clips: Sequence):
     """Within the block a failure to read clips becomes a ``UserError``, naming the file or shard that has changed."""
     try:
         yield

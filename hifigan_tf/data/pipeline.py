@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +22,7 @@ from hifigan_tf.audio.mel_formats import load_given_mel
 from hifigan_tf.cli import warn_skipped
 from hifigan_tf.config import LOG_MIN, Config
 from hifigan_tf.data.decoding import Clip, FileAudio, WavAudio, path_of
-from hifigan_tf.data.packed import REQUESTS, PackedAudio, PackedClip, damage_named
+from hifigan_tf.data.packed import REQUESTS, PackedAudio, PackedClip, reraise_damage
 from hifigan_tf.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -29,37 +30,43 @@ log = logging.getLogger(__name__)
 WAITING_SHARE = 0.05  # of the time that may go into waiting for data without a warning
 CACHE_BYTES = 512 * 1024 * 1024  # decoded corpora up to this size (100 minutes at 22,050 Hz) stay in memory
 
+AnyClip: TypeAlias = Clip | PackedClip
+
 
 def check_clips(
     sources: Iterable[Path] | Iterable[PackedClip], config: Config, mel_folder: Path | None = None
-) -> list[Clip] | list[PackedClip]:
+) -> list[AnyClip]:
     """Keeps the good clips, in the order given. Files are read once, with a progress bar; packed clips were before.
 
     Bad ones (corrupt, empty, truncated, NaN, silent, shorter than a frame, without a fitting mel when
     ``mel_folder`` is given) are named and counted in warnings. Raises ``UserError`` when none is left.
     """
-    sources = list(sources)
-    if not sources:
+    found = list(sources)
+    if not found:
         raise UserError("no audio to read: a folder or list without a WAV, FLAC, OGG or MP3 file was given")
-    packed = isinstance(sources[0], PackedClip)
 
-    def check(source):
+    def check(source: Path | PackedClip) -> AnyClip | str:
         try:
-            clip = source if packed else Clip(source, *examine(source, config.audio.sampling_rate))
-            samples = clip.samples * config.audio.sampling_rate // clip.rate
+            clip: AnyClip
+            clip = (
+                source if isinstance(source, PackedClip) else Clip(source, *examine(source, config.audio.sampling_rate))
+            )
+            samples = clip.samples * rate // clip.rate
             check_length(clip.path, samples, config.audio.hop_size)
-            return clip if mel_folder is None else clip._replace(mel=_check_mel(clip.path, samples, config, mel_folder))
+            if mel_folder is None:
+                return clip
+            return clip._replace(mel=str(_check_mel(clip.path, samples, config, mel_folder)))
         except UserError as error:
             return str(error)
 
     with ThreadPoolExecutor() as pool:
-        checks = pool.map(check, sources)
-        results = list(tqdm(checks, total=len(sources), desc="checking clips", unit="clip", leave=False))
+        checks = pool.map(check, found)
+        results = list(tqdm(checks, total=len(found), desc="checking clips", unit="clip", leave=False))
     clips = [result for result in results if not isinstance(result, str)]
     problems = [result for result in results if isinstance(result, str)]
     warn_skipped(problems)
     if not clips:
-        raise UserError(f"no usable audio: all {len(sources)} files were skipped, the first because {problems[0]}")
+        raise UserError(f"no usable audio: all {len(found)} files were skipped, the first because {problems[0]}")
     low = [clip for clip in clips if clip.rate < config.audio.sampling_rate]
     if low:
         words = empty_band(str(low[0].path), low[0].rate, config.audio.sampling_rate)
@@ -85,23 +92,24 @@ class Clips:
     pairing and stays, as in the original.
     """
 
-    def __init__(self, clips: list[Clip] | list[PackedClip], config: Config):
+    def __init__(self, clips: Sequence[AnyClip], config: Config):
         self.config = config
-        packed = isinstance(clips[0], PackedClip)
-        self.open = (PackedAudio(clips) if packed else FileAudio(clips, config.audio.sampling_rate)).open
+        packed = [clip for clip in clips if isinstance(clip, PackedClip)]  # all or none
+        files = [clip for clip in clips if isinstance(clip, Clip)]
+        self.open = PackedAudio(packed).open if packed else FileAudio(files, config.audio.sampling_rate).open
         self.reads = REQUESTS if packed else tf.data.AUTOTUNE
-        self.mel_paths = tf.constant([str(clip.mel) for clip in clips]) if clips[0].mel else None
-        self.cache = None
+        self.mel_paths = tf.constant([clip.mel for clip in clips]) if clips[0].mel else None
+        self.cache: tuple[tf.Tensor, tf.Tensor] | None = None
         if sum(clip.samples / clip.rate for clip in clips) * config.audio.sampling_rate * 4 <= CACHE_BYTES:
-            with damage_named(clips):
-                audio = self._read_whole(clips, packed)
+            with reraise_damage(clips):
+                audio = self._read_whole(len(clips), files)
             splits = np.cumsum([0, *(len(samples) for samples in audio)])
             self.cache = tf.concat(audio, axis=0), tf.constant(splits, tf.int64)
 
-    def _read_whole(self, clips, packed: bool) -> list:
-        """``[samples]`` of every clip, by tensorflow-io where that can be."""
-        audio = {}
-        progress = tqdm(total=len(clips), desc="decoding", unit="clip", leave=False)
+    def _read_whole(self, count: int, files: Sequence[Clip]) -> list:
+        """``[samples]`` of every clip; of ``files``, by tensorflow-io where it can."""
+        audio: dict[int, tf.Tensor] = {}
+        progress = tqdm(total=count, desc="decoding", unit="clip", leave=False)
 
         def read(indices, open_clip, errors_ignored=False):
             def whole(index):
@@ -115,11 +123,11 @@ class Clips:
                 progress.update()
 
         with progress:
-            wav = None if packed else WavAudio(clips, self.config.audio.sampling_rate)
+            wav = WavAudio(files, self.config.audio.sampling_rate) if files else None
             if wav and wav.indices:
                 read(wav.indices, wav.open, errors_ignored=True)
-            read([index for index in range(len(clips)) if index not in audio], self.open)
-        return [audio[index] for index in range(len(clips))]
+            read([index for index in range(count) if index not in audio], self.open)
+        return [audio[index] for index in range(count)]
 
     def _at_level(self, samples, peak, cut):
         """``(samples, cut)`` of a clip that was opened, with the audio at the level that training takes."""
@@ -141,6 +149,7 @@ class Clips:
     def mel(self, index):
         """The clip's teacher-forced mel ``[frames, num_mels]``."""
         num_mels = self.config.audio.num_mels
+        assert self.mel_paths is not None, "asked for with teacher-forced mels alone"
         mel = tf.numpy_function(
             lambda path: load_given_mel(path_of(path), num_mels, check_scale=False),
             [self.mel_paths[index]],
@@ -150,19 +159,19 @@ class Clips:
         return tf.ensure_shape(mel, [None, num_mels])
 
 
-def draws_per_epoch(clips: Sequence[Clip] | Sequence[PackedClip], config: Config) -> list[int]:
+def draws_per_epoch(clips: Sequence[AnyClip], config: Config) -> list[int]:
     """How many segments of each clip a pass over them takes: one for every started ``epoch_clip_seconds``."""
     seconds = config.training.epoch_clip_seconds
     return [1 if seconds is None else max(1, math.ceil(clip.samples / clip.rate / seconds)) for clip in clips]
 
 
-def steps_per_epoch(clips: Sequence[Clip] | Sequence[PackedClip], config: Config, batch_size: int | None = None) -> int:
+def steps_per_epoch(clips: Sequence[AnyClip], config: Config, batch_size: int | None = None) -> int:
     """Steps that a pass over the clips takes, with batches of ``batch_size``, by default the config's."""
     return max(1, sum(draws_per_epoch(clips, config)) // (batch_size or config.training.batch_size))
 
 
 def training_batches(
-    clips: list[Clip] | list[PackedClip],
+    clips: Sequence[AnyClip],
     config: Config,
     first_example: int = 0,
     part: int = 0,
@@ -225,7 +234,7 @@ def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, n
     """``(stem, mel [frames, num_mels], audio [frames * hop_size])`` of whole clips, one by one."""
     source, front_end, hop = Clips(clips, config), MelSpectrogram.of(config.audio), config.audio.hop_size
     for index, clip in enumerate(clips):
-        with damage_named(clips):
+        with reraise_damage(clips):
             audio = source.whole(index)
         if source.mel_paths is None:
             frames = max(-(-int(tf.size(audio)) // hop), -(-front_end.min_samples // hop))
@@ -242,14 +251,15 @@ class TimedBatches:
 
     def __init__(self, batches: Iterable, clips: Sequence):
         self.batches, self.clips = iter(batches), clips
-        self.since, self.waited, self.warned = None, 0.0, False
+        self.since: float | None = None
+        self.waited, self.warned = 0.0, False
 
     def __iter__(self):
         return self
 
     def __next__(self):
         begin = time.perf_counter()
-        with damage_named(self.clips):
+        with reraise_damage(self.clips):
             batch = next(self.batches)
         end = time.perf_counter()
         if self.since is None:  # the first batch, which waits for the pipeline to fill, tells nothing of its pace
@@ -261,7 +271,7 @@ class TimedBatches:
     def waiting_share(self) -> float:
         """From 0 to 1, since the last call or else the first batch. Warns the first time that it is above 5 %."""
         now = time.perf_counter()
-        share = self.waited / (now - self.since)
+        share = self.waited / (now - self.since) if self.since else 0.0
         self.since, self.waited = now, 0.0
         if share > WAITING_SHARE and not self.warned:
             self.warned = True
