@@ -4,6 +4,15 @@ The public names load on first use, so that importing the package, and every ``-
 """
 
 import sys
+
+if sys.version_info < (3, 10):  # noqa: UP036  pip refuses these; a checkout says it here, in words of any Python 3
+    print(
+        "error: hifigan_tf needs Python 3.10 to 3.13, and this is {}.{}: run python3.12 -m venv .venv, or another of "
+        "these, and .venv/bin/pip install hifigan_tf".format(*sys.version_info),
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
 from importlib import import_module
 
 from hifigan_tf.moved import MovedModules
@@ -16,6 +25,7 @@ _PUBLIC = {
     "MelSpectrogram": "audio.mel",
     "MultiPeriodDiscriminator": "models.discriminators",
     "MultiScaleDiscriminator": "models.discriminators",
+    "NumpyMelSpectrogram": "audio.mel_numpy",
     "StreamingVocoder": "streaming.streaming_vocoder",
     "load_vocoder": "streaming.streaming_vocoder",
 }

@@ -4,7 +4,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from hifigan_tf.errors import UserError, describe_os_error, one_line
@@ -22,10 +22,19 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionH
 
 
 def parser(module: str, description: str) -> argparse.ArgumentParser:
-    """An argument parser for ``python -m hifigan_tf.<module>``."""
-    return argparse.ArgumentParser(
-        prog=f"python -m hifigan_tf.{module}", description=description, formatter_class=Formatter
-    )
+    """An argument parser for a module of the package that is a command, under the name that it was called by."""
+    return argparse.ArgumentParser(prog=_called_as(module), description=description, formatter_class=Formatter)
+
+
+def _called_as(module: str) -> str:
+    """``hifigan-tf vocode``, ``python -m hifigan_tf.vocode`` or ``python export/to_tflite.py``."""
+    called = sys.argv[0]
+    if called.startswith(("hifigan-tf ", "python -m hifigan_tf ")):  # by __main__.py
+        return called
+    script = Path(called)
+    if script.parent.name == "export":
+        return f"python export/{script.name}"
+    return f"python -m hifigan_tf.{script.stem if script.parent.name == 'hifigan_tf' else module}"
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -135,6 +144,24 @@ def writable_folder(text: str | Path) -> Path:
         if path.is_dir():
             probe.unlink(missing_ok=True)
     return path
+
+
+def progress(items: Collection, hidden: bool = False, **options) -> Iterator:
+    """The items one by one, under a progress bar of tqdm where that is installed; ``hidden`` shows none.
+
+    Log lines are kept apart from the bar. ``options`` are tqdm's.
+    """
+    if hidden:
+        yield from items
+        return
+    try:
+        from tqdm import tqdm
+        from tqdm.contrib.logging import logging_redirect_tqdm
+    except ImportError:  # not of the light core
+        yield from items
+        return
+    with logging_redirect_tqdm():
+        yield from tqdm(items, **options)
 
 
 def warn_skipped(problems: list[str]) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from hifigan_tf import cli, train
+from hifigan_tf import cli, extras, train
 from hifigan_tf.config import Config
 from hifigan_tf.files import write_json
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT
@@ -21,6 +21,7 @@ def main(argv=None) -> int:
     parser.add_argument("--output-dir", default="demo_output", type=Path, metavar="DIR", help="where the results go")
     parser.add_argument("--max-steps", type=int, default=Config.load(DEMO_CONFIG).training.max_steps, help="to train")
     args = parser.parse_args(argv)
+    extras.require("hifigan-tf demo")
     output = cli.writable_folder(args.output_dir)
     options = ["--config", str(DEMO_CONFIG), "--run-dir", str(args.run_dir), "--max-steps", str(args.max_steps)]
     code = train.main(options)
@@ -75,9 +76,9 @@ def _tell(output: Path, picture: Path, run_dir: Path, mean: dict, curves: dict, 
 held-out log-mel L1: {errors[0]:.3f} at step {steps[0]}, {mean["log_mel_l1"]:.3f} now; {shown}
 listen:  {output / stem}_original.wav and {output / stem}_vocoded.wav (and the other held-out clips beside them)
 look at: {picture}, {output / "metrics.json"}
-next:    python -m hifigan_tf.vocode --checkpoint {run_dir} --output-dir out RECORDING.wav
-         python export/to_tflite.py --int8
-         python -m hifigan_tf.train --config configs/v3.json --data YOUR_CORPUS
+next:    hifigan-tf vocode --checkpoint {run_dir} RECORDING.wav
+         hifigan-tf export --int8
+         hifigan-tf train --config configs/v3.json --data YOUR_CORPUS
          tensorboard --logdir {run_dir / "logs"}
 """)
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hifigan_tf import cli
+from hifigan_tf import cli, extras
 from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize
+from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.errors import UserError, describe_os_error, one_line
 from hifigan_tf.evaluation.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
@@ -76,28 +77,23 @@ def evaluate_files(
     ``level_difference_db``, generated minus reference, mean over the files. A pair that cannot be used is
     skipped with a warning. Raises ``UserError`` when none is left.
     """
-    from tqdm import tqdm
-    from tqdm.contrib.logging import logging_redirect_tqdm
-
-    from hifigan_tf.audio.mel import MelSpectrogram
     from hifigan_tf.evaluation.plots import save_spectrograms
 
-    front_end = MelSpectrogram.of(audio, for_loss=True)
+    front_end = NumpyMelSpectrogram.of(audio, for_loss=True)
     files, skipped, levels = {}, {}, []
-    with logging_redirect_tqdm():
-        for stem, paths in tqdm(pairs.items(), desc="evaluating", unit="file"):
-            try:
-                reference, generated = load_pair(paths[0], paths[1], audio, keep_level)
-            except (UserError, OSError) as error:
-                skipped[stem] = describe_os_error(error) if isinstance(error, OSError) else one_line(error)
-                log.warning("warning: %s is skipped: %s", stem, skipped[stem])
-                continue
-            files[stem] = evaluate_pair(reference, generated, front_end, metrics)
-            levels.append(level_db(generated) - level_db(reference))
-            if plots:
-                scores = [f"{METRICS[key].name} {shown(key, files[stem][key])}" for key in TITLE if key in metrics]
-                title = ": ".join(filter(None, ("generated", ", ".join(scores))))
-                save_spectrograms(plots / f"{stem}.png", {"reference": reference, title: generated}, front_end)
+    for stem, paths in cli.progress(pairs.items(), desc="evaluating", unit="file"):
+        try:
+            reference, generated = load_pair(paths[0], paths[1], audio, keep_level)
+        except (UserError, OSError) as error:
+            skipped[stem] = describe_os_error(error) if isinstance(error, OSError) else one_line(error)
+            log.warning("warning: %s is skipped: %s", stem, skipped[stem])
+            continue
+        files[stem] = evaluate_pair(reference, generated, front_end, metrics)
+        levels.append(level_db(generated) - level_db(reference))
+        if plots:
+            scores = [f"{METRICS[key].name} {shown(key, files[stem][key])}" for key in TITLE if key in metrics]
+            title = ": ".join(filter(None, ("generated", ", ".join(scores))))
+            save_spectrograms(plots / f"{stem}.png", {"reference": reference, title: generated}, front_end)
     if not files:
         raise UserError(f"none of the {len(pairs)} pairs could be evaluated, the first because {skipped[min(skipped)]}")
     return {
@@ -192,6 +188,7 @@ def parse(arguments=None):
 
 def main(arguments=None) -> int:
     args = parse(arguments)
+    extras.require("hifigan-tf evaluate")
     reference = cli.existing_folder(args.reference, "--reference")
     generated = cli.existing_folder(args.generated, "--generated")
     check_apart(reference, generated)

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from hifigan_tf import cli
+from hifigan_tf import cli, extras
 from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, PEAK, normalize
 from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs, load_speech
-from hifigan_tf.config import Config
+from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
+from hifigan_tf.audio.mel_stream import mel_spectrogram
+from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.files import write_bytes
 from hifigan_tf.resources import CONFIGS
+from hifigan_tf.streaming import contract
 
 DESCRIPTION = f"""Makes mels of speech. Each INPUT becomes DIR/<name>.npy, float32 [frames, num_mels]: the natural
 logarithm of at least 1e-5 that the generator takes. The last frame is filled up with silence.
@@ -26,7 +29,7 @@ def parse(argv=None):
     parser.add_argument("--output-dir", required=True, metavar="DIR", type=Path, help="made where it does not exist")
     settings = parser.add_mutually_exclusive_group()
     settings.add_argument("--config", default=CONFIGS / "v1.json", metavar="FILE", help="config with audio settings")
-    settings.add_argument("--checkpoint", metavar="CKPT", help="take them from this .keras file or run folder instead")
+    settings.add_argument("--checkpoint", metavar="CKPT", help="from this .keras, .tflite or run folder instead")
     parser.add_argument(
         "--keep-level",
         action="store_true",
@@ -36,18 +39,23 @@ def parse(argv=None):
     return parser.parse_args(argv)
 
 
-def main(argv=None) -> None:
-    args = parse(argv)
-    checkpoint = cli.checkpoint(args.checkpoint) if args.checkpoint else None
-    audio = None if checkpoint else Config.load(args.config).audio
-    files = find_inputs(args.inputs, AUDIO_SUFFIXES, args.output_dir, ".npy")
-    cli.writable_folder(args.output_dir)
-
-    from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+def audio_of(checkpoint: Path) -> AudioConfig:
+    """The audio settings of a ``.tflite`` or ``.keras`` vocoder. Raises ``UserError`` when it cannot be read."""
+    if checkpoint.suffix == ".tflite":
+        return contract.read(checkpoint.read_bytes(), str(checkpoint)).audio_config
+    extras.require("a .keras checkpoint")
     from hifigan_tf.models.generator import load_generator
 
-    audio = audio or load_generator(checkpoint).audio
-    front_end = MelSpectrogram.of(audio)
+    return load_generator(checkpoint).audio
+
+
+def main(argv=None) -> None:
+    args = parse(argv)
+    checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite")) if args.checkpoint else None
+    audio = audio_of(checkpoint) if checkpoint else Config.load(args.config).audio
+    files = find_inputs(args.inputs, AUDIO_SUFFIXES, args.output_dir, ".npy")
+    cli.writable_folder(args.output_dir)
+    front_end = NumpyMelSpectrogram.of(audio)
 
     def convert(path, output):
         samples = load_speech(path, audio)

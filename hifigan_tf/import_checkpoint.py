@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hifigan_tf import cli
+from hifigan_tf import cli, extras
 from hifigan_tf.checkpoints.official import (
     discriminator_convolutions,
     fill,
@@ -33,6 +33,7 @@ def main(argv=None) -> None:
     parser.add_argument("--discriminators", metavar="DO", help="the original's discriminator checkpoint, do_…")
     parser.add_argument("--run-dir", help="a new run folder for all networks, with --discriminators")
     arguments = parser.parse_args(argv)
+    extras.require("hifigan-tf import")
 
     if (arguments.discriminators is None) != (arguments.run_dir is None):
         raise UserError("--discriminators and --run-dir need each other: give both, or neither for vocoding alone")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 
-from hifigan_tf import cli
+from hifigan_tf import cli, extras
 
 DESCRIPTION = """Starts N workers of python -m hifigan_tf.train --strategy multiworker on this machine, each with its
 TF_CONFIG, and the options that follow. Every line of theirs begins with the worker's number. A distributed run is
@@ -50,6 +50,7 @@ def start(index: int, addresses: list[str], options: list[str]) -> subprocess.Po
 
 def main(argv=None) -> int:
     args = parse(argv)
+    extras.require("hifigan-tf train")
     addresses = [f"localhost:{port}" for port in free_ports(args.count)]
     workers = [start(index, addresses, args.options) for index in range(args.count)]
 

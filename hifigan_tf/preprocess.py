@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hifigan_tf import cli
+from hifigan_tf import cli, extras
 from hifigan_tf.audio.audio_files import check_length, check_samples, read_pieces
 from hifigan_tf.cli import warn_skipped
 from hifigan_tf.config import AudioConfig, Config
@@ -60,6 +60,7 @@ def parse(argv=None):
 
 def main(argv=None) -> None:
     args = parse(argv)
+    extras.require("hifigan-tf preprocess")
     for option in ("shard_size", "workers"):
         if getattr(args, option) < 1:
             raise UserError(f"--{option.replace('_', '-')} is {getattr(args, option)}: it must be at least 1")

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from hifigan_tf import cli
+from hifigan_tf import cli, extras
 from hifigan_tf.errors import UserError
 
 DESCRIPTION = """Writes one HTML page about a run: its config, the best and the last validation, the curves,
@@ -17,6 +17,7 @@ def main(argv=None) -> None:
     parser.add_argument("run", metavar="RUN", help="run folder of a training, for example runs/v1")
     parser.add_argument("--output", type=Path, metavar="F.html", help="the page to write (default: RUN/report.html)")
     args = parser.parse_args(argv)
+    extras.require("hifigan-tf report")
     run = cli.existing_run(args.run)
     output = args.output or run / "report.html"
     if output.is_dir():

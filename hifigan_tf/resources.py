@@ -3,8 +3,8 @@
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
-_CHECKOUT = _PACKAGE.parent / "configs"
-CONFIGS = _CHECKOUT if _CHECKOUT.is_dir() else _PACKAGE / "configs"
+_INSTALLED = _PACKAGE / "configs"  # beside the package in a checkout
+CONFIGS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "configs"
 DEMO_CONFIG = CONFIGS / "demo.json"
 DEMO_TRAIN = _PACKAGE / "demo_corpus" / "train"
 DEMO_HELD_OUT = _PACKAGE / "demo_corpus" / "held_out"

@@ -1,24 +1,21 @@
-"""``python export/sensitivity.py``: what every layer costs in quality when it is computed in 8 bits."""
+"""``hifigan-tf sensitivity``: what every layer costs in quality when it is computed in 8 bits."""
 
-import argparse
 import dataclasses
 from pathlib import Path
 
-from hifigan_tf import cli
+from hifigan_tf import cli, extras
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import atomic_path, write_bytes
 from hifigan_tf.resources import DEMO_HELD_OUT
 
 DESCRIPTION = """Exports a generator once for each layer and stage, with that alone in 8 bits and the rest in float, and
-judges every export as to_tflite.py does. Writes a table, a picture, and a recipe for to_tflite.py --int8 --recipe:
-the layers that cost most stay in float, as many as --float-share of the multiplications allows."""
+judges every export as hifigan-tf export does. Writes a table, a picture, and a recipe for its --int8 --recipe: the
+layers that cost most stay in float, as many as --float-share of the multiplications allows."""
 
 
 def parse(argv=None):
-    parser = argparse.ArgumentParser(
-        prog="python export/sensitivity.py", description=DESCRIPTION, formatter_class=cli.Formatter
-    )
+    parser = cli.parser("sensitivity", DESCRIPTION)
     parser.add_argument("--checkpoint", required=True, metavar="CKPT", help="a .keras file or a run folder")
     parser.add_argument("--evaluation-data", metavar="DIR", default=str(DEMO_HELD_OUT), help="recordings of speech")
     parser.add_argument("--output-dir", metavar="DIR", default="sensitivity", help="where table, picture and recipe go")
@@ -32,6 +29,7 @@ def parse(argv=None):
 
 def main(argv=None) -> None:
     args = parse(argv)
+    extras.require("hifigan-tf sensitivity")
     checkpoint = cli.checkpoint(args.checkpoint)
     data = cli.existing_folder(args.evaluation_data, "--evaluation-data")
     output = cli.writable_folder(args.output_dir)

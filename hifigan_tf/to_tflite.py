@@ -1,13 +1,12 @@
-"""``python export/to_tflite.py``: a trained generator as a ``.tflite`` that streams, judged before it is written."""
+"""``hifigan-tf export``: a trained generator as a ``.tflite`` that streams, judged before it is written."""
 
-import argparse
 import dataclasses
 import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hifigan_tf import cli
+from hifigan_tf import cli, extras
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.export.options import (
@@ -55,9 +54,7 @@ VOCODER_OPTIONS = (
 
 
 def parse(argv=None):
-    parser = argparse.ArgumentParser(
-        prog="python export/to_tflite.py", description=DESCRIPTION, formatter_class=cli.Formatter
-    )
+    parser = cli.parser("to_tflite", DESCRIPTION)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--checkpoint", metavar="CKPT", help="a .keras file or a run folder; default: the newest run")
     source.add_argument("--config", metavar="FILE", help="for --mel-frontend: a config with the audio settings instead")
@@ -96,7 +93,10 @@ def parse(argv=None):
         help="recordings, or mels as .npy, to fit a quantized model to and distil it on; default: six demo clips",
     )
     parser.add_argument(
-        "--recipe", metavar="F.json", type=Path, help="which layers are int8, float16 or float32 (sensitivity.py)"
+        "--recipe",
+        metavar="F.json",
+        type=Path,
+        help="format of each layer, from hifigan-tf sensitivity",
     )
     parser.add_argument("--seed", type=cli.not_negative, metavar="N", help=f"of the distillation; default: {SEED}")
     parser.add_argument(
@@ -166,6 +166,7 @@ def output_path(args, source: Path, window_frames: int | None) -> Path:
 
 def main(argv=None) -> int:
     args = parse(argv)
+    extras.require("hifigan-tf export")
     options = None if args.mode == MEL_FRONTEND else options_of(args)
     data = cli.existing_folder(args.evaluation_data, "--evaluation-data") if args.evaluation_data else DEMO_HELD_OUT
     if args.config:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hifigan_tf import cli
+from hifigan_tf import cli, extras
 from hifigan_tf.config import Config, TrainingConfig, difference
 from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
@@ -103,6 +103,7 @@ def check(args) -> Job:
 
 def main(argv=None) -> int:
     args = parse(argv)
+    extras.require("hifigan-tf train")
     job = check(args)
     set_up_tensorflow(args.deterministic)
     strategy = make_strategy(args.strategy)

@@ -9,6 +9,8 @@ from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, PEAK, check_length, measure, read_pieces, wav_writer
 from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs
 from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFile, MelFormat
+from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
+from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
 
 DESCRIPTION = f"""Makes speech of mels. Each INPUT becomes DIR/<name>.wav, 16-bit mono at the model's rate.
@@ -19,7 +21,7 @@ writes it; or a folder, searched for both. Inputs may be of any length: they are
 
 {BAD_INPUTS}"""
 
-CHECKPOINT_HELP = "a .keras file, a run folder (its best.keras, else last), or a .tflite that export/to_tflite.py wrote"
+CHECKPOINT_HELP = "a .keras file, a run folder (its best.keras, else last), or a .tflite that hifigan-tf export wrote"
 
 MEL_FORMAT_HELP = """what the .npy files hold, where it is not what extract_mel writes: log10 (base 10), db (20 *
 log10), linear (no logarithm), transposed ([num_mels, frames]), or two such as log10,transposed; log means
@@ -30,11 +32,9 @@ def resynthesize(model, front_end, pieces: Iterable[np.ndarray], peak: float, ke
     """Audio in pieces ``[samples]`` through its mel and a model, in pieces, of the same length in all.
 
     The mel is that of the audio at the peak of training, 0.95, and so is the result, unless ``keep_level``
-    scales it back. ``peak`` is that of all the pieces, ``front_end`` is ``MelSpectrogram.of(model.audio)``, and
-    ``model`` is what ``StreamingVocoder`` takes.
+    scales it back. ``peak`` is that of all the pieces, ``front_end`` makes the mel, such as
+    ``NumpyMelSpectrogram.of(model.audio)``, and ``model`` is what ``StreamingVocoder`` takes.
     """
-    from hifigan_tf.audio.mel_stream import MelStream
-
     vocoder, mels, given = StreamingVocoder(model), MelStream(front_end), 0
     level = np.float32(peak / PEAK if keep_level else 1)
     for piece in pieces:
@@ -49,7 +49,9 @@ def parse(argv=None):
     parser = cli.parser("vocode", DESCRIPTION)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="audio files, .npy mels, or folders")
     parser.add_argument("--checkpoint", required=True, metavar="CKPT", help=CHECKPOINT_HELP)
-    parser.add_argument("--output-dir", required=True, metavar="DIR", type=Path, help="made where it does not exist")
+    parser.add_argument(
+        "--output-dir", default=Path("vocoded"), metavar="DIR", type=Path, help="made where it does not exist"
+    )
     parser.add_argument(
         "--keep-level",
         action="store_true",
@@ -82,12 +84,10 @@ def main(argv=None) -> None:
         yield vocoder.flush()
 
     def from_audio(path):
-        from hifigan_tf.audio.mel import MelSpectrogram
-
         rate = model.audio.sampling_rate
         samples, peak = measure(path, rate)
         check_length(path, samples, model.audio.hop_size)
-        front_end = MelSpectrogram.of(model.audio)
+        front_end = NumpyMelSpectrogram.of(model.audio)
         yield from resynthesize(model, front_end, read_pieces(path, rate), peak, args.keep_level)
 
     convert_all(files, convert)

@@ -174,7 +174,7 @@ def test_bad_command_lines(export, checkpoint, tmp_path):
 
 def test_a_model_of_the_other_kind_is_named(models, tmp_path):
     (tmp_path / "mel.tflite").write_bytes(models["v1"])
-    message = r"is a mel_frontend, and a vocoder is needed: export one with python export/to_tflite.py"
+    message = r"is a mel_frontend, and a vocoder is needed: export one with hifigan-tf export"
     with pytest.raises(UserError, match=message):
         StreamingVocoder(tmp_path / "mel.tflite")
     np.save(tmp_path / "x.npy", np.zeros([4, 80], np.float32))

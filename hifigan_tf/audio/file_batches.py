@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf.audio.audio_files import check_length, load_audio
-from hifigan_tf.cli import warn_skipped
+from hifigan_tf.cli import progress, warn_skipped
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import find_files, unique_stems
@@ -56,18 +56,14 @@ def convert_all(files: dict[Path, Path], convert: Callable[[Path, Path], None]) 
     One that raises ``UserError`` is skipped and named at the end. Raises ``UserError`` when none is left;
     failures to write end the run.
     """
-    from tqdm import tqdm
-    from tqdm.contrib.logging import logging_redirect_tqdm
-
     problems = []
-    with logging_redirect_tqdm():
-        for output, path in tqdm(files.items(), unit="file", disable=len(files) == 1):
-            try:
-                convert(path, output)
-            except UserError as error:
-                if len(files) == 1:
-                    raise
-                problems.append(str(error))
+    for output, path in progress(files.items(), hidden=len(files) == 1, unit="file"):
+        try:
+            convert(path, output)
+        except UserError as error:
+            if len(files) == 1:
+                raise
+            problems.append(str(error))
     warn_skipped(problems)
     if len(problems) == len(files):
         raise UserError(f"none of the {len(files)} inputs could be used, the first because {problems[0]}")

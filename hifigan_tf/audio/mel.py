@@ -1,25 +1,15 @@
-"""The log-mel front end: one definition for data, loss, analysis and evaluation.
-
-The original's numbers: reflection by (n_fft - hop_size) / 2 at either end and no centring, a periodic Hann
-window, magnitude sqrt(re² + im² + 1e-9), Slaney's mel filters (librosa's default; Keras and ``tf.signal``
-have HTK's), natural logarithm of at least 1e-5.
-
-         (n_fft - hop) / 2                            (n_fft - hop) / 2
-        |<- mirrored ->|<---------- audio ----------->|<- mirrored ->|
-        [----------- n_fft -----------]  frame 0 is centred on the middle of hop 0,
-                  [----------- n_fft -----------]  so T * hop samples give exactly T frames
-"""
+"""The log-mel front end as a Keras layer, for data, loss and export; ``mel_numpy.py`` is the same in NumPy."""
 
 from functools import lru_cache
 
 import keras
 import numpy as np
 
-from hifigan_tf.audio.mel_stream import MelStream
-from hifigan_tf.config import LOG_FLOOR, AudioConfig
+from hifigan_tf.audio.mel_numpy import MAGNITUDE_FLOOR, MelSettings, hann_window, mel_basis
+from hifigan_tf.audio.mel_stream import mel_spectrogram
+from hifigan_tf.config import LOG_FLOOR
 
-MAGNITUDE_FLOOR = 1e-9
-MOST_FRAMES = 4096  # analysed at once
+__all__ = ["MelSpectrogram", "mel_spectrogram"]
 
 
 @lru_cache(maxsize=8)
@@ -29,28 +19,15 @@ def dft_basis(n_fft: int, win_size: int) -> np.ndarray:
     A product with it costs a GAN step nothing that could be measured, needs no complex numbers, and runs
     wherever a matrix product does, TFLite included.
     """
-    # Periodic Hann of win_size samples, centred in n_fft as torch.stft and librosa.stft do.
-    window = np.zeros(n_fft)
-    left = (n_fft - win_size) // 2
-    window[left : left + win_size] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(win_size) / win_size)
     # The angle modulo n_fft first: exact integers, no loss in the cosine of large arguments.
     turns = np.outer(np.arange(n_fft), np.arange(n_fft // 2 + 1)) % n_fft
     angle = 2 * np.pi * turns / n_fft
-    basis = np.concatenate([np.cos(angle), -np.sin(angle)], axis=1) * window[:, None]
+    basis = np.concatenate([np.cos(angle), -np.sin(angle)], axis=1) * hann_window(n_fft, win_size)[:, None]
     return basis.astype(np.float32)
 
 
-@lru_cache(maxsize=8)
-def mel_basis(sampling_rate: int, n_fft: int, num_mels: int, fmin: float, fmax: float | None) -> np.ndarray:
-    """Slaney's mel filters with Slaney's normalisation, ``[n_fft // 2 + 1, num_mels]``."""
-    import librosa
-
-    filters = librosa.filters.mel(sr=sampling_rate, n_fft=n_fft, n_mels=num_mels, fmin=fmin, fmax=fmax)
-    return np.ascontiguousarray(filters.T, dtype=np.float32)
-
-
 @keras.saving.register_keras_serializable("hifigan_tf")
-class MelSpectrogram(keras.layers.Layer):
+class MelSpectrogram(MelSettings, keras.layers.Layer):
     """Audio ``[batch, samples]`` to log-mel ``[batch, samples // hop_size, num_mels]``, natural logarithm.
 
     Differentiable and without weights. Rates and frequencies in Hz, sizes in samples; ``fmax`` None is half
@@ -69,24 +46,6 @@ class MelSpectrogram(keras.layers.Layer):
         self.fmin = fmin
         self.fmax = fmax
         self.built = True
-
-    @classmethod
-    def of(cls, audio: AudioConfig, for_loss: bool = False) -> "MelSpectrogram":
-        """The front end of a config: that of the model's input, or that of the loss and the evaluation."""
-        return cls(
-            sampling_rate=audio.sampling_rate,
-            num_mels=audio.num_mels,
-            n_fft=audio.n_fft,
-            hop_size=audio.hop_size,
-            win_size=audio.win_size,
-            fmin=audio.fmin,
-            fmax=audio.fmax_for_loss if for_loss else audio.fmax,
-        )
-
-    @property
-    def min_samples(self) -> int:
-        """The shortest audio that the mirroring at the ends allows."""
-        return max(self.hop_size, (self.n_fft - self.hop_size) // 2 + 1)
 
     def call(self, audio):
         padding = (self.n_fft - self.hop_size) // 2
@@ -117,20 +76,3 @@ class MelSpectrogram(keras.layers.Layer):
             "fmin": self.fmin,
             "fmax": self.fmax,
         }
-
-
-def mel_spectrogram(audio: np.ndarray, front_end: MelSpectrogram) -> np.ndarray:
-    """Audio ``[samples]`` of any length to log-mel ``[ceil(samples / hop_size), num_mels]``, in NumPy.
-
-    The last partial hop is filled with silence; the mirrored ends need no minimum length either. Long recordings are
-    analysed a piece at a time: their frames all at once would take a hundred times the memory of the recording.
-    """
-    hop = front_end.hop_size
-    frames = -(-len(audio) // hop)
-    if frames > MOST_FRAMES:
-        stream, length = MelStream(front_end), MOST_FRAMES * hop
-        pieces = (audio[start : start + length].astype(np.float32) for start in range(0, len(audio), length))
-        return np.concatenate([*map(stream.push, pieces), stream.flush()])
-    padding = max(frames * hop, front_end.min_samples) - len(audio)
-    mel = front_end(np.pad(audio, (0, padding))[None].astype(np.float32))
-    return keras.ops.convert_to_numpy(mel)[0, :frames]

@@ -1,14 +1,15 @@
-"""The mel of a recording of any length in constant memory, a piece at a time."""
+"""The mel of a recording: of all of it, or of any length in constant memory, a piece at a time."""
 
 from typing import Protocol
 
 import numpy as np
 
 FRAMES = 512  # analysed at a time, at most
+MOST_FRAMES = 4096  # of a recording that is analysed at once
 
 
 class FrontEnd(Protocol):
-    """``MelSpectrogram``, or the same as a ``.tflite``: ``TfliteMelSpectrogram``."""
+    """``NumpyMelSpectrogram``, ``MelSpectrogram`` in Keras, or ``TfliteMelSpectrogram``, the same as a ``.tflite``."""
 
     n_fft: int
     hop_size: int
@@ -58,3 +59,20 @@ class MelStream:
             mels.append(np.asarray(self.front_end.analyze(self._kept[None, : (frames - 1) * hop + n_fft]))[0])
             self._kept = self._kept[frames * hop :].copy()
         return np.concatenate(mels)
+
+
+def mel_spectrogram(audio: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """Audio ``[samples]`` of any length to log-mel ``[ceil(samples / hop_size), num_mels]``, in NumPy.
+
+    The last partial hop is filled with silence; the mirrored ends need no minimum length either. Long recordings are
+    analysed a piece at a time: their frames all at once would take a hundred times the memory of the recording.
+    """
+    hop = front_end.hop_size
+    frames = -(-len(audio) // hop)
+    if frames > MOST_FRAMES:
+        stream, length = MelStream(front_end), MOST_FRAMES * hop
+        pieces = (audio[start : start + length].astype(np.float32) for start in range(0, len(audio), length))
+        return np.concatenate([*map(stream.push, pieces), stream.flush()])
+    silence, mirrored = max(frames * hop, front_end.min_samples) - len(audio), (front_end.n_fft - hop) // 2
+    padded = np.pad(np.pad(audio, (0, silence)), mirrored, mode="reflect")
+    return np.asarray(front_end.analyze(padded[None].astype(np.float32)))[0, :frames]

@@ -47,10 +47,8 @@ def check_clips(
 
     def check(source: Path | PackedClip) -> AnyClip | str:
         try:
-            clip: AnyClip
-            clip = (
-                source if isinstance(source, PackedClip) else Clip(source, *examine(source, config.audio.sampling_rate))
-            )
+            rate = config.audio.sampling_rate
+            clip: AnyClip = source if isinstance(source, PackedClip) else Clip(source, *examine(source, rate))
             samples = clip.samples * rate // clip.rate
             check_length(clip.path, samples, config.audio.hop_size)
             if mel_folder is None:

@@ -3,15 +3,14 @@
 import math
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hifigan_tf.audio.audio_files import SILENCE, resample
+from hifigan_tf.audio.mel_numpy import MelSettings
+from hifigan_tf.audio.mel_stream import mel_spectrogram
 from hifigan_tf.config import STFT_POWER_FLOOR, STFT_RESOLUTIONS
-
-if TYPE_CHECKING:
-    from hifigan_tf.audio.mel import MelSpectrogram
 
 
 class Metric(NamedTuple):
@@ -47,14 +46,14 @@ PESQ_MISSING = "PESQ is left out, its package is not installed: pip install pesq
 
 
 def evaluate_pair(
-    reference: np.ndarray, generated: np.ndarray, front_end: "MelSpectrogram", metrics: Iterable[str] = METRICS
+    reference: np.ndarray, generated: np.ndarray, front_end: MelSettings, metrics: Iterable[str] = METRICS
 ) -> dict[str, float | None]:
     """The chosen metrics of two recordings ``[samples]``, compared over their common length.
 
     Both are float32 at ``front_end.sampling_rate`` and time-aligned: nothing is shifted or warped.
-    ``front_end`` is that of the loss, ``MelSpectrogram.of(config.audio, for_loss=True)``. A value is None
-    where the metric does not exist (``METRICS[key].absent`` says when, and PESQ needs its package). F0 and
-    voicing take a quarter of real time, the others together a fiftieth. Raises ``ValueError`` for a metric that
+    ``front_end`` is that of the loss, ``NumpyMelSpectrogram.of(config.audio, for_loss=True)`` or its Keras twin. A
+    value is None where the metric does not exist (``METRICS[key].absent`` says when, and PESQ needs its package). F0
+    and voicing take a quarter of real time, the others together a fiftieth. Raises ``ValueError`` for a metric that
     ``METRICS`` does not have.
     """
     wanted = set(metrics)
@@ -64,8 +63,6 @@ def evaluate_pair(
     pair = (reference[:length], generated[:length])
     values: dict[str, float | None] = {}
     if wanted & {"log_mel_l1", "mcd_db"}:
-        from hifigan_tf.audio.mel import mel_spectrogram
-
         mels = [mel_spectrogram(audio, front_end) for audio in pair]
         values["log_mel_l1"] = log_mel_l1(*mels)
         values["mcd_db"] = mel_cepstral_distortion(*mels)

@@ -1,19 +1,17 @@
 """Pictures of spectrograms and curves."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hifigan_tf.audio.mel_numpy import MelSettings, mel_edges
+from hifigan_tf.audio.mel_stream import mel_spectrogram
 from hifigan_tf.files import atomic_path
-
-if TYPE_CHECKING:
-    from hifigan_tf.audio.mel import MelSpectrogram
 
 HZ_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
-def save_spectrograms(path: str | Path, recordings: dict[str, np.ndarray], front_end: "MelSpectrogram") -> None:
+def save_spectrograms(path: str | Path, recordings: dict[str, np.ndarray], front_end: MelSettings) -> None:
     """Writes one PNG with the log-mel of each of ``{title: audio [samples]}``, the first on top.
 
     All share the colour scale, the seconds across and the mel bands up (centre frequencies in Hz at the
@@ -32,7 +30,7 @@ def save_spectrograms(path: str | Path, recordings: dict[str, np.ndarray], front
 def save_overview(
     path: str | Path,
     recordings: dict[str, np.ndarray],
-    front_end: "MelSpectrogram",
+    front_end: MelSettings,
     curves: dict[str, tuple[list[int], list[float]]],
 ) -> None:
     """Writes one PNG with the log-mels of ``recordings`` and, below, each of ``{name: (steps, values)}``."""
@@ -89,19 +87,14 @@ def _save(figure, path: str | Path) -> None:
         figure.savefig(temporary, format="png", dpi=100)
 
 
-def _seconds(recordings: dict[str, np.ndarray], front_end: "MelSpectrogram") -> float:
+def _seconds(recordings: dict[str, np.ndarray], front_end: MelSettings) -> float:
     return max(map(len, recordings.values())) / front_end.sampling_rate
 
 
-def _draw_mels(figure, panels, recordings: dict[str, np.ndarray], front_end: "MelSpectrogram") -> None:
-    import librosa
-
-    from hifigan_tf.audio.mel import mel_spectrogram
-
+def _draw_mels(figure, panels, recordings: dict[str, np.ndarray], front_end: MelSettings) -> None:
     mels = {title: mel_spectrogram(audio, front_end) for title, audio in recordings.items()}
     low, high = min(mel.min() for mel in mels.values()), max(mel.max() for mel in mels.values())
-    top = front_end.fmax or front_end.sampling_rate / 2
-    edges = librosa.mel_frequencies(n_mels=front_end.num_mels + 2, fmin=front_end.fmin, fmax=top)
+    edges = mel_edges(front_end.sampling_rate, front_end.num_mels, front_end.fmin, front_end.fmax)
     ticks = [hz for hz in HZ_TICKS if edges[1] <= hz <= edges[-2]]
     for panel, (title, mel) in zip(panels, mels.items(), strict=True):
         # Frame t covers hop t, band m the height from m to m + 1.

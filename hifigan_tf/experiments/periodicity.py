@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hifigan_tf import cli
+from hifigan_tf import cli, extras
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import write_bytes
 
@@ -227,6 +227,7 @@ def parse(arguments=None) -> argparse.Namespace:
 
 def main(arguments=None) -> None:
     args = parse(arguments)
+    extras.require("the experiment")
     protocol = Protocol(wrong=args.wrong, steps=args.steps, learning_rate=args.learning_rate)
     shares = [value / 100 for value in sorted(set(args.shares), reverse=True)]
     output = cli.writable_folder(args.output_dir)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.cli import warn_skipped
+from hifigan_tf.cli import progress, warn_skipped
 from hifigan_tf.errors import UserError
 from hifigan_tf.resources import DEMO_TRAIN
 
@@ -93,14 +93,13 @@ def recordings(clone: Path, speaker: Speaker) -> dict[str, list[str]]:
 def lay_out(clone: Path, takes: dict[str, list[str]], speaker: Speaker, output: Path, name: str) -> dict[str, float]:
     """Writes the recordings of a speaker; ``{part: seconds}``. What cannot be read is named and left out."""
     import soundfile
-    from tqdm import tqdm
 
     from hifigan_tf.audio.audio_files import resample
 
     seconds: dict[str, float] = collections.defaultdict(float)
     problems = []
     ranked = sorted(takes, key=lambda sentence: hashlib.sha256(sentence.encode()).hexdigest())
-    for place, sentence in enumerate(tqdm(ranked, desc=name, unit="sentence", leave=False)):
+    for place, sentence in enumerate(progress(ranked, desc=name, unit="sentence", leave=False)):
         part = "test" if place < speaker.test else "valid" if place < speaker.test + speaker.valid else "train"
         for number, blob in enumerate(takes[sentence] if part == "train" else takes[sentence][:1], start=1):
             try:

@@ -52,7 +52,7 @@ class MelContract(Contract):
     either end; fills the last block up with zeros, and drops the frames that are too many (``MelStream``).
     """
 
-    command: ClassVar[str] = "python export/to_tflite.py --mel-frontend"
+    command: ClassVar[str] = "hifigan-tf export --mel-frontend"
 
     kind: str = "mel_frontend"
     audio_layout: str = "[1, block_samples], -1 to 1"
@@ -85,7 +85,7 @@ class VocoderContract(Contract):
     ``(integer - zero_point) * scale``.
     """
 
-    command: ClassVar[str] = "python export/to_tflite.py"
+    command: ClassVar[str] = "hifigan-tf export"
 
     kind: str = "vocoder"
     mode: str

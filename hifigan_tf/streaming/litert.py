@@ -1,6 +1,7 @@
 """A ``.tflite`` with its contract, above all a vocoder, run by LiteRT; no TensorFlow is needed."""
 
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, NamedTuple
 
@@ -9,14 +10,30 @@ import numpy as np
 from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.streaming.contract import AUDIO, MEL, Kind, VocoderContract, read_kind
 
+# Where an interpreter of TFLite models is, the fastest first.
+RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite.python.interpreter")
+
+
+def find_interpreter() -> type:
+    """The class ``Interpreter`` of the first runtime that is installed. Raises ``UserError`` where there is none."""
+    for module in RUNTIMES:
+        try:
+            return import_module(module).Interpreter
+        except ImportError:
+            continue
+    raise UserError(
+        "no runtime for .tflite models is installed: run pip install ai-edge-litert, or where that has no wheel "
+        "pip install tflite-runtime or tensorflow"
+    )
+
 
 def load_tflite(
     model: str | Path | bytes, chunk_frames: int | None = None, threads: int = 1, interpreter=None
 ) -> "ContractVocoder":
     """A vocoder from a ``.tflite`` path or the bytes of one.
 
-    ``interpreter`` is a class with the interface of LiteRT's, which is the default; ``tf.lite.Interpreter``
-    is another. Raises ``UserError`` for a file that is missing, cut short, or without its contract.
+    ``interpreter`` is a class with the interface of LiteRT's, by default that of ``find_interpreter``. Raises
+    ``UserError`` for a file that is missing, cut short, or without its contract.
     """
     contract, interpreter = open_tflite(model, VocoderContract, threads, interpreter)
     return ContractVocoder(contract, interpreter, chunk_frames)
@@ -34,10 +51,7 @@ def open_tflite(model: str | Path | bytes, kind: type[Kind], threads: int, inter
 
 def open_model(model: bytes, name: str, threads: int = 1, interpreter=None):
     """The interpreter of a ``.tflite``'s bytes. Raises ``UserError``, naming ``name``, for what is none."""
-    if interpreter is None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        interpreter = Interpreter
+    interpreter = interpreter or find_interpreter()
     try:
         return interpreter(model_content=model, num_threads=threads)
     except (ValueError, RuntimeError) as error:

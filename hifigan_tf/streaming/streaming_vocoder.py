@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hifigan_tf import extras
 from hifigan_tf.errors import UserError
 from hifigan_tf.streaming.litert import ContractVocoder, StatefulStream, load_tflite
 from hifigan_tf.streaming.windows import WindowStream, margin_frames
@@ -58,6 +59,7 @@ def load_vocoder(model, chunk_frames: int | None = None, threads: int = 1) -> Co
             raise UserError("this model is loaded already: give chunk_frames and threads to load_vocoder instead")
         return model
     if isinstance(model, (str, Path)) and Path(model).suffix == ".keras":
+        extras.require("a .keras checkpoint")
         from hifigan_tf.models.generator import load_generator
 
         model = load_generator(model)

@@ -5,7 +5,7 @@ import math
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from html import escape
 
 import numpy as np
@@ -133,7 +133,7 @@ def page(name: str, config: Config, events: Events, clips: list[ShownClip]) -> s
 <header>
 <h1>{escape(name)}</h1>
 <p>HiFi-GAN at step {events.last_step:,} of {config.training.max_steps:,}; last written
-{datetime.fromtimestamp(events.last_time, UTC):%Y-%m-%d %H:%M} UTC</p>
+{datetime.fromtimestamp(events.last_time, timezone.utc):%Y-%m-%d %H:%M} UTC</p>
 {_config(config)}
 </header>
 <main>

@@ -1,0 +1,126 @@
+"""The log-mel front end in NumPy, and the numbers that it shares with its Keras twin ``mel.py``.
+
+The original's numbers: reflection by (n_fft - hop_size) / 2 at either end and no centring, a periodic Hann
+window, magnitude sqrt(re² + im² + 1e-9), Slaney's mel filters (librosa's default; Keras and ``tf.signal``
+have HTK's), natural logarithm of at least 1e-5.
+
+         (n_fft - hop) / 2                            (n_fft - hop) / 2
+        |<- mirrored ->|<---------- audio ----------->|<- mirrored ->|
+        [----------- n_fft -----------]  frame 0 is centred on the middle of hop 0,
+                  [----------- n_fft -----------]  so T * hop samples give exactly T frames
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from hifigan_tf.config import LOG_FLOOR, AudioConfig
+
+MAGNITUDE_FLOOR = 1e-9
+BLOCK = 512  # frames transformed at once: 8 MB of complex numbers at n_fft 1024
+
+# Slaney's mel scale (Auditory Toolbox, 1998): a band is 200 / 3 Hz wide up to 1 kHz, a 27th of ln 6.4 above.
+HZ_PER_MEL = 200 / 3
+LOG_FROM_HZ = 1000.0
+LOG_FROM_MEL = LOG_FROM_HZ / HZ_PER_MEL
+LOG_STEP = np.log(6.4) / 27
+
+
+def hann_window(n_fft: int, win_size: int) -> np.ndarray:
+    """A periodic Hann window of ``win_size`` samples, centred in ``n_fft`` as torch.stft and librosa.stft do."""
+    window = np.zeros(n_fft)
+    left = (n_fft - win_size) // 2
+    window[left : left + win_size] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(win_size) / win_size)
+    return window
+
+
+def mel_edges(sampling_rate: int, num_mels: int, fmin: float, fmax: float | None) -> np.ndarray:
+    """Where the triangles of the mel filters begin, peak and end, ``[num_mels + 2]`` in Hz.
+
+    Filter m begins at edge m, peaks at edge m + 1 and ends at edge m + 2. ``fmax`` None is half the sampling rate.
+    """
+    low, high = _to_mel(fmin), _to_mel(sampling_rate / 2 if fmax is None else fmax)
+    mels = np.linspace(low, high, num_mels + 2)
+    above = LOG_FROM_HZ * np.exp(LOG_STEP * np.maximum(mels - LOG_FROM_MEL, 0))
+    return np.where(mels < LOG_FROM_MEL, HZ_PER_MEL * mels, above)
+
+
+def _to_mel(hertz: float) -> float:
+    if hertz < LOG_FROM_HZ:
+        return hertz / HZ_PER_MEL
+    return LOG_FROM_MEL + np.log(hertz / LOG_FROM_HZ) / LOG_STEP
+
+
+@lru_cache(maxsize=8)
+def mel_basis(sampling_rate: int, n_fft: int, num_mels: int, fmin: float, fmax: float | None) -> np.ndarray:
+    """Slaney's mel filters, each of area 1 over Hz, ``[n_fft // 2 + 1, num_mels]`` float32."""
+    edges = mel_edges(sampling_rate, num_mels, fmin, fmax)
+    bins = np.arange(n_fft // 2 + 1)[:, None] * (sampling_rate / n_fft)
+    begin, peak, end = edges[:-2], edges[1:-1], edges[2:]
+    triangles = np.minimum((bins - begin) / (peak - begin), (end - bins) / (end - peak))
+    return (np.maximum(triangles, 0) * (2 / (end - begin))).astype(np.float32)
+
+
+class MelSettings:
+    """What both twins take from a config, and how short their audio may be."""
+
+    sampling_rate: int
+    num_mels: int
+    n_fft: int
+    hop_size: int
+    win_size: int
+    fmin: float
+    fmax: float | None
+
+    @classmethod
+    def of(cls, audio: AudioConfig, for_loss: bool = False):
+        """The front end of a config: that of the model's input, or that of the loss and the evaluation."""
+        return cls(
+            sampling_rate=audio.sampling_rate,
+            num_mels=audio.num_mels,
+            n_fft=audio.n_fft,
+            hop_size=audio.hop_size,
+            win_size=audio.win_size,
+            fmin=audio.fmin,
+            fmax=audio.fmax_for_loss if for_loss else audio.fmax,
+        )
+
+    @property
+    def min_samples(self) -> int:
+        """The shortest audio that the mirroring at the ends allows."""
+        return max(self.hop_size, (self.n_fft - self.hop_size) // 2 + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumpyMelSpectrogram(MelSettings):
+    """The log-mel of ``MelSpectrogram`` without TensorFlow and Keras, for ``mel_spectrogram`` and ``MelStream``.
+
+    Rates and frequencies in Hz, sizes in samples; ``fmax`` None is half the sampling rate. Computed in float64 by
+    FFT; the Keras layer adds up in float32, and differs by up to 3e-4 where a band lies just above the floor.
+    ``NumpyMelSpectrogram.of`` makes one from a config.
+    """
+
+    sampling_rate: int
+    num_mels: int
+    n_fft: int
+    hop_size: int
+    win_size: int
+    fmin: float
+    fmax: float | None
+
+    def analyze(self, audio: np.ndarray) -> np.ndarray:
+        """Audio whose ends are mirrored already, ``[batch, (frames - 1) * hop_size + n_fft]``, to log-mel.
+
+        Returns float32 ``[batch, frames, num_mels]``.
+        """
+        audio = np.asarray(audio, np.float64)
+        frames = np.lib.stride_tricks.sliding_window_view(audio, self.n_fft, axis=-1)[:, :: self.hop_size]
+        blocks = [self._log_mel(frames[:, start : start + BLOCK]) for start in range(0, frames.shape[1], BLOCK)]
+        return np.concatenate(blocks, axis=1)
+
+    def _log_mel(self, frames: np.ndarray) -> np.ndarray:
+        spectrum = np.fft.rfft(frames * hann_window(self.n_fft, self.win_size))
+        magnitude = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag) + MAGNITUDE_FLOOR)
+        basis = mel_basis(self.sampling_rate, self.n_fft, self.num_mels, self.fmin, self.fmax)
+        return np.log(np.maximum(magnitude @ basis, LOG_FLOOR)).astype(np.float32)

@@ -1,0 +1,58 @@
+"""What each command needs beyond the light core, told before any work starts: the extras of ``pyproject.toml``."""
+
+from importlib import metadata, util
+
+from hifigan_tf.errors import UserError
+
+_KERAS = ("tensorflow", "keras")
+_INT8 = ("tf_keras", "tensorflow_model_optimization", "ai_edge_litert", "ai_edge_quantizer")
+_EXPORT = (*_KERAS, *_INT8, "pystoi", "tqdm")
+
+# {who needs it: (the extra to install, the modules that are imported)}
+NEEDS = {
+    "a .keras checkpoint": ("train", _KERAS),
+    "hifigan-tf import": ("train", _KERAS),
+    "hifigan-tf train": ("train", (*_KERAS, "librosa", "matplotlib", "tensorboard", "tqdm")),
+    "hifigan-tf preprocess": ("train", ("tensorflow", "tqdm")),
+    "hifigan-tf report": ("train", ("tensorflow", "matplotlib", "tensorboard")),
+    "hifigan-tf evaluate": ("evaluate", ("librosa", "matplotlib", "pystoi")),
+    "hifigan-tf demo": ("train,evaluate", (*_KERAS, "librosa", "matplotlib", "pystoi", "tensorboard", "tqdm")),
+    "hifigan-tf export": ("export", _EXPORT),
+    "hifigan-tf sensitivity": ("export", (*_EXPORT, "matplotlib")),
+    "the experiment": ("train", (*_KERAS, "matplotlib", "tqdm")),
+}
+
+# The oldest release that works, and the distributions that a module may come from.
+OLDEST = {"tensorflow": (2, 16), "keras": (3, 0)}
+DISTRIBUTIONS = {
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-macos", "tf-nightly"),
+    "keras": ("keras", "keras-nightly"),
+}
+
+
+def require(who: str) -> None:
+    """Raises ``UserError`` naming the ``pip install`` where a package that ``who`` needs is missing or too old."""
+    extra, modules = NEEDS[who]
+    missing = [module.replace("_", "-") for module in modules if util.find_spec(module) is None]
+    if missing:
+        raise UserError(
+            f'{who} needs packages that are not installed ({", ".join(missing)}): run pip install "hifigan_tf[{extra}]"'
+        )
+    for module in OLDEST.keys() & set(modules):
+        found = _version(module)
+        if found and tuple(map(int, found.split(".")[:2])) < OLDEST[module]:
+            oldest = ".".join(map(str, OLDEST[module]))
+            raise UserError(
+                f"{who} needs {module} {oldest} or newer, and {found} is installed: "
+                f'run pip install --upgrade "hifigan_tf[{extra}]" "{module}>={oldest}"'
+            )
+
+
+def _version(module: str) -> str | None:
+    """The version of the distribution that a module comes from, or None where that cannot be told."""
+    for name in DISTRIBUTIONS[module]:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
