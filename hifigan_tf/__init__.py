@@ -5,7 +5,7 @@ The public names load on first use, so that importing the package, and every ``-
 
 import sys
 
-if sys.version_info < (3, 10):  # noqa: UP036  pip refuses these; a checkout says it here, in words of any Python 3
+if sys.version_info < (3, 10):  # noqa: UP036  pip refuses these; a checkout says it here, which any from 3.6 reads
     print(
         "error: hifigan_tf needs Python 3.10 to 3.13, and this is {}.{}: run python3.12 -m venv .venv, or another of "
         "these, and .venv/bin/pip install hifigan_tf".format(*sys.version_info),
