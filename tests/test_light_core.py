@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 from ai_edge_litert.interpreter import Interpreter
-from conftest import assert_one_error
+from conftest import assert_one_error, exported
 
 from hifigan_tf import __version__, cli, extras, vocode
 from hifigan_tf.__main__ import COMMANDS
 from hifigan_tf.audio.audio_files import find_audio, load_audio
 from hifigan_tf.errors import UserError
-from hifigan_tf.export.build import Build
 from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
 from hifigan_tf.streaming import litert
 from hifigan_tf.streaming import vocode as vocode_mel
@@ -53,7 +52,7 @@ def text(process) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def model(tiny_generator, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.tflite"
-    path.write_bytes(Build(tiny_generator, "float32", (4, 16)).tflite())
+    path.write_bytes(exported(tiny_generator, "float32", (4, 16)))
     return path
 
 

@@ -14,7 +14,9 @@ class FrontEnd(Protocol):
     n_fft: int
     hop_size: int
     num_mels: int
-    min_samples: int
+
+    @property
+    def min_samples(self) -> int: ...
 
     def analyze(self, audio: np.ndarray) -> np.ndarray: ...
 
