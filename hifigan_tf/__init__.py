@@ -17,7 +17,7 @@ from importlib import import_module
 
 from hifigan_tf.moved import MovedModules
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "Config": "config",
