@@ -11,7 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
+from benchmarks.measure import machine
 from hifigan_tf import cli
+from hifigan_tf.evaluation.tables import markdown
 
 DESCRIPTION = """Runs commands of hifigan_tf on a few seconds of speech, each as a process of its own, in turns, and
 prints the processor time (user and system) that each took from its start to its end. Processor time says what a
@@ -42,11 +44,13 @@ def main(argv=None) -> None:
         for _ in range(args.repeats + 1):
             for name, (options, given) in commands.items():
                 times[name].append(processor_time(options, given))
-    print("| model | command | CPU time | least | most | wall time |\n|---|---|--:|--:|--:|--:|")
+    rows = []
     for (model, command), measured in times.items():
         cpu, wall = zip(*measured[1:], strict=True)
-        shown = " | ".join(f"{value:.2f} s" for value in (statistics.median(cpu), min(cpu), max(cpu)))
-        print(f"| {model} | `{command}` | {shown} | {statistics.median(wall):.2f} s |")
+        seconds = (statistics.median(cpu), min(cpu), max(cpu), statistics.median(wall))
+        rows.append([str(model), f"`{command}`", *(f"{value:.2f} s" for value in seconds)])
+    print(markdown(["model", "command", "CPU time", "least", "most", "wall time"], rows, left=2))
+    print(f"\nMedians of {args.repeats} rounds taken in turns, {machine()}")
 
 
 def commands_of(model: Path, seconds: float, folder: Path) -> dict:
