@@ -11,7 +11,7 @@ import soundfile
 import tensorflow as tf
 from conftest import exported
 
-from benchmarks import stream_latency, train_step
+from benchmarks import start_up, stream_latency, train_step
 from benchmarks.train_step_sides import PARTS, noise
 from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.checkpoints.official import named_convolutions
@@ -85,6 +85,23 @@ def test_the_lag_of_a_pipe_is_the_delay_at_least(tiny_generator, corpus, tmp_pat
         stream_latency.main([str(model), "--seconds", "0"])
     with pytest.raises(UserError, match="holds no audio file"):
         stream_latency.main([str(model), "--data", str(CONFIGS)])
+
+
+def test_the_start_up_is_timed_command_by_command(tiny_generator, tmp_path, capsys):
+    model = tmp_path / "tiny.tflite"
+    model.write_bytes(exported(tiny_generator))
+    start_up.main([str(model), "--seconds", "1", "--repeats", "1"])
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    assert [row[1] for row in rows] == [
+        "`--help`",
+        "`vocode x.wav`",
+        "`vocode x.npy`",
+        "`extract-mel x.wav`",
+        "`stream`",
+    ]
+    for _, _, *times in rows:
+        median, least, most, _ = (float(text.strip(" s|")) for text in times)
+        assert 0 < least <= median <= most
 
 
 def test_the_twin_takes_the_same_steps(tiny):
