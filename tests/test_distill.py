@@ -22,7 +22,7 @@ from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.errors import UserError
 from hifigan_tf.export import export_vocoder
 from hifigan_tf.export.build import build
-from hifigan_tf.export.graph import Deployment, Step
+from hifigan_tf.export.graph import ChunkGraph, Deployment
 from hifigan_tf.export.network import fold
 from hifigan_tf.export.quality import Report
 from hifigan_tf.export.quantization import calibration, distill
@@ -115,7 +115,7 @@ def test_the_pieces_of_the_waveform_add_up_to_it():
 # --- what is simulated is what is exported ---
 
 
-class DynamicRangeStep(DynamicRange, Step):
+class DynamicRangeChunkGraph(DynamicRange, ChunkGraph):
     """The streaming graph of a chunk exactly as ``--int8`` computes it."""
 
     def __init__(self, deployment, states, weights, float_layers):
@@ -139,7 +139,7 @@ def test_int8_streams_as_its_simulation_predicts(name):
         mel = mels[0][start : start + 4]
         audio, states = model.step(mel, states, None)
         before = {name: tf.constant(state) for name, state in simulated.items()}
-        step = DynamicRangeStep(deployment, before, weights, plan.float_layers)
+        step = DynamicRangeChunkGraph(deployment, before, weights, plan.float_layers)
         expected = step.run(tf.constant(mel[None])).numpy()[0]
         # From the same state; a value on the edge between two steps may still be rounded to the other side.
         assert noise(expected, audio) > 35

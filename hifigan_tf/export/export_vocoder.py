@@ -1,4 +1,4 @@
-"""The whole way from a generator to a vocoder that has been judged: plan, calibrate, build, judge, distil."""
+"""All steps from a generator to an evaluated vocoder: plan, calibrate, build, evaluate, distil."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Judged:
-    """A vocoder, and what it costs beside the float model."""
+    """A vocoder, and its quality compared with the float model."""
 
     exported: ExportedVocoder
     report: Report
@@ -28,9 +28,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Export:
-    """The result: ``failures`` says why the vocoder may not be shipped, and is empty where it may.
+    """The result: ``failures`` says why the vocoder must not be written, and is empty if it may.
 
-    ``speeds`` is times real time on one thread, by the frames of a step.
+    ``speeds`` is the speed relative to real time on one thread, by the frames of a chunk.
     """
 
     exported: ExportedVocoder
@@ -42,9 +42,9 @@ class Export:
 def export_vocoder(
     generator: Generator, options: ExportOptions, clips: dict[str, np.ndarray], progress: Path | None = None
 ) -> Export:
-    """Exports a generator and judges it over ``{name: clip [samples]}``.
+    """Exports a generator and evaluates the result over ``{name: clip [samples]}``.
 
-    An interrupted distillation goes on from the file ``progress``. Raises ``UserError`` for options that this generator
+    An interrupted distillation resumes from the file ``progress``. Raises ``UserError`` for options that this generator
     does not allow, and calibration data that cannot be used.
     """
     plan = plan_export(generator, options)
@@ -66,7 +66,7 @@ def judge(plan: Plan, calibrated: Calibrated, float_reference: Evaluation) -> Ju
 
 
 def distilled(plan: Plan, calibrated: Calibrated, float_reference: Evaluation, progress: Path | None) -> Judged | None:
-    """The model after distillation, or None where that diverged. ``progress`` stays only where it is interrupted."""
+    """The model after distillation, or None if it diverged. ``progress`` remains only after an interruption."""
     settings = Settings(steps=plan.options.distill_steps, seed=plan.options.distill_seed)
     try:
         judged = judge(plan, distill(plan, calibrated, settings, progress), float_reference)
@@ -79,7 +79,7 @@ def distilled(plan: Plan, calibrated: Calibrated, float_reference: Evaluation, p
 
 
 def better_of(before: Judged, after: Judged | None) -> Judged:
-    """The one that loses less, by ear and by spectrum."""
+    """The one that loses less, by PESQ and by spectrum."""
     if after is None:
         return before
     changes = before.report.summary(), after.report.summary()
@@ -91,7 +91,7 @@ def better_of(before: Judged, after: Judged | None) -> Judged:
 
 
 def finish(plan: Plan, judged: Judged) -> Export:
-    """Measures the speed, and writes what was found into the contract."""
+    """Measures the speed, and writes quality and speed into the contract."""
     exported, report = judged.exported, judged.report
     vocoders = {chunk: exported.vocoder(chunk) for chunk in plan.options.chunks} or {
         plan.options.window_frames: exported.vocoder()
