@@ -12,7 +12,7 @@ import tensorflow as tf
 from conftest import exported
 
 from benchmarks import stream_latency, train_step
-from benchmarks.train_step_sides import PARTS, noise
+from benchmarks.train_step_frameworks import PARTS, noise
 from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.checkpoints.official import named_convolutions
 from hifigan_tf.errors import UserError
