@@ -175,7 +175,7 @@ def mean_pesq(clips: dict[str, np.ndarray], outputs: dict[str, np.ndarray], audi
 
 
 def table(rows: list[Row]) -> str:
-    lines = [Row("model", "processor", "speech", "ARM beside x86", "limit", ""), *rows]
+    lines = [Row("model", "processor", "speech", "ARM compared with x86", "limit", ""), *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
