@@ -159,12 +159,12 @@ class MultiScaleDiscriminator(nn.Module):
         self.discriminators = nn.ModuleList(ScaleDiscriminator(norm, width) for norm in norms)
 
     def forward(self, audio):
-        judgements = []
+        outputs = []
         for index, discriminator in enumerate(self.discriminators):
             if index > 0:
                 audio = functional.avg_pool1d(audio, 4, 2, padding=2)
-            judgements.append(discriminator(audio))
-        return judgements
+            outputs.append(discriminator(audio))
+        return outputs
 
 
 class LogMel:
@@ -230,7 +230,7 @@ class TorchTrainer:
         )
 
     def judge(self, audio) -> list:
-        return [judgement for model in self.discriminators.values() for judgement in model(audio)]
+        return [output for model in self.discriminators.values() for output in model(audio)]
 
     def train_step(self, mel, audio, mark: Callable[[str], None] = lambda part: None) -> dict[str, float]:
         """A step on mel ``[batch, num_mels, frames]`` and audio ``[batch, samples]``; returns the unweighted losses.

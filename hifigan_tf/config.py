@@ -432,7 +432,7 @@ class Config:
         return json.dumps(self.to_dict(), indent=4) + "\n"
 
     def replace(self, **values) -> "Config":
-        """A copy with some flat keys changed, checked anew."""
+        """A copy with some flat keys changed, checked again."""
         return type(self).from_dict({**self.to_dict(), **values})
 
 

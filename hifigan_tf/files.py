@@ -12,7 +12,7 @@ from hifigan_tf.errors import UserError
 
 @contextmanager
 def atomic_path(path: str | Path):
-    """A temporary path beside ``path`` that replaces it when the block ends well, and is removed when not."""
+    """A temporary path beside ``path`` that replaces it when the block succeeds, and is removed when it fails."""
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem[:50]}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -29,7 +29,7 @@ def atomic_path(path: str | Path):
 
 @contextmanager
 def atomic_folder(path: str | Path):
-    """A temporary folder beside ``path`` that replaces it when the block ends well, and is removed when not."""
+    """A temporary folder beside ``path`` that replaces it when the block succeeds, and is removed when it fails."""
     path = Path(path)
     # Beside it, because a rename is atomic only within one file system.
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:

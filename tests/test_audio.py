@@ -112,7 +112,7 @@ def test_a_flac_without_its_length_is_refused(tmp_path):
     data = bytearray(encoded(noise(100000), "FLAC", "PCM_16"))
     data[21] &= 0xF0  # the 36 bits of the number of samples
     data[22:26] = bytes(4)
-    assert "does not tell its length" in reason(tmp_path / "a.flac", bytes(data))
+    assert "does not state its length" in reason(tmp_path / "a.flac", bytes(data))
 
 
 @pytest.mark.parametrize("size", [0, 0x7FFFF000, 0xFFFFFFFF])

@@ -33,7 +33,7 @@ changed() {
     [ -n "$(find reference.py ../../export ../../hifigan_tf -name '*.py' -newer "$reference/made_from")" ]
 }
 if changed; then
-  echo "models and what Python makes of them: a minute"
+  echo "models and their output in Python: a minute"
   rm -rf "$reference"
   "$python" reference.py "$reference" >/dev/null
   echo "$made_from" >"$reference/made_from"

@@ -95,7 +95,7 @@ def check_models(apk: zipfile.ZipFile) -> None:
     compressed = [name for name, entry in entries.items() if entry.compress_type != zipfile.ZIP_STORED]
     check(not compressed, "models are stored, so that they can be mapped", ", ".join(compressed))
     without = [name for name in entries if f"assets/models/{name}.json" not in apk.namelist()]
-    check(not without, "each has its contract beside it", ", ".join(without))
+    check(not without, "each model has its contract as a JSON file", ", ".join(without))
     mels = [name for name in apk.namelist() if re.fullmatch(r"assets/mels/.+\.npy", name)]
     recordings = [mel for mel in mels if mel.removesuffix("npy") + "wav" in apk.namelist()]
     check(len(recordings) >= 1, "a bundled mel and its recording")

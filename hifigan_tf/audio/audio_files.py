@@ -85,7 +85,7 @@ def _open_audio(path: Path):
         source = io.BytesIO(with_length(path.read_bytes(), str(path))) if path.suffix.lower() == ".mp3" else path
         with soundfile.SoundFile(source) as file:
             if file.frames > UNKNOWN_LENGTH:
-                raise UserError(f"{path} does not tell its length, as it was written to a pipe: write it to a file")
+                raise UserError(f"{path} does not state its length, as it was written to a pipe: write to a file")
             yield file
             there, expected = file.tell(), file.frames
     except FileNotFoundError:

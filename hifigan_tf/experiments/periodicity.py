@@ -21,7 +21,7 @@ from hifigan_tf.files import write_bytes
 
 log = logging.getLogger(__name__)
 
-DESCRIPTION = """Small MPD and MSD classifiers learn to tell pure sinusoids from ones of which a small share is of a
+DESCRIPTION = """Small MPD and MSD classifiers learn to distinguish pure sinusoids from ones with a small share of a
 wrong frequency. Writes a table (table.md), every accuracy (results.json) and a picture (accuracy.png). The result of
 each trained model is kept in the output folder; if interrupted, the same command resumes. Takes 10 to 20 minutes."""
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Judged:
+class Candidate:
     """A vocoder, and its quality compared with the float model."""
 
     exported: ExportedVocoder
@@ -53,32 +53,34 @@ def export_vocoder(
         warn_if_far(generator, mels, clips)
     float_reference = evaluate_model(generator, clips)
     calibrated = calibrate(plan, mels)
-    judged = judge(plan, calibrated, float_reference)
+    candidate = build_and_evaluate(plan, calibrated, float_reference)
     if options.distill_steps:
-        judged = better_of(judged, distilled(plan, calibrated, float_reference, progress))
-    return finish(plan, judged)
+        candidate = better_of(candidate, distilled(plan, calibrated, float_reference, progress))
+    return finish(plan, candidate)
 
 
-def judge(plan: Plan, calibrated: Calibrated, float_reference: Evaluation) -> Judged:
+def build_and_evaluate(plan: Plan, calibrated: Calibrated, float_reference: Evaluation) -> Candidate:
     """Builds the model and compares it with the float one."""
     exported = build(plan, calibrated)
-    return Judged(exported, compare(exported.vocoder(), float_reference))
+    return Candidate(exported, compare(exported.vocoder(), float_reference))
 
 
-def distilled(plan: Plan, calibrated: Calibrated, float_reference: Evaluation, progress: Path | None) -> Judged | None:
+def distilled(
+    plan: Plan, calibrated: Calibrated, float_reference: Evaluation, progress: Path | None
+) -> Candidate | None:
     """The model after distillation, or None if it diverged. ``progress`` remains only after an interruption."""
     settings = Settings(steps=plan.options.distill_steps, seed=plan.options.distill_seed)
     try:
-        judged = judge(plan, distill(plan, calibrated, settings, progress), float_reference)
+        candidate = build_and_evaluate(plan, distill(plan, calibrated, settings, progress), float_reference)
     except UserError as error:
         log.warning("%s: the model from before is kept", error)
-        judged = None
+        candidate = None
     if progress:
         progress.unlink(missing_ok=True)
-    return judged
+    return candidate
 
 
-def better_of(before: Judged, after: Judged | None) -> Judged:
+def better_of(before: Candidate, after: Candidate | None) -> Candidate:
     """The one that loses less, by PESQ and by spectrum."""
     if after is None:
         return before
@@ -90,9 +92,9 @@ def better_of(before: Judged, after: Judged | None) -> Judged:
     return before
 
 
-def finish(plan: Plan, judged: Judged) -> Export:
+def finish(plan: Plan, candidate: Candidate) -> Export:
     """Measures the speed, and writes quality and speed into the contract."""
-    exported, report = judged.exported, judged.report
+    exported, report = candidate.exported, candidate.report
     vocoders = {chunk: exported.vocoder(chunk) for chunk in plan.options.chunks} or {
         plan.options.window_frames: exported.vocoder()
     }

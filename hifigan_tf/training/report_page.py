@@ -361,7 +361,7 @@ audio { display: block; width: 100%; height: 2.5rem; }
 .charts, .generated { grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
 @media (min-width: 50rem) {
   .clip { grid-template-columns: 1fr 2fr; }
-  .original figure { position: sticky; top: 1rem; } /* beside whatever it is compared with */
+  .original figure { position: sticky; top: 1rem; } /* stays beside the generated clips */
 }
 dl { margin: 0 0 0.5rem; display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }

@@ -113,7 +113,7 @@ final class GrowingWav implements AudioSink, AudioInput {
                     }
                 } catch (InterruptedException e) {
                     Thread.currentThread().interrupt();
-                    throw new InterruptedIOException("nobody listens any more");
+                    throw new InterruptedIOException("playback has ended");
                 }
                 return samples - position;
             }

@@ -23,7 +23,7 @@ final class Memory {
                 }
             }
         } catch (IOException e) {
-            Log.w("Memory", "The system does not tell how much memory is in use", e);
+            Log.w("Memory", "The system does not report how much memory is in use", e);
         }
         return 0;
     }

@@ -63,7 +63,7 @@ final class PickedFile implements AudioInput {
                 return cursor.getString(0);
             }
         } catch (RuntimeException e) {
-            Log.w("PickedFile", "The app that has the file does not tell its name", e);
+            Log.w("PickedFile", "The app that has the file does not report its name", e);
         }
         return String.valueOf(uri.getLastPathSegment());
     }

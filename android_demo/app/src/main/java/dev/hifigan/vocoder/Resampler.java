@@ -5,8 +5,8 @@ package dev.hifigan.vocoder;
  *
  * <p>A sinc filter for the lower rate's band with a Kaiser window, as a bank of filters, one for every position that an
  * output sample can have between two input samples. The passband is 91 % of half the lower rate; aliases are attenuated
- * by 100 dB. If two rates have so many positions that the bank would be large, it holds a part of them, and two
- * neighbours are interpolated.
+ * by 100 dB. If two rates have too many positions for a bank of moderate size, it holds a part of them, and
+ * two neighbours are interpolated.
  */
 public final class Resampler {
     private static final double PASSBAND = 0.913; // as soxr's high quality, which hifigan_tf uses
