@@ -2,8 +2,8 @@
 
 A tile of m outputs of a convolution with r taps is the transpose of a product of polynomials, so n = m + r - 1
 multiplications are enough for it instead of m r. Its inputs d_0 ... d_(n-1) and the kernel g are evaluated at n points,
-multiplied point by point, and interpolated. The points are 0, infinity and pairs +a, -a. Q(z) is the product of all
-(z - a²), and Q_a(z) the same without that pair:
+multiplied point by point, and combined into the outputs. The points are 0, infinity and pairs +a, -a. Q(z) is the
+product of all (z - a²), and Q_a(z) the same without that pair:
 
     point     of the inputs                              of the kernel                             weight in output i
     0         Q's coefficients by d_0, d_2, d_4 ...      g_0 / Q(0)                                1 for the first only

@@ -158,7 +158,7 @@ class ChunkGraph:
 
     @property
     def new_states(self) -> dict:
-        """The state for the next chunk, packed into one tensor, because each costs an input and an output call."""
+        """The state for the next chunk, packed into one tensor, because each one costs an input and an output call."""
         return {STATE: tf.concat(self.kept, axis=1)} if self.kept else {}
 
     def mask(self, x):

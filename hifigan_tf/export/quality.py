@@ -27,8 +27,8 @@ SPEED_SECONDS = 5.0  # of audio, for the speed of each signature
 class Limits:
     """The largest allowed loss: in PESQ-WB, and as log-mel L1 between its output and the float model's.
 
-    The second one catches a broken model when PESQ cannot: with too little training to give speech, or without the
-    ``pesq`` package.
+    The second one catches a broken model when PESQ cannot: with too little training to give speech, at another rate
+    than PESQ's, or without the ``pesq`` package.
     """
 
     pesq_drop: float

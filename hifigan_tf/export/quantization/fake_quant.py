@@ -57,7 +57,7 @@ def with_static_range(x, low, high):
 
 
 class LearnedRanges:
-    """Static ranges, one for each tensor of a graph; the trained variable is ``stretch``, a factor on each end."""
+    """Static ranges, one for each tensor of a graph; ``stretch``, the log of a factor on each end, is trained."""
 
     SPEED = 250.0  # learning rate relative to the weights': ranges change by factors, weights by hundredths
 
