@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The app's models on ARM's kernels, under emulation, beside the same models here, on speech:
+# Compares the app's models on emulated ARM kernels with the same models here, on speech:
 #
 #   android_demo/verify_arm64.sh [MODELS [SPEECH]]
 #
-# MODELS is what `make android-assets` made; SPEECH is a folder with recordings, that of HIFIGAN_SHARED or else the demo's.
-# Takes about three minutes on two cores, and 150 MB of downloads the first time. Exit code 1 where a model differs too
-# much, 2 where it cannot run. What runs is the wheel of LiteRT for Linux on arm64, not the library in the app.
+# MODELS is the output of `make android-assets`; SPEECH is a folder of recordings, by default that of HIFIGAN_SHARED or of
+# the demo.
+# Takes about three minutes on two cores, and 150 MB of downloads the first time. Exit code 1 if a model differs too
+# much, 2 if it cannot run. It uses the wheel of LiteRT for Linux on arm64, not the library in the app.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-$here/../.venv/bin/python}

@@ -1,4 +1,4 @@
-"""``python benchmarks/chunk_size.py``: quality and throughput over the chunk size, as a picture and a table."""
+"""``python benchmarks/chunk_size.py``: quality and throughput by chunk size, as a picture and a table."""
 
 import argparse
 import sys
@@ -41,7 +41,7 @@ def main(argv=None) -> None:
     float_reference = evaluate_model(generator, evaluation_clips(folder, generator.audio))
     drops, rates = [], {"float32": [], "int8": []}
     for chunk in CHUNKS:
-        # A model each: which convolutions are fast ones depends on the smallest chunk.
+        # One model per chunk size, because the choice of fast convolutions depends on the smallest chunk.
         plans = [plan_export(generator, ExportOptions(mode=mode, chunk_frames=(chunk,))) for mode in rates]
         models = {plan.mode: build(plan, calibrate(plan)).vocoder() for plan in plans}
         drops.append(compare(models["int8"], float_reference).pesq_drop)

@@ -1,4 +1,4 @@
-"""``python benchmarks/compare_runs.py``: the validation of several runs beside each other."""
+"""``python benchmarks/compare_runs.py``: compares the validation of several runs."""
 
 import argparse
 import sys
@@ -9,11 +9,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script,
 from hifigan_tf import cli
 from hifigan_tf.errors import UserError
 
-DESCRIPTION = """Prints what runs reached at their last validation and at the last step that all of them validated, as
-a Markdown table, and draws the curves. With --from-start-of-discriminators steps count from where the discriminators
-begin to learn, so that runs with a warm-up of another length can be compared.
+DESCRIPTION = """Prints the results of runs at their last validation and at the last step that all of them validated, as
+a Markdown table, and draws the curves. With --from-start-of-discriminators steps are counted from the start of the
+discriminators' training, so that runs with warm-ups of different length can be compared.
 
-A run with a moving average of its generator is judged by that."""
+For a run with a moving average of its generator, the average is compared."""
 
 METRICS = ("log_mel_l1", "stft_distance", "pesq_wb")
 
@@ -49,7 +49,7 @@ def main(argv=None) -> None:
 
 
 def curves(folder: Path, from_discriminators: bool) -> dict[str, dict[int, float]]:
-    """``{metric: {step: mean over the held-out clips}}`` of a run, of its moving average where it has one.
+    """``{metric: {step: mean over the held-out clips}}`` of a run, or of its moving average if it has one.
 
     A metric that the run has not measured is left out.
     """
@@ -70,7 +70,7 @@ def curves(folder: Path, from_discriminators: bool) -> dict[str, dict[int, float
 
 
 def table(runs: dict[str, dict]) -> str:
-    """Two rows for each run, of the last common step and of its last one; a single one where these are the same."""
+    """Two rows for each run, for the last common step and for its last one; one row if these are the same."""
     from hifigan_tf.evaluation.metrics import METRICS as KNOWN
     from hifigan_tf.evaluation.tables import markdown
 

@@ -1,4 +1,4 @@
-"""What every benchmark shares: the middle and the spread of rounds, the peak of memory, and the machine."""
+"""Shared by all benchmarks: median and spread of rounds, peak memory, and a description of the machine."""
 
 import os
 import platform
@@ -9,16 +9,16 @@ import numpy as np
 
 
 def median_and_spread(values: Sequence[float]) -> tuple[float, float]:
-    """The median, and the middle half of the values relative to it."""
+    """The median, and the interquartile range relative to it."""
     low, median, high = np.percentile(values, [25, 50, 75])
     return float(median), float((high - low) / median)
 
 
 def high_water_mb() -> float:
-    """The most memory that this process has held, in megabytes."""
+    """The peak resident memory of this process, in megabytes."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # Not getrusage, which on Linux counts what the parent held when it forked.
+        # Not getrusage, which on Linux includes the memory of the parent at the fork.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024 / 1e6
     import resource
@@ -27,7 +27,7 @@ def high_water_mb() -> float:
 
 
 def machine() -> str:
-    """The processor's architecture, its widest vector instructions where Linux names them, and its cores."""
+    """The processor's architecture, its widest vector instructions if Linux reports them, and its cores."""
     flags = Path("/proc/cpuinfo")
     found = flags.read_text() if flags.is_file() else ""
     widest = next((name for flag, name in VECTORS.items() if flag in found), None)

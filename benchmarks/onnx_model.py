@@ -1,4 +1,4 @@
-"""The same generator in ONNX Runtime, for the benchmark alone: neither it nor ``onnx`` is a requirement."""
+"""The same generator in ONNX Runtime, only for the benchmark: neither it nor ``onnx`` is a requirement."""
 
 from collections.abc import Callable
 

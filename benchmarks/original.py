@@ -1,4 +1,4 @@
-"""A generator as the original has it, for the peers: its config, and plain weights by the original's names."""
+"""A generator in the original's layout, for other runtimes: its config, and plain weights by the original's names."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Original:
 
 
 def original(generator) -> Original:
-    """That of a Keras ``Generator``. Raises ``UserError`` for one that the original does not have."""
+    """Converts a Keras ``Generator``. Raises ``UserError`` for options that the original does not have."""
     import keras
 
     from hifigan_tf.checkpoints.official import named_convolutions

@@ -1,4 +1,4 @@
-"""``python benchmarks/stream_latency.py``: how far the audio of a pipe is behind frames that come in real time."""
+"""``python benchmarks/stream_latency.py``: the lag of a pipe's audio behind frames that arrive in real time."""
 
 import argparse
 import subprocess
@@ -19,12 +19,12 @@ from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
 from hifigan_tf.resources import DEMO_HELD_OUT
 
-DESCRIPTION = """Writes the mel of recordings into python -m hifigan_tf.stream, each frame when its hop_size samples
-would be over, and notes when audio comes back.
+DESCRIPTION = """Writes the mel of recordings into python -m hifigan_tf.stream, one frame every hop_size samples of real
+time, and records when audio comes back.
 
-Lag is the audio of all frames written less the audio that has come back, at its largest: the delay of the model
-and a chunk, if computing keeps up. Response is the time from the frame that completes a chunk to its audio: what
-computing and the scheduling of both processes take. The clock begins when the stream says that it is ready."""
+Lag is the audio of all frames written minus the audio that has come back, at its largest: the delay of the model
+and a chunk, if computing keeps up. Response is the time from the frame that completes a chunk to its audio: the
+time for computing and for the scheduling of both processes. Timing begins when the stream reports that it is ready."""
 
 
 def parse(argv=None):
@@ -33,7 +33,7 @@ def parse(argv=None):
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help=".tflite or .keras files, or run folders")
     parser.add_argument("--data", default=DEMO_HELD_OUT, metavar="DIR", help="folder of audio files")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of mel, the recordings repeated where they end")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of mel; shorter recordings are repeated")
     parser.add_argument("--json", metavar="F", type=Path, help="write the rows there")
     args = parser.parse_args(argv)
     if args.seconds <= 0:
@@ -42,7 +42,7 @@ def parse(argv=None):
 
 
 def real_mel(folder: Path, audio, seconds: float) -> np.ndarray:
-    """The mel ``[frames, num_mels]`` of so many seconds of the folder's recordings."""
+    """The mel ``[frames, num_mels]`` of this many seconds of the folder's recordings."""
     from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 
     front_end, clips = MelSpectrogram.of(audio), find_audio(folder)
@@ -56,7 +56,7 @@ def real_mel(folder: Path, audio, seconds: float) -> np.ndarray:
 
 
 def pipe(checkpoint: Path, mel: np.ndarray, period: float) -> tuple[float, np.ndarray, list[float], bytes]:
-    """Runs the stream: seconds until it was ready, when each frame was written, when each byte came, the bytes."""
+    """Runs the stream: returns seconds until ready, times of the written frames, arrivals of audio, and the audio."""
     begin, arrivals, audio = time.perf_counter(), [], []
     command = [sys.executable, "-m", "hifigan_tf.stream", "--checkpoint", str(checkpoint.resolve())]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
@@ -90,7 +90,7 @@ def pipe(checkpoint: Path, mel: np.ndarray, period: float) -> tuple[float, np.nd
 
 
 def measure(checkpoint: Path, folder: Path, seconds: float) -> dict:
-    """The row of a model."""
+    """Measures one model; returns its row of the table."""
     from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
 
     vocoder = StreamingVocoder(checkpoint)
@@ -103,7 +103,7 @@ def measure(checkpoint: Path, folder: Path, seconds: float) -> dict:
 
     times, sizes = np.array(arrivals).T
     after = np.cumsum(sizes) / 2
-    # The lag is at its largest just before audio comes.
+    # The lag is largest just before audio arrives.
     lag = np.searchsorted(written, times) * hop - (after - sizes / 2)
     possible = np.cumsum([len(piece) for piece in pieces])
     live = after <= possible[-1]  # the rest is the flush
@@ -124,7 +124,7 @@ def measure(checkpoint: Path, folder: Path, seconds: float) -> dict:
 
 
 def report(rows: list[dict]) -> str:
-    """The rows as a table, and under what conditions they arose."""
+    """The rows as a table, and the conditions of the measurement."""
     cells = [
         [
             row["model"],

@@ -1,4 +1,4 @@
-"""``python benchmarks/stream_speed.py``: how fast models stream, beside each other and beside other runtimes."""
+"""``python benchmarks/stream_speed.py``: streaming speed of models, compared with each other and other runtimes."""
 
 import argparse
 import logging
@@ -23,13 +23,13 @@ from hifigan_tf.files import write_json
 
 log = logging.getLogger(__name__)
 
-DESCRIPTION = """Measures how fast models make speech: every .tflite at every chunk of its contract, .keras files and
-run folders, and the same generator in PyTorch and ONNX Runtime where they are installed. All of them take
-turns within one run, so that a busy moment of the machine meets all alike. Times are of the wall clock.
+DESCRIPTION = """Measures how fast models make speech: every .tflite at every chunk size of its contract, .keras files
+and run folders, and the same generator in PyTorch and ONNX Runtime if they are installed. All of them take
+turns within one run, so that other load on the machine affects all alike. Times are of the wall clock.
 
-x real time is the median over the rounds, spread the middle half of them, relative to it. First audio is
+x real time is the median over the rounds, spread is the interquartile range relative to it. First audio is
 the time from the first frame pushed to the first samples back, without waiting for frames. Peak memory is that
-of a process of its own that runs the model once."""
+of a separate process that runs the model once."""
 
 PACKAGES = {"torch": ["torch"], "onnxruntime": ["onnxruntime", "onnx"]}
 PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime"}
@@ -51,7 +51,7 @@ class Subject:
     peak_mb: float = 0.0
 
     def row(self, threads: int) -> dict:
-        """What ``--json`` holds of it. Times of chunks are None where there are none."""
+        """Its entry for ``--json``. Times of chunks are None if there are none."""
         median, spread = median_and_spread(self.rates)
         return {
             "name": self.name,
@@ -69,7 +69,7 @@ class Subject:
 
 
 def subjects_of(model: str) -> list[Subject]:
-    """What there is to measure of a model: its chunks, if it is a ``.tflite``."""
+    """The subjects of a model: one for each chunk size of a ``.tflite``."""
     from hifigan_tf.streaming.contract import read
 
     path = cli.checkpoint(model, (".keras", ".tflite"))
@@ -86,9 +86,9 @@ def subjects_of(model: str) -> list[Subject]:
 
 
 def peer_generator(path: Path):
-    """The generator of a ``.keras`` file, or one of random weights with a ``.tflite``'s shapes, for the peers.
+    """The generator of a ``.keras`` file, or one of random weights with a ``.tflite``'s shapes, for the other runtimes.
 
-    Speed does not depend on what the weights are.
+    Speed does not depend on the values of the weights.
     """
     from benchmarks.original import original
     from hifigan_tf.models.generator import Generator, load_generator
@@ -103,7 +103,7 @@ def peer_generator(path: Path):
 
 
 def runner(subject: Subject, peer: tuple | None, threads: int):
-    """``(run, audio settings)``: ``run(mel)`` gives seconds in all, to the first audio, and of each chunk."""
+    """``(run, audio settings)``: ``run(mel)`` returns seconds in total, to the first audio, and of each chunk."""
     if subject.path is None:
         module, make = {
             "PyTorch": ("torch_model", "torch_runner"),
@@ -143,13 +143,13 @@ def runner(subject: Subject, peer: tuple | None, threads: int):
 
 
 def mel_of(audio, seconds: float) -> np.ndarray:
-    """Numbers of the size of a log-mel ``[frames, num_mels]``: what they are makes no difference to the speed."""
+    """Random numbers like a log-mel ``[frames, num_mels]``; speed does not depend on the values."""
     frames = max(1, int(seconds * audio.sampling_rate / audio.hop_size))
     return np.random.default_rng(0).normal(-5, 2, [frames, audio.num_mels]).astype(np.float32)
 
 
 def peak_memory(subject: Subject, peer: tuple | None, threads: int, seconds: float, queue) -> None:
-    """Runs in a process of its own: the megabytes that it took at most."""
+    """Runs in a separate process; puts its peak memory in megabytes into ``queue``."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     run, audio = runner(subject, peer, threads)
     run(mel_of(audio, seconds))
@@ -182,7 +182,7 @@ def measure(subjects: list[Subject], peer: tuple | None, threads: int, seconds: 
 
 
 def report(rows: list[dict], seconds: float, repeats: int) -> str:
-    """The rows as a table, and under what conditions they arose."""
+    """The rows as a table, and the conditions of the measurement."""
     header = ["model", "runtime", "x real time", "spread", "first audio", "chunk 99 %", "worst"]
     cells = []
     for row in rows:
@@ -191,7 +191,7 @@ def report(rows: list[dict], seconds: float, repeats: int) -> str:
             [
                 *(row["name"], row["runtime"], f"{row['x_realtime']:.1f}", f"{row['spread']:.0%}"),
                 *(f"{row['first_audio_ms']:.1f} ms", *chunks, f"{row['peak_mb']:.0f} MB"),
-                f"{row['file_mb']:.2f} MB" if row["file_mb"] else "",  # peers run what is in memory
+                f"{row['file_mb']:.2f} MB" if row["file_mb"] else "",  # other runtimes run a model in memory
                 f"{row['state_kb']:.0f} KB" if row["state_kb"] else "",
             ]
         )
@@ -211,7 +211,7 @@ def parse(argv=None):
         nargs="+",
         choices=PEERS,
         default=[],
-        help="others that run the same generator: pip install torch, and onnxruntime with onnx==1.18.0 (newer ones "
+        help="other runtimes for the same generator: pip install torch, and onnxruntime with onnx==1.18.0 (newer ones "
         "need another protobuf than TensorFlow)",
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="of audio in one run")
@@ -229,7 +229,7 @@ def main(argv=None) -> None:
     subjects = [subject for model in args.models for subject in subjects_of(model)]
     if args.json:
         cli.writable_folder(args.json.parent)
-    # A real checkpoint where there is one, else the shape of the first model.
+    # A real checkpoint if there is one, else a generator of the first model's shapes.
     source = next((s.path for s in subjects if s.path.suffix == ".keras"), subjects[0].path)
     for name in args.against:
         missing = [package for package in PACKAGES[name] if find_spec(package) is None]

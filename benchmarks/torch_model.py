@@ -1,7 +1,7 @@
-"""The original in eager PyTorch, its training step and its inference, for benchmarks alone: it is not a requirement.
+"""The original in eager PyTorch, training step and inference, only for benchmarks: PyTorch is not a requirement.
 
-Modules carry the original's names, so that weights by name fit both. What the original computes beyond what its
-losses need (weight gradients of the discriminators in the generator's step) is computed here too.
+Modules have the original's names, so that weights by name fit both. Gradients that the original computes but does not
+use (of the discriminators' weights in the generator's step) are computed here too.
 """
 
 from collections.abc import Callable
@@ -105,7 +105,7 @@ class SubDiscriminator(nn.Module):
 
 
 class PeriodDiscriminator(SubDiscriminator):
-    """Audio ``[batch, 1, samples]`` as a picture of ``period`` columns, by (5, 1) convolutions."""
+    """Audio ``[batch, 1, samples]`` as an image of ``period`` columns, by (5, 1) convolutions."""
 
     def __init__(self, period, width):
         super().__init__()
@@ -159,12 +159,12 @@ class MultiScaleDiscriminator(nn.Module):
         self.discriminators = nn.ModuleList(ScaleDiscriminator(norm, width) for norm in norms)
 
     def forward(self, audio):
-        judgements = []
+        outputs = []
         for index, discriminator in enumerate(self.discriminators):
             if index > 0:
                 audio = functional.avg_pool1d(audio, 4, 2, padding=2)
-            judgements.append(discriminator(audio))
-        return judgements
+            outputs.append(discriminator(audio))
+        return outputs
 
 
 class LogMel:
@@ -230,10 +230,10 @@ class TorchTrainer:
         )
 
     def judge(self, audio) -> list:
-        return [judgement for model in self.discriminators.values() for judgement in model(audio)]
+        return [output for model in self.discriminators.values() for output in model(audio)]
 
     def train_step(self, mel, audio, mark: Callable[[str], None] = lambda part: None) -> dict[str, float]:
-        """One step on mel ``[batch, num_mels, frames]`` and audio ``[batch, samples]``: the unweighted losses.
+        """A step on mel ``[batch, num_mels, frames]`` and audio ``[batch, samples]``; returns the unweighted losses.
 
         ``mark`` is called at the end of each part, with its name.
         """
@@ -257,7 +257,7 @@ class TorchTrainer:
             + training.lambda_feature_matching * matching
             + training.lambda_mel * mel_error
         )
-        # Called when the gradient has come back to the audio; the generator's own follows.
+        # Called when backpropagation has reached the audio; the generator follows.
         generated.register_hook(lambda _: mark("discriminators_judging"))
         total.backward()
         mark("generator")

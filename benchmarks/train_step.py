@@ -1,4 +1,4 @@
-"""``python benchmarks/train_step.py``: the time of a training step, part by part, and beside PyTorch's."""
+"""``python benchmarks/train_step.py``: the time of a training step and of its parts, compared with PyTorch."""
 
 import argparse
 import multiprocessing
@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
 from benchmarks.measure import high_water_mb, machine, median_and_spread
-from benchmarks.train_step_sides import PARTS, parts, step
+from benchmarks.train_step_frameworks import PARTS, parts, step
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, find_audio
 from hifigan_tf.config import Config
@@ -28,25 +28,25 @@ from hifigan_tf.files import write_json
 from hifigan_tf.resources import CONFIGS, DEMO_TRAIN
 
 DESCRIPTION = """Measures the training step on the CPU: seconds, steps, segments and samples of audio a second, peak
-memory, and the parts of a step. With --against-torch the original's step in PyTorch, eager as people run it, takes
-turns with it, step by step, so that a busy moment of the machine meets both alike.
+memory, and the parts of a step. With --against-torch it alternates with the original's step in eager PyTorch, step by
+step, so that other load on the machine affects both alike.
 
-Times are medians over the rounds, of the wall clock; the spread is that of the middle half of them, relative to it.
-CPU seconds are those of all threads together. Each side is a process of its own, its memory the peak of its steps."""
+Times are medians over the rounds, of the wall clock; spread is the interquartile range relative to the median. CPU
+seconds are the sum over all threads. Each framework runs in its own process; memory is the peak over its steps."""
 
 LABELS = {"ours": "hifigan_tf", "torch": "PyTorch"}
 NOTES = """Parts: the generator forward and backward; the discriminators learning (forward on real and on generated
 audio, backward to their weights) and judging (forward on both again, backward to the generated audio, with the mel
 loss); both optimisers. Those of hifigan_tf are compiled and measured alone, so they do not add up to the step; data is
-a batch read while nothing else runs, which in training overlaps the step."""
-TORCH_NOTES = """Those of PyTorch are stretches of its step; its judging, as the original's, computes gradients of the
-discriminators' weights too, which nobody uses."""
+reading one batch while nothing else runs; in training this overlaps with the step."""
+TORCH_NOTES = """The parts of PyTorch are sections of its step; as in the original, its judging also computes unused
+gradients of the discriminators' weights."""
 
 WARM_UP = 2  # the first step compiles, or chooses algorithms
 
 
 def measure(config: Config, threads: int, args: argparse.Namespace) -> dict:
-    """What ``--json`` holds of a config: steps of both sides in turns, then the parts."""
+    """Measures a config, steps of both frameworks in turns, then the parts; returns its entry for ``--json``."""
     from tqdm import tqdm
 
     sides = [side for side in LABELS if side == "ours" or args.against_torch]
@@ -94,7 +94,7 @@ def measure(config: Config, threads: int, args: argparse.Namespace) -> dict:
 
 
 def report(rows: list[dict], rounds: int) -> str:
-    """The rows as two tables, and what they mean."""
+    """The rows as two tables, with an explanation."""
     about = ["config", "batch", "threads", ""]
     steps, stretches = [], []
     for row, (side, label) in product(rows, LABELS.items()):
@@ -135,8 +135,8 @@ def parse(argv=None) -> argparse.Namespace:
         "--batch-size", nargs="+", type=int, metavar="N", default=[2], help="segments in a step, one or more"
     )
     parser.add_argument("--threads", nargs="+", type=int, metavar="N", default=[1], help="one or more")
-    parser.add_argument("--rounds", type=int, default=9, help="steps of either side, after two that warm up")
-    parser.add_argument("--against-torch", action="store_true", help="beside PyTorch: pip install torch==2.13.0")
+    parser.add_argument("--rounds", type=int, default=9, help="steps of each framework, after two for warm-up")
+    parser.add_argument("--against-torch", action="store_true", help="compare with PyTorch: pip install torch==2.13.0")
     parser.add_argument("--data", metavar="DIR", default=DEMO_TRAIN, help="audio files for the part that reads data")
     parser.add_argument(
         "--json", metavar="F", type=Path, help="write the figures there: an object, or a list of several"

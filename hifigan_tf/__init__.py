@@ -31,7 +31,7 @@ _PUBLIC = {
 }
 __all__ = sorted(_PUBLIC)
 
-sys.meta_path.append(MovedModules())  # asked last, for what is not there
+sys.meta_path.append(MovedModules())  # last, so that it is only asked for modules that do not exist
 
 
 def __getattr__(name):

@@ -1,7 +1,8 @@
-"""Configuration: frozen dataclasses over JSON in the original's own schema.
+"""Configuration: frozen dataclasses over JSON in the schema of the authors' repository.
 
-An official ``config_v1.json`` loads unchanged. Keys that the original does not have are optional. Every
-value is checked when the object is made, so a config that exists is a config that works.
+An official ``config_v1.json`` loads unchanged. Keys that the original does not have are optional; here and in all
+modules *the original* is the authors' PyTorch implementation. Every value is checked when the object is made, so a
+config that exists is a config that works.
 """
 
 import dataclasses
@@ -14,21 +15,21 @@ from pathlib import Path
 
 from hifigan_tf.errors import UserError
 
-# The least magnitude whose logarithm a mel takes, and what silence becomes.
+# Mel magnitudes are clipped to this minimum before the logarithm, and silence becomes LOG_MIN.
 LOG_FLOOR = 1e-5
 LOG_MIN = math.log(LOG_FLOOR)
-# Of the multi-resolution STFT loss: samples of a window, of a hop and of the FFT, as published, and the least power.
+# The multi-resolution STFT loss, as published: window, hop and FFT in samples; and the least power.
 STFT_RESOLUTIONS = ((600, 120, 1024), (1200, 240, 2048), (240, 50, 512))
 STFT_POWER_FLOOR = 1e-7
 # Taps of the generator's first and last convolution. In the paper's generator both see as far ahead as back.
 EDGE_TAPS = 7
 MAX_LOOKAHEAD = EDGE_TAPS // 2
-# In the original's files, without an effect here: num_freq contradicts n_fft, the rest is about its launcher.
+# Keys of the original's files without an effect here: num_freq contradicts n_fft, the rest is for its launcher.
 IGNORED_KEYS = ("num_freq", "num_gpus", "num_workers", "dist_config")
 
 
 def require(condition: bool, key: str, value, expected: str) -> None:
-    """Raises ``UserError`` naming the key, the value and what would be right, unless ``condition`` holds."""
+    """Unless ``condition`` holds, raises ``UserError`` naming the key, the value and what is expected."""
     if not condition:
         raise UserError(f"config key {key!r} is {_thawed(value)!r}: {expected}")
 
@@ -114,9 +115,9 @@ class AudioConfig:
 class GeneratorConfig:
     """The generator (paper, section 2.2 and appendix A.1), and two options that the paper does not have.
 
-    ``lookahead_frames`` is for low delay: the first convolution sees so many frames ahead and the residual
+    ``lookahead_frames`` is for low delay: the first convolution sees this many frames ahead, and the residual
     convolutions of the first stage none. None is the paper's generator, where every convolution sees as far ahead as
-    back. ``samples_per_step`` is how many samples the last convolution makes of a step: one in the paper.
+    back. ``samples_per_step`` is how many samples the last convolution makes at each step: one in the paper.
     """
 
     resblock: str
@@ -181,12 +182,12 @@ class GeneratorConfig:
 
     @property
     def hop_size(self) -> int:
-        """Samples that one mel frame becomes."""
+        """Samples of audio for each mel frame."""
         return math.prod(self.upsample_rates) * self.samples_per_step
 
     @property
     def low_delay(self) -> bool:
-        """Whether the first stage does without most of what comes later."""
+        """Whether the first stage does without most of the lookahead (``lookahead_frames`` is set)."""
         return self.lookahead_frames is not None
 
     @property
@@ -198,10 +199,10 @@ class GeneratorConfig:
 
     @property
     def delay_samples(self) -> int:
-        """How many samples later than its frames a stream's audio is complete.
+        """The delay of a stream: samples by which the audio lags its frames.
 
-        A sample waits for all that it is made of, which is what its convolutions see ahead, and half of what an
-        upsampling's kernel is longer than its rate.
+        A sample waits for everything it depends on: the steps that its convolutions see ahead, and half the excess of
+        each upsampling kernel over its rate.
         """
         steps = self.frames_ahead
         for stage, (rate, kernel) in enumerate(zip(self.upsample_rates, self.upsample_kernel_sizes, strict=True)):
@@ -219,7 +220,7 @@ class GeneratorConfig:
 
     @property
     def resblock_reach(self) -> int:
-        """How many steps beside its own the residual blocks of a stage make a step of."""
+        """Receptive field minus 1, in steps, of the residual blocks of a stage."""
         return max(
             sum((size - 1) * (dilation + (self.resblock == "1")) for dilation in dilations)
             for size, dilations in zip(self.resblock_kernel_sizes, self.resblock_dilation_sizes, strict=True)
@@ -230,8 +231,8 @@ class GeneratorConfig:
 class DiscriminatorConfig:
     """Both discriminators (paper, section 2.3).
 
-    ``mpd_periods`` empty or ``msd_scales`` 0 leave that one out; ``discriminator_channels`` is the width of
-    the widest layers, the others keep the paper's proportions.
+    An empty ``mpd_periods`` or ``msd_scales`` 0 leaves that discriminator out; ``discriminator_channels`` is the width
+    of the widest layers, the others keep the paper's proportions.
     """
 
     mpd_periods: tuple[int, ...] = (2, 3, 5, 7, 11)
@@ -262,13 +263,13 @@ class TrainingConfig:
     """Optimisation (paper, section 3), losses (2.4), and how often a run validates and saves, in steps.
 
     The learning rate is multiplied by ``lr_decay`` after every epoch, a pass over the training clips, or after every
-    ``lr_decay_steps`` where that is given. A pass takes one segment of a clip for every started
-    ``epoch_clip_seconds``, so that an hour-long recording counts as much as the same hour in pieces; None is the
+    ``lr_decay_steps`` where that is given. A pass takes ceil(duration / ``epoch_clip_seconds``)
+    segments of each clip, so that an hour-long recording counts as much as the same hour in pieces; None is the
     original's pass, one segment of each clip.
 
-    What the paper does not have is off by default. With ``ema_decay`` above 0 an exponential moving average of the
-    generator's weights is kept beside it; 0.999 averages over some thousand steps. ``lambda_stft`` weighs the
-    multi-resolution STFT loss. Before ``discriminator_start_step`` the generator learns without discriminators.
+    Options that the paper does not have are off by default. With ``ema_decay`` above 0 an exponential moving average of
+    the generator's weights is kept beside it; 0.999 averages over about a thousand steps. ``lambda_stft`` is the weight
+    of the multi-resolution STFT loss. Before ``discriminator_start_step`` the generator trains without discriminators.
     """
 
     batch_size: int
@@ -431,7 +432,7 @@ class Config:
         return json.dumps(self.to_dict(), indent=4) + "\n"
 
     def replace(self, **values) -> "Config":
-        """A copy with some flat keys changed, checked anew."""
+        """A copy with some flat keys changed, checked again."""
         return type(self).from_dict({**self.to_dict(), **values})
 
 

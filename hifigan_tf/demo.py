@@ -1,4 +1,4 @@
-"""``python -m hifigan_tf.demo``: trains the demo, vocodes clips it did not see, and shows what came out."""
+"""``python -m hifigan_tf.demo``: trains the demo model, vocodes held-out clips, and writes the results."""
 
 import dataclasses
 from pathlib import Path
@@ -9,15 +9,15 @@ from hifigan_tf.files import write_json
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT
 
 DESCRIPTION = """Trains a small HiFi-GAN for a few minutes on a minute of synthetic speech that ships with the
-package, then vocodes clips it has not heard: sound, a picture and figures in demo_output/. Interrupted, the
-same command goes on; with the training done it only vocodes."""
+package, then vocodes clips that it was not trained on: sound, a picture and figures in demo_output/. If
+interrupted, the same command resumes; when the training is done, it only vocodes."""
 
 LOSSES = ("discriminator", "adversarial", "feature_matching", "mel")
 
 
 def main(argv=None) -> int:
     parser = cli.parser("demo", DESCRIPTION)
-    parser.add_argument("--run-dir", default="runs/demo", type=Path, metavar="DIR", help="where the training lives")
+    parser.add_argument("--run-dir", default="runs/demo", type=Path, metavar="DIR", help="run folder of the training")
     parser.add_argument("--output-dir", default="demo_output", type=Path, metavar="DIR", help="where the results go")
     parser.add_argument("--max-steps", type=int, default=Config.load(DEMO_CONFIG).training.max_steps, help="to train")
     args = parser.parse_args(argv)

@@ -4,11 +4,11 @@ import errno
 
 
 class UserError(Exception):
-    """Something the user can mend: the message is one line with what was wrong, the value, and what to do."""
+    """Something the user can fix: the message is one line with what was wrong, the value, and what to do."""
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error's text, without line breaks that would scatter it over the terminal."""
+    """The first line of an error's text, so that a message stays on one line of the terminal."""
     lines = str(error).strip().splitlines()
     return lines[0].strip() if lines else type(error).__name__
 

@@ -25,7 +25,7 @@ TITLE = ("log_mel_l1", "pesq_wb")  # what a picture says about its pair
 
 
 class Pairs(NamedTuple):
-    """Files of two folders by stem: those in both, and the stems that are in one only."""
+    """Files of two folders by stem: those in both, and the stems that are in only one."""
 
     files: dict[str, tuple[Path, Path]]
     only_reference: list[str]
@@ -48,15 +48,15 @@ def pair_files(reference: Path, generated: Path) -> Pairs:
 
 
 def load_pair(reference: Path, generated: Path, audio: AudioConfig, keep_level: bool) -> tuple[np.ndarray, np.ndarray]:
-    """A recording and what was generated of it, float32 ``[samples]`` of equal length at the config's rate.
+    """A recording and the audio generated from it, float32 ``[samples]`` of equal length at the config's rate.
 
     The recording is brought to the peak that ``vocode`` gives its input, unless ``keep_level``. Raises
-    ``UserError`` for a file that cannot be used, and where the lengths say that the two do not belong together.
+    ``UserError`` for a file that cannot be used, and if the lengths differ too much for the same recording.
     """
     original, other = load_audio(reference, audio.sampling_rate), load_audio(generated, audio.sampling_rate)
     length, longer = sorted((len(original), len(other)))
-    # Whole frames, mirrored ends and a codec's padding change a length by a window or two, never by a tenth of
-    # the clip or half a second. In a very short clip one window may be more than a tenth.
+    # Whole frames, mirrored ends and a codec's padding change a length by one or two n_fft, never by a tenth of
+    # the clip or half a second. In a very short clip n_fft may be more than a tenth.
     if longer - length > max(audio.n_fft, min(0.1 * longer, 0.5 * audio.sampling_rate)):
         raise UserError(
             f"{generated} lasts {len(other) / audio.sampling_rate:.2f} s, but {reference} "
@@ -111,12 +111,12 @@ def level_db(audio: np.ndarray) -> float:
 
 
 def shown(key: str, value: float | None) -> str:
-    """A value in the digits of its metric, or a dash where there is none."""
+    """A value with the number of digits of its metric, or a dash for None."""
     return "-" if value is None else f"{value:.{METRICS[key].digits}f}"
 
 
 def table(report: dict) -> str:
-    """The report of ``evaluate_files`` as text: a row a file, the mean, and which direction is better."""
+    """The report of ``evaluate_files`` as text: one row per file, the mean, and which direction is better."""
     keys = list(report["mean"])
     names = [" ".join(filter(None, (METRICS[key].name, METRICS[key].unit))) for key in keys]
     rows = [["file", *names]]
@@ -130,7 +130,7 @@ def table(report: dict) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """``names`` for a warning: how many, and the first of them."""
+    """``names`` for a warning: how many, and the first few."""
     more = ", ..." if len(names) > NAMES_SHOWN else ""
     return f"{len(names)} file{'s' * (len(names) > 1)} ({', '.join(names[:NAMES_SHOWN])}{more})"
 
@@ -142,7 +142,7 @@ def warn_of_unpaired(pairs: Pairs) -> None:
 
 
 def warn_of_results(report: dict, keep_level: bool) -> None:
-    """Says what a reader of the table could miss: skipped files, metrics without a value, a difference of level."""
+    """Warns of what a reader of the table could miss: skipped files, metrics without a value, a level difference."""
     if report["skipped"]:
         log.warning("warning: skipped for the reasons above: %s", listed(list(report["skipped"])))
     for key, stems in report["missing"].items():
@@ -160,7 +160,7 @@ def warn_of_results(report: dict, keep_level: bool) -> None:
 
 
 def check_apart(reference: Path, generated: Path) -> None:
-    """Raises ``UserError`` where the folders are the same or one lies in the other, for both are searched whole."""
+    """Raises ``UserError`` if one folder is or contains the other, because both are searched with subfolders."""
     first, second = reference.resolve(), generated.resolve()
     if first == second:
         raise UserError(f"--reference and --generated are the same folder, {reference}: give two")

@@ -1,4 +1,4 @@
-"""Files that are found by their names' ends, written whole or not at all, and named so that none collide."""
+"""Files: found by suffix, written atomically, and checked for names whose outputs would collide."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from hifigan_tf.errors import UserError
 
 @contextmanager
 def atomic_path(path: str | Path):
-    """A temporary path beside ``path`` that replaces it when the block ends well, and is removed when not."""
+    """A temporary path beside ``path`` that replaces it when the block succeeds, and is removed when it fails."""
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem[:50]}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -29,9 +29,9 @@ def atomic_path(path: str | Path):
 
 @contextmanager
 def atomic_folder(path: str | Path):
-    """A temporary folder beside ``path`` that replaces it when the block ends well, and is removed when not."""
+    """A temporary folder beside ``path`` that replaces it when the block succeeds, and is removed when it fails."""
     path = Path(path)
-    # Beside it: only within a file system is a move one step.
+    # Beside it, because a rename is atomic only within one file system.
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
         new = Path(beside) / "new"
         new.mkdir()
@@ -42,7 +42,7 @@ def atomic_folder(path: str | Path):
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Writes a whole file atomically; a full disk is an ``OSError`` that says so, and leaves nothing behind."""
+    """Writes a whole file atomically; a full disk raises ``OSError`` and leaves no partial file behind."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
@@ -64,7 +64,7 @@ def find_files(folder: str | Path, suffixes: Collection[str]) -> list[Path]:
 
 
 def unique_stems(paths: Iterable[Path]) -> dict[str, Path]:
-    """``{stem: path}``. Raises ``UserError`` when two files share a stem, for their outputs would collide."""
+    """``{stem: path}``. Raises ``UserError`` when two files share a stem, because their outputs would collide."""
     result: dict[str, Path] = {}
     for path in paths:
         if path.stem in result:

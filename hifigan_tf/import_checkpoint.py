@@ -19,9 +19,9 @@ from hifigan_tf.files import atomic_path
 
 DESCRIPTION = """\
 Turns an official PyTorch generator checkpoint (g_02500000, generator_v1, …) into a .keras file.
-With --discriminators and --run-dir it also makes a run folder from which all networks train on:
+With --discriminators and --run-dir it also makes a run folder from which training of all networks can continue:
   python -m hifigan_tf.train --initial-checkpoint RUN_DIR …
-PyTorch is not needed, and nothing that a checkpoint contains is run."""
+PyTorch is not needed, and no code in a checkpoint is run."""
 
 
 def main(argv=None) -> None:
@@ -57,7 +57,7 @@ def main(argv=None) -> None:
         cli.writable_folder(run_dir)
     cli.writable_folder(output.parent)
 
-    # Late, for it takes seconds: whatever can be wrong has been checked by now, but for the discriminators' shapes.
+    # Imported late because it takes seconds: by now everything but the discriminators' shapes has been checked.
     if run_dir:
         from hifigan_tf.training.run_folder import RunFolder
         from hifigan_tf.training.trainer import Trainer

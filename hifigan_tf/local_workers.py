@@ -12,8 +12,8 @@ import threading
 from hifigan_tf import cli, extras
 
 DESCRIPTION = """Starts N workers of python -m hifigan_tf.train --strategy multiworker on this machine, each with its
-TF_CONFIG, and the options that follow. Every line of theirs begins with the worker's number. A distributed run is
-tried out in this way; on one machine it is no faster than a single process."""
+TF_CONFIG, and the options that follow. Every line of their output begins with the worker's number. This tries out
+a distributed run; on one machine it is no faster than a single process."""
 
 
 def parse(argv=None):
@@ -24,7 +24,7 @@ def parse(argv=None):
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody uses now."""
+    """Unused ports of this machine."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:
@@ -36,7 +36,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def start(index: int, addresses: list[str], options: list[str]) -> subprocess.Popen:
-    """One worker, in a group of its own: a Ctrl-C reaches it through this process alone."""
+    """Starts one worker in its own process group, so that Ctrl-C reaches it only through this process."""
     config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     return subprocess.Popen(
         [sys.executable, "-m", "hifigan_tf.train", "--strategy", "multiworker", *options],

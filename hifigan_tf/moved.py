@@ -1,4 +1,4 @@
-"""Where the modules of version 0.1 are now, so that programs written for it go on: ``import hifigan_tf.mel`` works."""
+"""Where the modules of version 0.1 are now; imports of their old names, such as ``hifigan_tf.mel``, still work."""
 
 import sys
 import warnings
@@ -41,7 +41,7 @@ MOVED = {
 
 
 class MovedModules(MetaPathFinder, Loader):
-    """Imports a module of an old name as the one that it has become, with a ``DeprecationWarning``."""
+    """Imports the new module when an old name is asked for, with a ``DeprecationWarning``."""
 
     def find_spec(self, fullname, path, target=None):
         package, _, module = fullname.rpartition(".")
@@ -53,5 +53,5 @@ class MovedModules(MetaPathFinder, Loader):
     def exec_module(self, module):
         new = f"{__package__}.{MOVED[module.__name__.rpartition('.')[2]]}"
         warnings.warn(f"{module.__name__} is {new} now", DeprecationWarning, stacklevel=2)
-        # The import system gives what it finds here, so that both names are one module.
+        # The import system returns the entry found here, so both names are one module.
         sys.modules[module.__name__] = import_module(new)

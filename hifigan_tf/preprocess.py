@@ -1,4 +1,4 @@
-"""``python -m hifigan_tf.preprocess``: packs a corpus into shards, for training on it without its files."""
+"""``python -m hifigan_tf.preprocess``: packs a corpus into shards, for training without its audio files."""
 
 import hashlib
 import json
@@ -25,21 +25,21 @@ log = logging.getLogger(__name__)
 
 DESCRIPTION = f"""Packs a corpus, for train --data: every WAV, FLAC, OGG and MP3 file is read, checked, mixed to mono,
 brought to the config's sampling rate and stored as 16-bit PCM in shards of TFRecords, beside a {MANIFEST} that
-tells what is where, and what was skipped and why. Training then begins without reading the corpus first, and reads
-no more than the segments it needs.
+lists where each clip is, and what was skipped and why. Training then begins without reading the corpus first, and
+reads no more than the segments it needs.
 
-16-bit mono recordings of the config's rate come out as they went in, so training on them is the same to the bit.
+16-bit mono recordings of the config's rate are stored unchanged, so training on them gives the same bits.
 
-What cannot be used (corrupt, empty, truncated, silent, shorter than a frame, …) is left out and named at the end;
-more than half of the files is an error. Interrupted, the same command goes on with the shard it was at. The
-{MANIFEST} appears when all is done."""
+Files that cannot be used (corrupt, empty, truncated, silent, shorter than a frame, …) are left out and named at the
+end; if that is more than half of the files, it is an error. If interrupted, the same command resumes with the
+unfinished shard. The {MANIFEST} appears when all is done."""
 
 UNFINISHED = f"unfinished-{MANIFEST}"  # the manifest of the shards that are done
-BROKEN_SHARE = 0.5  # a corpus of which more than this cannot be read is not the one that was meant
+BROKEN_SHARE = 0.5  # if more than this cannot be read, it is probably the wrong folder
 
 
 class Recording(NamedTuple):
-    """A file that was read and found good, at the target rate."""
+    """A file that was read and passed all checks, at the target rate."""
 
     rate: int  # Hz, of the file
     pcm: np.ndarray  # int16 [samples]
@@ -52,9 +52,9 @@ def parse(argv=None):
     parser.add_argument("--output-dir", required=True, metavar="DIR", help="folder or gs:// path for the packed corpus")
     parser.add_argument("--config", default=CONFIGS / "v1.json", metavar="FILE", help="config with audio settings")
     parser.add_argument(
-        "--shard-size", type=int, default=256, metavar="MB", help="a shard ends with the clip that reaches it"
+        "--shard-size", type=int, default=256, metavar="MB", help="a shard ends with the clip that reaches this size"
     )
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="files read at a time")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="files read in parallel")
     return parser.parse_args(argv)
 
 
@@ -81,7 +81,7 @@ def main(argv=None) -> None:
 def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: int, workers: int) -> dict:
     """Packs ``{name: file}`` into the folder and returns the manifest.
 
-    Goes on where an interrupted call for the same files stopped. Raises ``UserError`` when the folder holds
+    Resumes where an interrupted call for the same files stopped. Raises ``UserError`` when the folder holds
     another packed corpus, or more than half of the files cannot be used.
     """
     import tensorflow as tf
@@ -125,14 +125,14 @@ def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: i
 
 
 def _fingerprint(files: dict[str, Path], audio: AudioConfig, shard_bytes: int) -> str:
-    """Of all that decides what comes out."""
+    """A hash of everything that determines the shards: files, audio settings, shard size."""
     stats = [(name, path.stat()) for name, path in files.items()]
     identity = [audio.sampling_rate, audio.hop_size, shard_bytes, [(n, s.st_size, s.st_mtime_ns) for n, s in stats]]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
 def _begin(folder: str, fingerprint: str, sampling_rate: int) -> dict:
-    """The manifest that an interrupted call has left, or one of no files yet in place of another's shards."""
+    """The manifest that an interrupted call has left; otherwise an empty one, after removing the shards of another."""
     import tensorflow as tf
 
     from hifigan_tf.data.packed import FORMAT, join, read_manifest, remove_shards, write_json
@@ -159,18 +159,18 @@ def _begin(folder: str, fingerprint: str, sampling_rate: int) -> dict:
 def read_ahead(
     pool: ThreadPoolExecutor, paths: Iterable[Path], audio: AudioConfig, ahead: int
 ) -> Iterator[Recording | UserError]:
-    """What ``read`` gives for each file, in order, with so many read ahead: unlike with ``map``, not all of them."""
-    waiting: deque[Future] = deque()
+    """The result of ``read`` for each file, in order, with ``ahead`` files read ahead (``map`` would read all)."""
+    pending: deque[Future] = deque()
     for path in paths:
-        waiting.append(pool.submit(read, path, audio))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+        pending.append(pool.submit(read, path, audio))
+        if len(pending) > ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 def read(path: Path, audio: AudioConfig) -> Recording | UserError:
-    """A file at the config's rate, or what is wrong with it."""
+    """A file at the config's rate, or the error that excludes it."""
     import soundfile
 
     from hifigan_tf.data.packed import to_pcm
@@ -185,7 +185,7 @@ def read(path: Path, audio: AudioConfig) -> Recording | UserError:
 
 
 def report(manifest: dict, folder: str) -> None:
-    """Tells what was packed and what was not."""
+    """Logs what was packed and what was not."""
     sampling_rate, shards = manifest["sampling_rate"], manifest["shards"]
     clips = [clip for shard in shards for clip in shard["clips"]]
     rates = {int(rate): count for rate, count in manifest["source_rates"].items()}

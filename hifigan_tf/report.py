@@ -1,4 +1,4 @@
-"""One HTML page that shows how a run goes: figures, curves, and its validation clips to see and to hear."""
+"""One HTML page that shows the progress of a run: figures, curves, and validation clips as pictures and sound."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from hifigan_tf.errors import UserError
 DESCRIPTION = """Writes one HTML page about a run: its config, the best and the last validation, the curves,
 and the validation clips over time, as spectrograms and sound, beside the recordings.
 The page needs no other file and no network, so it can be mailed or archived. It can be
-written while the training goes on."""
+written while the training is running."""
 
 
 def main(argv=None) -> None:

@@ -1,4 +1,4 @@
-"""Where the configs and the corpus that ship with the project are."""
+"""Paths of the configs and the demo corpus that ship with the project."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``hifigan-tf sensitivity``: what every layer costs in quality when it is computed in 8 bits."""
+"""``hifigan-tf sensitivity``: the quality cost of computing each layer in 8 bits."""
 
 import dataclasses
 from pathlib import Path
@@ -9,9 +9,9 @@ from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import atomic_path, write_bytes
 from hifigan_tf.resources import DEMO_HELD_OUT
 
-DESCRIPTION = """Exports a generator once for each layer and stage, with that alone in 8 bits and the rest in float, and
-judges every export as hifigan-tf export does. Writes a table, a picture, and a recipe for its --int8 --recipe: the
-layers that cost most stay in float, as many as --float-share of the multiplications allows."""
+DESCRIPTION = """Exports a generator once for each layer and stage, with only that one in 8 bits and the rest in float,
+and evaluates every export as hifigan-tf export does. Writes a table, a picture, and a recipe for its --int8 --recipe:
+the layers that cost most stay in float, as many as --float-share of the multiplications allows."""
 
 
 def parse(argv=None):
@@ -55,12 +55,12 @@ def main(argv=None) -> None:
     groups["all"] = layers
     float_reference = evaluate_model(generator, evaluation_clips(data, generator.audio))
     reports = {}
-    for name, members in tqdm(groups.items(), desc="judging", unit="export", leave=False):
+    for name, members in tqdm(groups.items(), desc="evaluating", unit="export", leave=False):
         formats = {layer: "int8" if layer in members else "float32" for layer in layers}
         exported = build(dataclasses.replace(plan, formats=formats), calibrated)
         reports[name] = compare(exported.vocoder(), float_reference)
         text = table(reports, {group: sum(work[layer] for layer in groups[group]) for group in reports})
-        write_bytes(output / "sensitivity.md", f"{text}\n".encode())  # interrupted, it leaves what it has found
+        write_bytes(output / "sensitivity.md", f"{text}\n".encode())  # kept if interrupted
     print(text)
     kept = costliest(reports, work, args.float_share)
     formats = {layer: "float32" if layer in kept else "int8" for layer in layers}
@@ -70,7 +70,7 @@ def main(argv=None) -> None:
 
 
 def work_shares(network) -> dict[str, float]:
-    """The share of each layer in the multiplications of a frame, ``{name: share}``."""
+    """Each layer's share of the multiplications per frame, ``{name: share}``."""
     steps, counts = 1, {network.pre.name: network.pre.kernel.size}
     for stage in network.stages:
         counts[stage.up.name] = steps * stage.up.kernel.size
@@ -83,10 +83,10 @@ def work_shares(network) -> dict[str, float]:
 
 
 def costliest(reports: dict, work: dict[str, float], share: float) -> tuple[str, ...]:
-    """The layers whose 8 bits cost most for their work, within ``share`` of all work."""
+    """The layers that lose most in 8 bits relative to their work, within ``share`` of all work."""
     kept, left = [], share
     for name in sorted(work, key=lambda name: reports[name].mel_difference / work[name], reverse=True):
-        if work[name] <= left + 1e-9:  # the sum of all is 1 but for rounding
+        if work[name] <= left + 1e-9:  # all shares add up to 1, except for rounding
             kept.append(name)
             left -= work[name]
     return tuple(name for name in work if name in kept)
@@ -102,7 +102,7 @@ def table(reports: dict, work: dict[str, float]) -> str:
 
 
 def draw(path: Path, reports: dict) -> None:
-    """A bar for each layer: how far its 8 bits move the spectrum."""
+    """A bar for each layer: how much computing it in 8 bits changes the spectrum."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 0.24 * len(reports) + 1), layout="constrained")

@@ -1,4 +1,4 @@
-"""``hifigan-tf export``: a trained generator as a ``.tflite`` that streams, judged before it is written."""
+"""``hifigan-tf export``: a trained generator as a streaming ``.tflite``, evaluated before it is written."""
 
 import dataclasses
 import logging
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DESCRIPTION = """Exports a generator as one .tflite file that streams exactly: any chunks give the samples of the
-whole utterance. The file carries its contract (rate, mel settings, names, delay) as a zip at its end:
+DESCRIPTION = """Exports a generator as one .tflite file that streams exactly: chunks of any size give the same samples
+as the whole utterance. The file carries its contract (rate, mel settings, names, delay) as a zip at its end:
 
     unzip -p model.tflite contract.json
 
 Every export runs the float model and the exported one over evaluation clips and prints what the export costs.
 A model that loses more than the limits is not written, and the exit code is 1.
 
---mel-frontend exports what makes the mel instead, from a checkpoint or a config, and compares it with mel.py."""
+--mel-frontend exports the mel front end instead, from a checkpoint or a config, and compares it with mel.py."""
 
 RUNS = Path("runs")
 MEL_FRONTEND = "mel_frontend"
@@ -62,9 +62,9 @@ def parse(argv=None):
     for name, text in (
         ("float32", "exact to rounding (the default)"),
         ("float16", "half the size, computed in float32"),
-        ("int8", "8-bit weights and arithmetic, ranges found at run time"),
-        ("full_int8", "8-bit integers alone, fixed ranges, windows without states: for accelerators"),
-        ("int16", "the same with 16-bit activations: for quality where speed does not matter"),
+        ("int8", "dynamic-range quantization: 8-bit weights and arithmetic, activation ranges found at run time"),
+        ("full_int8", "full-integer quantization: fixed ranges, windows without states; for accelerators"),
+        ("int16", "full-integer quantization with 16-bit activations: for quality where speed does not matter"),
     ):
         mode.add_argument(option(name), dest="mode", action="store_const", const=name, help=text)
     mode.add_argument(
@@ -80,17 +80,17 @@ def parse(argv=None):
         metavar="N",
         help=f"length of the windows of a model without states; default of the integer modes: {INTEGER_FRAMES}",
     )
-    parser.add_argument("--integer-io", action="store_true", help="integers for mel and audio too: no float at all")
+    parser.add_argument("--integer-io", action="store_true", help="integers for mel and audio too: no float tensors")
     parser.add_argument(
         "--distill-steps",
         type=cli.positive,
         metavar="N",
-        help="teach the 8-bit model to sound like the float one: 800 take seven minutes for a V3 on two cores",
+        help="train the 8-bit model to sound like the float one: 800 take seven minutes for a V3 on two cores",
     )
     parser.add_argument(
         "--calibration-data",
         metavar="DIR",
-        help="recordings, or mels as .npy, to fit a quantized model to and distil it on; default: six demo clips",
+        help="recordings, or mels as .npy, for calibration and distillation; default: six demo clips",
     )
     parser.add_argument(
         "--recipe",
@@ -100,7 +100,7 @@ def parse(argv=None):
     )
     parser.add_argument("--seed", type=cli.not_negative, metavar="N", help=f"of the distillation; default: {SEED}")
     parser.add_argument(
-        "--output", metavar="F", type=Path, help="default: <checkpoint>_<mode>.tflite, its name saying how it was made"
+        "--output", metavar="F", type=Path, help="default: <checkpoint>_<mode>.tflite, with the name of a recipe"
     )
     parser.add_argument("--evaluation-data", metavar="DIR", help="recordings of speech; default: the demo corpus")
     parser.add_argument(
@@ -128,7 +128,7 @@ def parse(argv=None):
 
 
 def options_of(args) -> ExportOptions:
-    """What the command line asks of a vocoder. Raises ``UserError`` for options that do not go together."""
+    """The export options that the command line gives. Raises ``UserError`` for options that do not go together."""
     calibration = cli.existing_folder(args.calibration_data, "--calibration-data") if args.calibration_data else None
     return ExportOptions(
         mode=args.mode,
@@ -146,7 +146,7 @@ def options_of(args) -> ExportOptions:
 
 
 def newest_run(runs: Path = RUNS) -> Path:
-    """The generator saved last under ``runs``. Raises ``UserError`` when there is none."""
+    """The most recently saved generator under ``runs``. Raises ``UserError`` when there is none."""
     saved = [path for name in ("best.keras", "last.keras") for path in runs.glob(f"*/{name}")]
     if not saved:
         raise UserError(f"no run in {runs}/ yet: run make demo or python -m hifigan_tf.train, or give --checkpoint")
@@ -154,7 +154,7 @@ def newest_run(runs: Path = RUNS) -> Path:
 
 
 def output_path(args, source: Path, window_frames: int | None) -> Path:
-    """Where the model goes, proven writable before the work. Raises ``UserError`` when it cannot go there."""
+    """Path of the model to write, checked to be writable before the work starts. Raises ``UserError`` if it is not."""
     recipe = f"_{args.recipe.stem}" if args.recipe else ""
     stateless = f"_stateless{window_frames}" if window_frames else ""
     output = args.output or source.with_name(f"{source.stem}{stateless}_{args.mode}{recipe}.tflite")
@@ -180,7 +180,7 @@ def main(argv=None) -> int:
 
 
 def write_mel_frontend(source: Path, audio: AudioConfig | None, data: Path, output: Path) -> int:
-    """Writes the front end of these settings, or of a checkpoint. Exit code 1 where it computes something else."""
+    """Writes the front end of these settings, or of a checkpoint. Exit code 1 if its mels differ from ``mel.py``'s."""
     from hifigan_tf.export.mel_frontend import MAX_DIFFERENCE, build, largest_difference
     from hifigan_tf.export.quality import evaluation_clips
     from hifigan_tf.models.generator import load_generator
@@ -204,7 +204,7 @@ def write_mel_frontend(source: Path, audio: AudioConfig | None, data: Path, outp
 
 
 def write_vocoder(checkpoint: Path, options: ExportOptions, data: Path, output: Path) -> int:
-    """Writes the generator of a checkpoint as the options say. Exit code 1 where it loses too much."""
+    """Exports the generator of a checkpoint with these options. Exit code 1 if it loses too much quality."""
     from hifigan_tf.export.export_vocoder import export_vocoder
     from hifigan_tf.export.quality import evaluation_clips
     from hifigan_tf.models.generator import load_generator
@@ -226,7 +226,7 @@ def write_vocoder(checkpoint: Path, options: ExportOptions, data: Path, output: 
 
 
 def summary(export: "Export") -> str:
-    """What an export costs, how fast it is and how large, as text."""
+    """The quality cost, speed and size of an export, as text."""
     from hifigan_tf.export.quality import table
 
     report, contract, size = export.report, export.exported.contract, len(export.exported.model) / 1e6

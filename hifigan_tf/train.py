@@ -1,4 +1,4 @@
-"""``python -m hifigan_tf.train``: trains HiFi-GAN, or goes on where the same command stopped."""
+"""``python -m hifigan_tf.train``: trains HiFi-GAN, or resumes where the same command stopped."""
 
 import logging
 import math
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DESCRIPTION = """Trains HiFi-GAN. Without arguments: the small demo model on the corpus that ships with the package.
-The same command again goes on where it stopped. Ctrl-C saves first."""
+The same command again resumes where it stopped. Ctrl-C saves first."""
 
-DATA_HELP = """folder of WAV, FLAC, OGG or MP3 files, or what preprocess made of one, which may be a gs:// path;
+DATA_HELP = """folder of WAV, FLAC, OGG or MP3 files, or a corpus packed by preprocess, which may be at a gs:// path;
 default: the demo corpus"""
 
 
@@ -34,10 +34,10 @@ def parse(argv=None):
     parser.add_argument("--training-file", metavar="F", help="list of files in --data, one a line, as the original's")
     parser.add_argument("--validation-file", metavar="F", help="list of held-out files in --data")
     parser.add_argument("--run-dir", metavar="DIR", help="default: runs/<config name>")
-    parser.add_argument("--max-steps", type=int, help="steps in all, those of earlier sessions included")
+    parser.add_argument("--max-steps", type=int, help="total steps, including those of earlier sessions")
     parser.add_argument("--batch-size", type=int, help="clips in a step")
     parser.add_argument("--learning-rate", type=float, help="before decay")
-    parser.add_argument("--seed", type=int, help="of the weights, the order of clips and the segments")
+    parser.add_argument("--seed", type=int, help="seeds the weights, the order of clips and the segments")
     parser.add_argument("--initial-checkpoint", metavar="CKPT", help="run folder (all networks) or .keras (generator)")
     parser.add_argument("--fine-tune-mels", metavar="DIR", help="teacher-forced mels, <stem>.npy for each clip")
     parser.add_argument("--mixed-precision", choices=["bfloat16", "float16"], help="compute in half precision")
@@ -46,9 +46,9 @@ def parse(argv=None):
         type=cli.positive,
         default=1,
         metavar="N",
-        help="update the weights with the mean gradients of so many steps: batches that the memory does not hold",
+        help="update the weights with the mean gradients of N steps, for batches that do not fit into memory",
     )
-    parser.add_argument("--xla", action="store_true", help="compile the step with XLA: for GPUs, measure it there")
+    parser.add_argument("--xla", action="store_true", help="compile the step with XLA (for GPUs: measure if it helps)")
     parser.add_argument(
         "--strategy",
         choices=STRATEGIES,
@@ -61,9 +61,9 @@ def parse(argv=None):
 
 @dataclass(frozen=True)
 class Job:
-    """A training as the command line asks for it, checked.
+    """A training run as the command line describes it, checked.
 
-    ``training`` and ``validation`` are files or packed clips; where the second is empty, some of the first are held
+    ``training`` and ``validation`` are files or packed clips; if ``validation`` is empty, some of ``training`` are held
     out. ``corpus`` names where they come from.
     """
 
@@ -127,14 +127,14 @@ def main(argv=None) -> int:
 
 
 def run(job: Job) -> int:
-    """The training itself, within the scope of the strategy; its exit code."""
+    """Runs the training, within the scope of the strategy; returns the exit code."""
     from hifigan_tf.training.loop import train
     from hifigan_tf.training.run_folder import RunFolder
     from hifigan_tf.training.trainer import Trainer
 
     folder, workers = RunFolder(job.run_dir), job.workers
     config, sessions = folder.going_on(job.config)
-    total(0)  # all workers have read what the chief is about to write
+    total(0)  # a barrier: all workers have read the files that the chief is about to write
     if workers.is_chief:
         folder.prepare(config)
     clips, held_out = good_clips(job, config)
@@ -163,7 +163,7 @@ def run(job: Job) -> int:
 
 
 def good_clips(job: Job, config: Config) -> tuple[list, list]:
-    """The clips to train on and those held out, read once and found good."""
+    """The clips to train on and those held out, after reading and checking each once."""
     from hifigan_tf.data.clip_lists import hold_out
     from hifigan_tf.data.pipeline import check_clips
 
@@ -177,7 +177,7 @@ def good_clips(job: Job, config: Config) -> tuple[list, list]:
 
 
 def load_weights(trainer: "Trainer", folder: "RunFolder", job: Job) -> None:
-    """Those of the run's newest checkpoint, else of the initial one, where there is one."""
+    """Loads the run's newest checkpoint, or else the initial checkpoint if one is given."""
     from hifigan_tf.models.generator import load_generator
 
     initial = job.initial_checkpoint
@@ -191,7 +191,7 @@ def load_weights(trainer: "Trainer", folder: "RunFolder", job: Job) -> None:
 
 
 def paces_of(sessions: list[dict], clips: list, config: Config) -> list:
-    """At which pace the learning rate decays in each session: by the pass over the clips, or by the config's steps."""
+    """The ``Pace`` of learning rate decay in each session: per pass over the clips, or per ``lr_decay_steps``."""
     from hifigan_tf.data.pipeline import steps_per_epoch
     from hifigan_tf.training.optimizer import Pace
 
@@ -200,13 +200,13 @@ def paces_of(sessions: list[dict], clips: list, config: Config) -> list:
 
 
 def first_example(sessions: list[dict], step: int) -> int:
-    """How many segments a run has seen before this step."""
+    """How many segments a run has trained on before this step."""
     ends = [*(one["step"] for one in sessions[1:]), step]
     return sum((end - one["step"]) * one["batch_size"] for one, end in zip(sessions, ends, strict=True))
 
 
 def warn_of_a_vanishing_rate(training: TrainingConfig, decay_steps: int) -> None:
-    """A warning where the learning rate falls to a hundredth long before the end."""
+    """Warns if the learning rate falls to a hundredth long before the end."""
     if training.lr_decay == 1:
         return
     step = round(decay_steps * math.log(0.01) / math.log(training.lr_decay))
@@ -235,13 +235,13 @@ def _config(args) -> tuple[Config, str]:
 
 
 def _files(args, config: Config) -> tuple[list, list]:
-    """The files or packed clips to train on and those held out; none when some of the first are to be held out."""
+    """The files or packed clips to train on and those held out; the second is empty if they are to be split later."""
     from hifigan_tf.audio.audio_files import find_audio
     from hifigan_tf.data.clip_lists import hold_out, read_file_list
 
     if not args.data:
         given = [option for option in ("validation_data", "training_file", "validation_file") if getattr(args, option)]
-        # A run of the demo's networks may go on with the demo's clips; any other config asks for a corpus.
+        # A run of the demo's networks may continue with the demo's clips; any other config needs a corpus.
         if config.generator != Config.load(DEMO_CONFIG).generator or given or args.fine_tune_mels:
             raise UserError("--data is missing: give the folder of the audio files")
         return find_audio(DEMO_TRAIN), find_audio(DEMO_HELD_OUT)
@@ -258,10 +258,10 @@ def _files(args, config: Config) -> tuple[list, list]:
     elif args.validation_file:
         validation = read_file_list(Path(args.validation_file), corpus, args.data)
     else:
-        hold_out(training, args.data)  # raises where there are too few; which ones, the bad files decide
+        hold_out(training, args.data)  # raises if there are too few; the split comes after bad files are removed
         return training, []
-    heard = {_identity(clip) for clip in validation}
-    training = [clip for clip in training if _identity(clip) not in heard]
+    held_out = {_identity(clip) for clip in validation}
+    training = [clip for clip in training if _identity(clip) not in held_out]
     if not training:
         raise UserError(f"every file of --data {args.data} is held out: there is none left to train on")
     return training, validation
@@ -292,11 +292,11 @@ def _initial_checkpoint(text: str | None) -> Path | None:
 
 
 def set_up_tensorflow(deterministic: bool = False) -> None:
-    """What every process that trains sets before TensorFlow's first operation."""
+    """Settings that every training process makes before TensorFlow's first operation."""
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
-        # On a CPU the graph rewrites take three times as long as compiling without them, and the step gains nothing.
+        # On a CPU graph rewrites make compiling take three times as long, and the step gains nothing.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     if deterministic:
         tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -33,14 +33,14 @@ LONGEST_FIRST = (
 
 
 def pytest_collection_modifyitems(items):
-    """The long files begin first, so that no worker ends up alone with one."""
+    """Starts the slow files first, so that no worker is left alone with one at the end."""
     order = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder with real speech and real weights, which only the makers of this project have."""
+    """The folder with real speech and real weights, which is not part of the project."""
     folder = os.environ.get("HIFIGAN_SHARED")
     if not folder:
         pytest.skip("HIFIGAN_SHARED is not set: real speech and weights are not part of the project")
@@ -60,7 +60,7 @@ def trained_v3(shared, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny() -> Config:
-    """A config of everything in small: 8 kHz, 16 mels, a hop of 32, narrow discriminators."""
+    """A small config: 8 kHz, 16 mels, a hop of 32, narrow discriminators."""
     return Config.load(CONFIGS / "demo.json").replace(
         upsample_rates=[4, 4, 2],
         upsample_kernel_sizes=[8, 8, 4],
@@ -86,7 +86,7 @@ def tiny_generator(tiny):
 
 
 def untrained(config: Config):
-    """A generator of a config with random weights: nearly silent by themselves, so louder for samples to compare."""
+    """A generator with random weights, scaled up: as initialised, it would be nearly silent."""
     import keras
 
     from hifigan_tf.models.generator import Generator
@@ -109,14 +109,14 @@ def stream(model, mel, sizes):
     return np.concatenate([*pieces, vocoder.flush()])
 
 
-def noise(signal, other) -> float:
-    """The difference in decibels below the signal."""
+def snr(signal, other) -> float:
+    """Signal-to-noise ratio in dB; the noise is the difference."""
     return float(10 * np.log10(np.mean(np.square(signal)) / np.mean(np.square(signal - other))))
 
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tiny_generator, tmp_path_factory) -> Path:
-    """That generator as the best one of a run folder."""
+    """The tiny generator as ``best.keras`` of a run folder."""
     path = tmp_path_factory.mktemp("run") / "best.keras"
     tiny_generator.save(path)
     return path
@@ -124,7 +124,7 @@ def tiny_checkpoint(tiny_generator, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_mels(tiny_generator) -> list[np.ndarray]:
-    """A few mels of speech for it, ``[frames, num_mels]``."""
+    """A few mels of speech for the tiny generator, ``[frames, num_mels]``."""
     from hifigan_tf.export.quantization.calibration import demo_mels
 
     return demo_mels(tiny_generator.audio)
@@ -149,7 +149,7 @@ def exported(generator, mode="float32", chunks=(4,), frames=None, mels=None, **o
 
 
 def write_speech(folder: Path, seconds: int, clips: int = 1) -> Path:
-    """Puts the beginnings of demo clips into a folder, at the rate of the tiny config; the folder."""
+    """Writes the beginnings of demo clips into a folder, at the rate of the tiny config; returns the folder."""
     for path in find_audio(DEMO_HELD_OUT)[:clips]:
         audio, rate = read_audio(path)
         write_wav(folder / f"{path.stem}.wav", resample(audio, rate, 8000)[: seconds * 8000], 8000)
@@ -170,7 +170,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture
 def command():
-    """Runs ``python -m hifigan_tf.<module> …`` as a user would, and gives the finished process."""
+    """Runs ``python -m hifigan_tf.<module> …`` as a user would, and returns the finished process."""
 
     def run(module, *arguments, **kwargs):
         return subprocess.run(
@@ -212,7 +212,7 @@ def relative_error(value, reference) -> float:
 
 
 def model_of(data):
-    """The structure inside the bytes of a ``.tflite``."""
+    """The parsed flatbuffer of a ``.tflite``."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
 
 

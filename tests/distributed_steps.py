@@ -1,4 +1,4 @@
-"""A worker of test_distribution.py: the first gradients of Adam's step, and the weights after ten of plain SGD.
+"""A worker for test_distribution.py: the gradients of Adam's first step, and the weights after ten steps of SGD.
 
 python tests/distributed_steps.py STRATEGY CONFIG CORPUS OUTPUT.npz
 """

@@ -1,4 +1,4 @@
-"""The app's assets, made by the real command: whole, fitting each other, and fit for the phone's runtime."""
+"""The app's assets, made by the real command: complete, consistent, and suitable for the phone's runtime."""
 
 import json
 import platform
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from conftest import assert_one_error, model_of, noise, operations, write_speech
+from conftest import assert_one_error, model_of, operations, snr, write_speech
 
 from android_demo.tools import android_assets, verify_arm64
 from hifigan_tf.audio.audio_files import find_audio
@@ -20,7 +20,7 @@ from hifigan_tf.streaming.litert import load_tflite
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 from hifigan_tf.streaming.streaming_vocoder import vocode
 
-# Between the runtimes: float differs by the order of summation, int8 by how an input is rounded.
+# Between the runtimes, float differs by the order of summation, int8 by the rounding of the input.
 MIN_SNR = {"float32": 90, "float16": 90, "int8": 30}
 
 
@@ -72,16 +72,16 @@ def test_the_mel_the_recording_and_the_models_fit(assets, tiny):
 
 @pytest.mark.parametrize("mode", ["float32", "float16", "int8"])
 def test_tensorflows_runtime_agrees(mode, assets):
-    """The library on the phone is of TensorFlow's line, and has nothing of TensorFlow beyond TFLite."""
+    """The phone's library is a version of TensorFlow's interpreter, without TensorFlow's own operations."""
     path, mel = assets / "models" / f"vocoder_{mode}.tflite", np.load(next(assets.glob("mels/*.npy")))[:60]
     assert "CUSTOM" not in {name for name, _, _ in operations(model_of(path.read_bytes()))}
     for chunk in (4, 16):
         litert = vocode(load_tflite(path, chunk), mel)
         tensorflow = vocode(load_tflite(path, chunk, interpreter=tf.lite.Interpreter), mel)
-        assert noise(litert, tensorflow) >= MIN_SNR[mode]
+        assert snr(litert, tensorflow) >= MIN_SNR[mode]
 
 
-def test_the_arm64_check_compares_everything_and_tells_an_emulation_from_none(assets, speech, monkeypatch, capsys):
+def test_the_arm64_check_compares_every_model_and_names_the_machine(assets, speech, monkeypatch, capsys):
     pytest.importorskip("pesq")
     monkeypatch.setattr(verify_arm64, "emulated", lambda *_: [sys.executable])
     options = ["--models", str(assets / "models"), "--speech", str(speech), "--arm64", "nowhere"]
@@ -94,7 +94,7 @@ def test_the_arm64_check_compares_everything_and_tells_an_emulation_from_none(as
         assert ("log-mel differs by 0.0e+00" if model == "mel_frontend" else "equal, sample for sample") in row
 
 
-def test_the_arm64_check_knows_what_is_too_much(speech, tiny):
+def test_the_limits_of_the_arm64_check(speech, tiny):
     pytest.importorskip("pesq")
     (path,) = find_audio(speech)
     clip = soundfile.read(path, dtype="float32")[0]
@@ -114,7 +114,7 @@ def test_the_arm64_check_knows_what_is_too_much(speech, tiny):
         assert not good(name, np.nan, 0)
 
 
-def test_nothing_is_done_twice_but_where_something_is_missing(assets, tiny_checkpoint, speech):
+def test_assets_are_made_again_only_if_something_is_missing(assets, tiny_checkpoint, speech):
     options = ("--checkpoint", tiny_checkpoint, "--output-dir", assets, "--evaluation-data", speech)
     model = assets / "models" / "vocoder_int8.tflite"
     before = model.stat().st_mtime_ns
@@ -129,7 +129,7 @@ def test_nothing_is_done_twice_but_where_something_is_missing(assets, tiny_check
     model.with_suffix(".away").rename(model)
 
 
-def test_a_digest_is_of_the_checkpoint_and_the_code(tmp_path, monkeypatch):
+def test_the_digest_depends_on_the_checkpoint_and_the_code(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"a")
     first = android_assets.digest(tmp_path / "a")
     assert android_assets.digest(tmp_path / "a") == first
@@ -141,7 +141,7 @@ def test_a_digest_is_of_the_checkpoint_and_the_code(tmp_path, monkeypatch):
     assert len({first, other, android_assets.digest(tmp_path / "a")}) == 3
 
 
-def test_a_model_that_fails_leaves_the_assets_as_they_were(tiny_checkpoint, speech, tmp_path, monkeypatch, capsys):
+def test_a_model_that_fails_leaves_the_assets_unchanged(tiny_checkpoint, speech, tmp_path, monkeypatch, capsys):
     old = tmp_path / "assets"
     old.mkdir()
     (old / "source.json").write_text('{"digest": "old", "files": []}')

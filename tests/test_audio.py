@@ -1,4 +1,4 @@
-"""Audio files read, resampled and written; broken ones named; files that are whole or absent; the command's frame."""
+"""Audio files read, resampled and written; broken ones reported; atomic files; what all commands share."""
 
 import errno
 import io
@@ -41,7 +41,7 @@ FORMATS = [
 
 
 def noise(samples=24000, rate=24000, seed=0):
-    """``[samples]`` float32: noise below 1.5 kHz under two slow swells, peak 0.8."""
+    """``[samples]`` float32: noise below 1.5 kHz with a slowly varying level, peak 0.8."""
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(samples))
     spectrum[np.fft.rfftfreq(samples, 1 / rate) > 1500] = 0
     signal = np.fft.irfft(spectrum, samples) * np.sin(2 * np.pi * np.arange(samples) / samples) ** 2
@@ -56,7 +56,7 @@ def encoded(signal, container, encoding, rate=24000, **options):
 
 
 def without_length(data):
-    """An MP3 without the frame that tells its length."""
+    """An MP3 without the frame that states its length."""
     return data[mp3.frame_at(data, 0).end :]
 
 
@@ -78,7 +78,7 @@ def test_reads_every_format(tmp_path, suffix, container, encoding, error, rate):
     samples, found = audio.read_audio(path)
     assert (found, samples.dtype, samples.shape) == (rate, np.float32, (12001,))
     assert np.abs(samples - signal).max() <= error
-    assert np.corrcoef(samples, signal)[0, 1] > 0.98  # a lag of a sample gives less at 8000 Hz
+    assert np.corrcoef(samples, signal)[0, 1] > 0.98  # a lag of one sample gives less at 8000 Hz
 
 
 @pytest.mark.parametrize("channels", [2, 3])
@@ -90,12 +90,12 @@ def test_channels_are_averaged(tmp_path, channels):
 
 @pytest.mark.parametrize("options", [{"bitrate_mode": "CONSTANT"}, {"bitrate_mode": "VARIABLE"}])
 @pytest.mark.parametrize(("rate", "channels"), [(22050, 1), (44100, 2)])
-def test_an_mp3_that_does_not_tell_its_length_is_read_whole(tmp_path, rate, channels, options):
+def test_an_mp3_without_its_length_is_read_whole(tmp_path, rate, channels, options):
     signal = np.stack([noise(66150, rate)] * channels, axis=1)
     data = encoded(signal, "MP3", "MPEG_LAYER_III", rate, compression_level=0.6, **options)
     (tmp_path / "a.mp3").write_bytes(without_length(data))
     samples, _ = audio.read_audio(tmp_path / "a.mp3")
-    delay = 576  # of the encoder, which a header would have told
+    delay = 576  # of the encoder, which a header would have stated
     assert 66150 + delay <= len(samples) <= 66150 + delay + 1152
     whole = soundfile.read(io.BytesIO(data), always_2d=True)[0].mean(axis=1)
     np.testing.assert_allclose(samples[delay + 2000 :][:60000], whole[2000:][:60000], atol=1e-5)
@@ -108,11 +108,11 @@ def test_tags_around_an_mp3_are_no_damage(tmp_path, tag):
     assert len(audio.read_audio(tmp_path / "a.mp3")[0]) == 24000
 
 
-def test_a_flac_that_does_not_tell_its_length_is_refused(tmp_path):
+def test_a_flac_without_its_length_is_refused(tmp_path):
     data = bytearray(encoded(noise(100000), "FLAC", "PCM_16"))
     data[21] &= 0xF0  # the 36 bits of the number of samples
     data[22:26] = bytes(4)
-    assert "does not tell its length" in reason(tmp_path / "a.flac", bytes(data))
+    assert "does not state its length" in reason(tmp_path / "a.flac", bytes(data))
 
 
 @pytest.mark.parametrize("size", [0, 0x7FFFF000, 0xFFFFFFFF])
@@ -140,7 +140,7 @@ def test_an_ogg_without_its_last_page_is_truncated(tmp_path, encoding):
 
 
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
-def test_an_mp3_that_does_not_tell_its_length_and_ends_inside_a_frame_is_truncated(tmp_path, mode):
+def test_an_mp3_without_its_length_that_ends_inside_a_frame_is_truncated(tmp_path, mode):
     data = without_length(encoded(noise(), "MP3", "MPEG_LAYER_III", bitrate_mode=mode, compression_level=0.6))
     middle = next(start for start in range(len(data) // 2, len(data)) if mp3.frame_at(data, start))
     assert "ends inside an MP3 frame" in reason(tmp_path / "a.mp3", data[: middle + 20])
@@ -183,7 +183,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers_are_refused_with_their_place(tmp_path, value):
+def test_non_finite_samples_are_refused_with_their_position(tmp_path, value):
     signal = noise()
     signal[1234] = value
     message = reason(tmp_path / "a.wav", encoded(signal, "WAV", "FLOAT"))
@@ -195,7 +195,7 @@ def test_silence_is_refused(tmp_path, level):
     assert "is silent" in reason(tmp_path / "a.wav", encoded(np.full(1000, level), "WAV", "FLOAT"))
 
 
-def test_a_whisper_is_no_silence(tmp_path):
+def test_quiet_audio_is_not_silence(tmp_path):
     (tmp_path / "a.wav").write_bytes(encoded(np.full(1000, 1.1e-4), "WAV", "FLOAT"))
     assert len(audio.read_audio(tmp_path / "a.wav")[0]) == 1000
 
@@ -226,7 +226,7 @@ def test_a_lower_rate_is_used_with_a_warning(tmp_path, caplog):
     assert "recorded at 8000 Hz, below 22050 Hz: the band above 4000 Hz stays empty" in record.getMessage()
 
 
-def test_a_higher_rate_is_used_without_a_word(tmp_path, caplog):
+def test_a_higher_rate_is_used_without_a_warning(tmp_path, caplog):
     (tmp_path / "a.wav").write_bytes(encoded(noise(), "WAV", "PCM_16", 24000))
     assert len(audio.load_audio(tmp_path / "a.wav", 22050)) == 22050
     assert not caplog.records
@@ -256,13 +256,13 @@ def test_a_wav_comes_back_as_it_was_written(tmp_path):
     assert np.abs(audio.read_audio(tmp_path / "a.wav")[0] - signal).max() < 2**-14
 
 
-def test_too_loud_a_wav_is_clipped(tmp_path):
+def test_a_wav_that_is_too_loud_is_clipped(tmp_path):
     audio.write_wav(tmp_path / "a.wav", np.array([0.5, 1.0, 1.5, -1.0, -1.5, 100.0]), 8000)
     samples = soundfile.read(tmp_path / "a.wav", dtype="int16")[0]
     assert samples.tolist() == [16384, 32767, 32767, -32767, -32768, 32767]
 
 
-def test_atomic_path_replaces_only_when_the_block_ends_well(tmp_path):
+def test_atomic_path_replaces_only_when_the_block_succeeds(tmp_path):
     target = tmp_path / "a.txt"
     target.write_text("old")
 
@@ -282,13 +282,13 @@ def test_atomic_path_replaces_only_when_the_block_ends_well(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_an_atomic_file_has_the_usual_rights(tmp_path):
+def test_an_atomic_file_has_the_usual_permissions(tmp_path):
     (tmp_path / "plain").touch()
     write_bytes(tmp_path / "atomic", b"x")
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_a_long_name_is_no_longer_in_between(tmp_path):
+def test_the_temporary_name_of_a_long_name_is_not_too_long(tmp_path):
     write_bytes(tmp_path / ("é" * 120 + ".wav"), b"x")
     assert [len(path.name) for path in tmp_path.iterdir()] == [124]
 
@@ -312,7 +312,7 @@ cli.run(lambda: write_wav({str(tmp_path / "a.wav")!r}, numpy.zeros(24000), 24000
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=4))
-def test_stems_are_unique_or_both_files_are_named(names):
+def test_duplicate_stems_are_refused_naming_both_files(names):
     paths = [Path(f"{index}/{name}.wav") for index, name in enumerate(names)]
     if len(set(names)) == len(names):
         assert unique_stems(paths) == dict(zip(names, paths, strict=True))
@@ -341,7 +341,7 @@ def test_failures_of_the_file_system_are_one_line_with_the_file(code, words):
     assert words in describe_os_error(OSError(code, os.strerror(code)))
 
 
-def test_an_error_without_a_number_keeps_its_words():
+def test_an_os_error_without_errno_keeps_its_text():
     assert describe_os_error(OSError("tape is stuck\nbadly")) == "tape is stuck"
 
 
@@ -352,7 +352,7 @@ def test_a_writable_folder_is_made_with_its_parents_and_stays_empty(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["{file}", "{file}/below", "/proc/nobody", "/proc"])
-def test_an_unwritable_folder_is_told_at_once(tmp_path, place):
+def test_an_unwritable_folder_is_refused_at_once(tmp_path, place):
     (tmp_path / "file").write_text("kept")
     folder = place.format(file=tmp_path / "file")
     with pytest.raises(UserError) as error:
@@ -370,7 +370,7 @@ def test_an_unwritable_folder_is_told_at_once(tmp_path, place):
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
-def test_what_main_raises_becomes_one_line_and_an_exit_code(raised, code, line, capsys, monkeypatch):
+def test_an_exception_of_main_becomes_one_line_and_an_exit_code(raised, code, line, capsys, monkeypatch):
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
 
     def main():
@@ -406,7 +406,7 @@ def test_a_checkpoint_is_a_file_or_the_best_of_a_run_folder(tmp_path):
         cli.checkpoint(str(tmp_path / "gone.keras"))
 
 
-def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path):
+def test_a_file_is_not_a_folder_and_a_folder_not_a_file(tmp_path):
     (tmp_path / "file").touch()
     assert cli.existing_file(str(tmp_path / "file"), "--x") == tmp_path / "file"
     assert cli.existing_folder(str(tmp_path), "--x") == tmp_path

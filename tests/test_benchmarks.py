@@ -1,4 +1,4 @@
-"""The benchmarks of the training step and of a pipe, and that the PyTorch twin takes the step that is measured."""
+"""The benchmarks of the training step and of a pipe, and that the PyTorch model takes the same training step."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ import tensorflow as tf
 from conftest import exported
 
 from benchmarks import start_up, stream_latency, train_step
-from benchmarks.train_step_sides import PARTS, noise
+from benchmarks.train_step_frameworks import PARTS, noise
 from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.checkpoints.official import named_convolutions
 from hifigan_tf.errors import UserError
@@ -24,7 +24,7 @@ from hifigan_tf.training.trainer import Trainer
 @pytest.fixture
 def tiny_file(tiny, tmp_path) -> Path:
     path = tmp_path / "tiny.json"
-    # One discriminator of either kind: most of the time here is compiling.
+    # One discriminator of each kind, because most of the time here is compiling.
     path.write_text(tiny.replace(mpd_periods=[2], msd_scales=1).dumps(), encoding="utf-8")
     return path
 
@@ -71,13 +71,13 @@ def test_bad_arguments(arguments, words, monkeypatch):
         train_step.main(arguments)
 
 
-def test_the_lag_of_a_pipe_is_the_delay_at_least(tiny_generator, corpus, tmp_path, capsys):
+def test_the_lag_of_a_pipe_is_at_least_the_delay(tiny_generator, corpus, tmp_path, capsys):
     model, figures = tmp_path / "tiny.tflite", tmp_path / "figures.json"
     model.write_bytes(exported(tiny_generator, "float32", (4, 16)))
     stream_latency.main([str(model), "--data", str(corpus), "--seconds", "1", "--json", str(figures)])
     (row,) = json.loads(figures.read_text())
     assert (row["model"], row["seconds"], row["chunk_ms"]) == ("tiny.tflite", 1.0, 16.0)
-    # Before the first audio comes, frames of more than the delay have been written.
+    # Before the first audio arrives, more frames than the delay have been written.
     assert row["lag_ms"] > row["delay_ms"] > 16
     assert 0 < row["response_ms_median"] <= row["response_ms_p99"] <= row["response_ms_worst"]
     assert f"| tiny.tflite | {row['delay_ms'] + 16:.1f} ms | {row['lag_ms']:.1f} ms |" in capsys.readouterr().out
@@ -104,7 +104,7 @@ def test_the_start_up_is_timed_command_by_command(tiny_generator, tmp_path, caps
         assert 0 < least <= median <= most
 
 
-def test_the_twin_takes_the_same_steps(tiny):
+def test_the_pytorch_model_takes_the_same_steps(tiny):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: it is only measured against")
     from benchmarks.torch_model import TorchTrainer
 
@@ -129,7 +129,7 @@ def test_the_twin_takes_the_same_steps(tiny):
 
 
 def copy_weights(torch, layer, module) -> None:
-    """The parameters of one of our convolutions into PyTorch's of the same name."""
+    """Copies the parameters of one of our convolutions into PyTorch's of the same name."""
 
     def copy(target, variable):
         target.copy_(torch.from_numpy(variable.numpy().T.copy()).reshape(target.shape))

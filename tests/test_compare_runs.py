@@ -1,4 +1,4 @@
-"""Runs beside each other: which steps are compared, and from where they count."""
+"""Comparison of runs: which steps are compared, and from where they are counted."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_the_last_common_step_and_the_last(runs, tmp_path, capsys):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_steps_count_from_the_discriminators_on(runs, capsys):
+def test_steps_are_counted_from_the_start_of_the_discriminators(runs, capsys):
     compare_runs.main([*map(str, runs), "--from-start-of-discriminators"])
     assert capsys.readouterr().out.splitlines()[2:] == [
         "| plain | 200 | 0.7000 | 1.4000 | 1.700 |",
@@ -54,7 +54,7 @@ def test_a_metric_that_was_not_measured_is_left_empty(tiny, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[2] == "| rate=0.1 | 100 | 0.5000 |  |  |"
 
 
-def test_what_cannot_be_compared(runs, tiny, tmp_path):
+def test_runs_that_cannot_be_compared(runs, tiny, tmp_path):
     odd = make_run(tmp_path / "odd", tiny, {150: 0.5}, group="validation")
     for arguments, words in (
         ([odd, runs[0]], "no validated step in common"),

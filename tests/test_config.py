@@ -1,4 +1,4 @@
-"""The configuration: the original's files, the shipped ones, every rule, and the way to JSON and back."""
+"""The configuration: the original's files, the shipped ones, every rule, and the round trip through JSON."""
 
 import dataclasses
 import json
@@ -102,7 +102,7 @@ def test_the_ablations_are_all_there():
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
-def test_an_ablation_differs_from_v3_in_what_it_is_named_for(name):
+def test_an_ablation_differs_from_v3_only_in_what_its_name_says(name):
     v3, ablation = as_json(V3), as_json(Config.load(CONFIGS / f"ablations/{name}.json"))
     assert {key: value for key, value in ablation.items() if value != v3[key]} == ABLATIONS[name]
 
@@ -122,7 +122,7 @@ POSITIVE_INTEGERS = (
     "checkpoints_to_keep",
     "validation_clips",
 )
-# (key, bad values, what would be right)
+# (key, bad values, words of the message on what is expected)
 RULES = [
     ("sampling_rate", (7999, 48001, 22050.0, "22050", True, math.nan, None), "from 8000 to 48000"),
     *[(key, (0, -1, 1.0, "1", True, None, [], math.nan), "a whole number, at least 1") for key in POSITIVE_INTEGERS],
@@ -167,7 +167,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("key", "values", "right"), RULES, ids=[f"{key}: {right}" for key, _, right in RULES])
-def test_a_bad_value_is_refused_with_key_value_and_what_is_right(key, values, right):
+def test_a_bad_value_is_refused_with_key_value_and_what_is_expected(key, values, right):
     v3 = as_json(V3)
     for value in values:
         with pytest.raises(UserError) as error:
@@ -185,7 +185,7 @@ def test_a_bad_list_of_dilations_is_shown(dilations):
     assert str(error.value).startswith(f"config key 'resblock_dilation_sizes' is {dilations!r}: it must be a list")
 
 
-def test_samples_of_a_step_count_in_the_product():
+def test_samples_per_step_count_in_the_product():
     with pytest.raises(UserError) as error:
         V3.replace(samples_per_step=4)
     assert str(error.value) == (
@@ -225,7 +225,7 @@ def test_an_unknown_key_suggests_the_one_that_was_meant(key, suggestion):
     assert str(error.value) == f"config key '{key}' (value 7) is unknown: did you mean '{suggestion}'?"
 
 
-def test_an_unknown_key_like_no_other_lists_the_known_ones():
+def test_an_unknown_key_without_a_similar_one_lists_the_known_ones():
     with pytest.raises(UserError, match=r"'zzz' \(value 1\) is unknown: known keys: adam_b1, adam_b2, batch_size, "):
         Config.from_dict({**OFFICIAL_V1, "zzz": 1})
 
@@ -248,7 +248,7 @@ def test_a_missing_key_is_named(key):
         (b'{"hop_size": NaN}', "'sampling_rate' is missing"),
     ],
 )
-def test_a_file_that_is_no_config_is_refused_by_name(tmp_path, content, words):
+def test_a_file_that_is_not_a_config_is_refused_by_name(tmp_path, content, words):
     path = tmp_path / "c.json"
     if content is not None:
         path.write_bytes(content)
@@ -258,7 +258,7 @@ def test_a_file_that_is_no_config_is_refused_by_name(tmp_path, content, words):
     assert words in str(error.value)
 
 
-def test_a_folder_is_no_config(tmp_path):
+def test_a_folder_is_not_a_config(tmp_path):
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         Config.load(tmp_path)
 
@@ -273,7 +273,7 @@ def test_a_config_and_its_lists_cannot_change():
     assert hash(config) == hash(Config.load(CONFIGS / "v1.json"))
 
 
-def test_replace_checks_anew_and_leaves_the_first_alone():
+def test_replace_checks_again_and_leaves_the_first_unchanged():
     config = Config.load(CONFIGS / "v1.json")
     assert config.replace(batch_size=3).training.batch_size == 3
     assert config.training.batch_size == 16
@@ -344,7 +344,7 @@ def test_to_json_and_back_is_the_same_config(config):
         max_leaves=4,
     ),
 )
-def test_whatever_stands_in_a_key_loads_or_is_refused_by_name(key, value):
+def test_any_value_of_a_key_loads_or_is_refused_by_name(key, value):
     try:
         config, refusal = V3.replace(**{key: value}), None
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Every way of convolving gives the sums and the gradients of the plain one."""
+"""Every way of computing a convolution gives the results and gradients of the plain one."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def block_diagonal(kernel, groups: int):
 
 
 def run(convolve, x, kernel, weights):
-    """Its result, and the gradients of a weighted sum of it by both arguments."""
+    """The result of a convolution, and the gradients of a weighted sum of it by both arguments."""
     x, kernel = tf.constant(x), tf.constant(kernel)
     with tf.GradientTape() as tape:
         tape.watch([x, kernel])

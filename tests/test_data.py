@@ -1,4 +1,4 @@
-"""What reaches the networks: every format aligned to the sample, batches as a pure function of the step, bad files."""
+"""The input pipeline: formats aligned to the sample, batches as a pure function of the step, bad files."""
 
 import logging
 import struct
@@ -82,7 +82,7 @@ def ramp(samples):
 
 
 def ramps(folder, lengths, config):
-    """Clips that are ramps: the slope of a segment tells which, its first sample from where."""
+    """Clips that are ramps: the slope of a segment identifies the clip, its first sample the position."""
     return check_clips([write(folder / f"{length}.wav", ramp(length)) for length in lengths], config)
 
 
@@ -93,7 +93,7 @@ def place(segment, lengths):
 
 
 def batches(clips, config, steps, first_step=0):
-    """``[(mel, audio)]`` of so many steps, in NumPy."""
+    """``[(mel, audio)]`` of ``steps`` steps, in NumPy."""
     first_example = first_step * config.training.batch_size
     return list(training_batches(clips, config, first_example).take(steps).as_numpy_iterator())
 
@@ -275,7 +275,7 @@ def test_what_tensorflow_io_reads_otherwise_is_not_taken(tmp_path, tiny, change)
 
 
 def test_a_wav_written_to_a_pipe_goes_to_soundfile(tmp_path, tiny):
-    """sox then declares 2 GB."""
+    """The header that sox writes then declares 2 GB."""
     path = write(tmp_path / "a.wav", tones(8192, RATE, 3000), RATE, "WAV", "PCM_16")
     contents = bytearray(path.read_bytes())
     contents[4:8], contents[40:44] = struct.pack("<I", 0x7FFFF024), struct.pack("<I", 0x7FFFF000)
@@ -285,7 +285,7 @@ def test_a_wav_written_to_a_pipe_goes_to_soundfile(tmp_path, tiny):
     assert WavAudio(clips, RATE).indices == []
 
 
-def test_an_mp3_that_does_not_tell_its_length_is_decoded_whole(tmp_path, tiny):
+def test_an_mp3_without_its_length_is_decoded_whole(tmp_path, tiny):
     path = write(tmp_path / "a.mp3", tones(24000, RATE, 3000), RATE, "MP3", "MPEG_LAYER_III")
     path.write_bytes(path.read_bytes()[frame_at(path.read_bytes(), 0).end :])
     (clip,) = check_clips([path], tiny)
@@ -383,7 +383,7 @@ def test_an_epoch_has_the_steps_that_a_pass_takes(tiny, clips, batch_size, steps
     assert steps_per_epoch(words, tiny.replace(batch_size=batch_size)) == steps
 
 
-def test_a_long_clip_counts_as_the_same_hour_in_pieces(tiny):
+def test_a_long_clip_counts_as_much_as_the_same_hour_in_pieces(tiny):
     config = tiny.replace(batch_size=2)
     lengths = {1.0: 1, 15.0: 1, 15.1: 2, 60.0: 4, 3600.0: 240}
     clips = [
@@ -396,7 +396,7 @@ def test_a_long_clip_counts_as_the_same_hour_in_pieces(tiny):
     assert steps_per_epoch(clips, config.replace(epoch_clip_seconds=None)) == 2
 
 
-def test_an_epoch_draws_a_segment_for_every_started_seconds(tmp_path, tiny):
+def test_an_epoch_draws_a_segment_for_every_epoch_clip_seconds(tmp_path, tiny):
     lengths, config = [1100, 8500, 25000], tiny.replace(batch_size=7, epoch_clip_seconds=1)
     clips = ramps(tmp_path, lengths, config)
     for _, audio in batches(clips, config, 3):
@@ -421,7 +421,7 @@ def test_a_pipeline_from_step_n_is_the_tail_of_one_from_the_start(mixed, tiny, b
         assert_bit_equal(batches(mixed, config, 7 - first_step, first_step), whole[first_step:])
 
 
-def test_a_late_step_starts_at_once(mixed, tiny):
+def test_a_pipeline_from_a_late_step_starts_at_once(mixed, tiny):
     assert len(batches(mixed, tiny, 1, first_step=2_500_000)) == 1
 
 
@@ -467,7 +467,7 @@ UNIT = 2.0**-17  # sample p of a clip with given mels is p times this, exactly
 
 
 def mel_value(frame, band=0):
-    """What stands for a frame and a band: exact in float32, and in the range of natural logarithms."""
+    """A value that identifies frame and band: exact in float32, and in the range of natural logarithms."""
     return (frame - 100) / 16 + band / 1024
 
 
@@ -476,7 +476,7 @@ def frame_of(value) -> int:
 
 
 def numbered(folder, stem, samples, frames, arrange=lambda mel: mel):
-    """A clip whose samples tell their position, and a mel whose values tell their frame and band."""
+    """A clip whose samples encode their position, and a mel whose values encode frame and band."""
     write(folder / f"{stem}.wav", np.arange(samples) * UNIT)
     mel = mel_value(np.arange(frames, dtype=np.float32)[:, None], np.arange(16, dtype=np.float32))
     np.save(folder / f"{stem}.npy", arrange(mel))
@@ -679,7 +679,7 @@ def test_a_file_list_gives_its_files_in_its_order(folder, text):
     assert [str(path.relative_to(folder)) for path in paths] == ["b.wav", "a.flac", "deep/e.wav"]
 
 
-def test_what_a_file_list_names_in_vain_is_named_and_counted(folder, caplog):
+def test_missing_files_of_a_file_list_are_named_and_counted(folder, caplog):
     file_list = folder.parent / "list.txt"
     file_list.write_text("gone|x\nb|x\nlost.wav\n")
     assert read_file_list(file_list, corpus_files(folder), folder) == [folder / "b.wav"]
@@ -699,7 +699,7 @@ def test_what_a_file_list_names_in_vain_is_named_and_counted(folder, caplog):
         (None, "cannot be read"),
     ],
 )
-def test_a_file_list_of_no_use_is_an_error(folder, content, words):
+def test_an_unusable_file_list_is_an_error(folder, content, words):
     file_list = folder.parent / "list.txt"
     if content is not None:
         file_list.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The demo from training to picture, cut short."""
+"""The demo from training to picture, with few steps."""
 
 import json
 import math
@@ -22,7 +22,7 @@ def test_the_corpus_is_a_minute_of_several_voices():
     assert not {path.stem for path in training} & {path.stem for path in held_out}
 
 
-def test_the_demo_leaves_sound_a_picture_and_figures(tmp_path, command):
+def test_the_demo_writes_sound_a_picture_and_figures(tmp_path, command):
     output = tmp_path / "output"
     process = command("demo", "--run-dir", tmp_path / "run", "--output-dir", output, "--max-steps", 2)
     assert process.returncode == 0, process.stderr
@@ -42,7 +42,7 @@ def test_the_demo_leaves_sound_a_picture_and_figures(tmp_path, command):
     )
     curve = report["training"]["validation/log_mel_l1"]
     assert curve["steps"] == [0, 2]
-    # The generator shown is the best one, and validation hears the same clips.
+    # The generator shown is the best one, and validation uses the same clips.
     assert math.isclose(report["mean"]["log_mel_l1"], min(curve["values"]), rel_tol=0.05)
     for line in ("listen: ", "look at: ", "next: ", "python -m hifigan_tf.vocode --checkpoint"):
         assert line in process.stdout

@@ -1,4 +1,4 @@
-"""Quantization as training sees it equals the exported models; distillation helps, resumes, and never harms."""
+"""Quantization as simulated in training equals the exported models; distillation helps, resumes, and never harms."""
 
 import copy
 import dataclasses
@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from conftest import calibrated_plan, exported, model_of, noise, operations, write_speech
+from conftest import calibrated_plan, exported, model_of, operations, snr, write_speech
 from test_graph import generator_of
 
 from hifigan_tf import to_tflite
@@ -22,7 +22,7 @@ from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.errors import UserError
 from hifigan_tf.export import export_vocoder
 from hifigan_tf.export.build import build
-from hifigan_tf.export.graph import Deployment, Step
+from hifigan_tf.export.graph import ChunkGraph, Deployment
 from hifigan_tf.export.network import fold
 from hifigan_tf.export.quality import Report
 from hifigan_tf.export.quantization import calibration, distill
@@ -61,20 +61,20 @@ def export(tiny_checkpoint, clips, tmp_path):
 # --- numbers ---
 
 
-def test_runtime_ranges_are_on_the_grid_and_as_wide_as_the_values():
+def test_dynamic_ranges_are_on_the_grid_and_as_wide_as_the_values():
     x = np.random.default_rng(0).normal(0.3, 2, [2, 1, 40, 3]).astype(np.float32)
     rounded = with_dynamic_range(tf.constant(x), [1, 2, 3]).numpy()
     for values, original in zip(rounded, x, strict=True):
         scale = (original.max() - original.min()) / 255
         steps = values / scale
         assert np.abs(steps - np.rint(steps)).max() < 1e-3
-        assert np.abs(values - original).max() <= 1.001 * scale  # half a step, and half more at a shifted end
+        assert np.abs(values - original).max() <= 1.001 * scale  # half a step, and another half at a shifted end
         assert len(np.unique(np.rint(steps))) <= 256
     assert not with_dynamic_range(tf.zeros([1, 1, 4, 2]), [1, 2, 3]).numpy().any()
 
 
 def test_static_ranges_learn():
-    """Values far outside pull a range open; values that need no room let it close, for finer steps."""
+    """Values far outside widen a range; values that do not need it let it shrink, for finer steps."""
     for spread, opens in ((4.0, True), (0.02, False)):
         x = tf.constant(np.random.default_rng(1).normal(0, spread, [1000]).astype(np.float32))
         ranges = LearnedRanges({"x": (-1.0, 1.0)})
@@ -106,16 +106,16 @@ def test_the_pieces_of_the_waveform_add_up_to_it():
     x = np.linspace(-2, 2, 100_001)
     bounds = [(centre, *piece_range(reach)) for centre, reach in PIECES]
     assert np.abs(sum(np.clip(x - centre, low, high) for centre, low, high in bounds) - x).max() < 1e-12
-    # The quieter, the finer: 13 bits around zero.
+    # The quieter, the finer the steps: 13 bits around zero.
     for loudness, bits in ((0.03, 12.5), (0.25, 10.5), (1.9, 7.5)):
         near = [high for centre, low, high in bounds if low <= loudness - centre <= high]
         assert np.log2(2 * 2 / (near[0] / 127)) > bits
 
 
-# --- what is simulated is what is exported ---
+# --- simulations equal exports ---
 
 
-class DynamicRangeStep(DynamicRange, Step):
+class DynamicRangeChunkGraph(DynamicRange, ChunkGraph):
     """The streaming graph of a chunk exactly as ``--int8`` computes it."""
 
     def __init__(self, deployment, states, weights, float_layers):
@@ -139,15 +139,15 @@ def test_int8_streams_as_its_simulation_predicts(name):
         mel = mels[0][start : start + 4]
         audio, states = model.step(mel, states, None)
         before = {name: tf.constant(state) for name, state in simulated.items()}
-        step = DynamicRangeStep(deployment, before, weights, plan.float_layers)
+        step = DynamicRangeChunkGraph(deployment, before, weights, plan.float_layers)
         expected = step.run(tf.constant(mel[None])).numpy()[0]
-        # From the same state; a value on the edge between two steps may still be rounded to the other side.
-        assert noise(expected, audio) > 35
+        # From the same state; a value half-way between two steps may still be rounded to the other one.
+        assert snr(expected, audio) > 35
         simulated = states
-    assert noise(expected, Deployment(fold(generator)).whole(tf.constant(mels[0][None])).numpy()[0][-len(audio) :]) < 35
+    assert snr(expected, Deployment(fold(generator)).whole(tf.constant(mels[0][None])).numpy()[0][-len(audio) :]) < 35
 
 
-def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, tiny_mels):
+def test_full_int8_has_only_integers_and_runs_on_both_interpreters(tiny_generator, tiny_mels):
     plan, calibrated = calibrated_plan(tiny_generator, "full_int8", frames=FRAMES, mels=tiny_mels)
     data = build(plan, calibrated).packed()
     kinds = schema.TensorType
@@ -165,10 +165,10 @@ def test_full_int8_is_integers_alone_and_runs_everywhere(tiny_generator, tiny_me
     simulated = StaticWindow(deployment, LearnedRanges(calibrated.ranges), Weights(deployment))
     expected = simulated.run(tf.constant(mel[None])).numpy()[0]
     outputs = [load_tflite(data).run(mel), load_tflite(data, interpreter=tf.lite.Interpreter).run(mel)]
-    lossless = Deployment(fold(tiny_generator)).whole(tf.constant(mel[None])).numpy()[0]
+    float_audio = Deployment(fold(tiny_generator)).whole(tf.constant(mel[None])).numpy()[0]
     for output in outputs:
-        assert noise(expected, output) > 20
-        assert noise(lossless, output) > 8
+        assert snr(expected, output) > 20
+        assert snr(float_audio, output) > 8
 
 
 def test_16_bit_activations_lose_little(tiny_generator, tiny_mels):
@@ -179,10 +179,10 @@ def test_16_bit_activations_lose_little(tiny_generator, tiny_mels):
         if name == "CONV_2D":
             assert (types[0], types[1]) == (schema.TensorType.INT16, schema.TensorType.INT8)
     mel = tiny_mels[0][:FRAMES]
-    lossless = Deployment(fold(tiny_generator)).whole(tf.constant(mel[None])).numpy()[0]
+    float_audio = Deployment(fold(tiny_generator)).whole(tf.constant(mel[None])).numpy()[0]
     outputs = [load_tflite(data).run(mel), load_tflite(data, interpreter=tf.lite.Interpreter).run(mel)]
     assert np.array_equal(*outputs)
-    assert noise(lossless, outputs[0]) > 15
+    assert snr(float_audio, outputs[0]) > 15
     integer = load_tflite(
         exported(tiny_generator, "int16", (), FRAMES, [*tiny_mels, tiny_mels[0][:5]], integer_io=True)
     )
@@ -201,7 +201,7 @@ def test_integer_io_gives_the_same_audio(tiny_generator, tiny_mels):
     assert schema.TensorType.FLOAT32 not in types
     mel = tiny_mels[0][:FRAMES]
     assert np.array_equal(plain.run(mel), integer.run(mel))
-    # Shorter than a window: filled up with silence. Longer: windows that overlap.
+    # Shorter than a window: padded with silence. Longer: overlapping windows.
     for length in (5, 3 * FRAMES):
         audio = vocode(integer, tiny_mels[0][:length])
         assert len(audio) == length * tiny_generator.audio.hop_size
@@ -216,15 +216,15 @@ def undistilled(generator, mels, mode="int8", recipe=None):
     return calibrated_plan(generator, mode, (4,), FRAMES if mode == "full_int8" else None, mels, recipe=recipe or {})
 
 
-def lessons(generator, mels, steps, progress=None, **kind):
-    """The same, distilled."""
+def distilled(generator, mels, steps, progress=None, **kind):
+    """A plan and its calibrated network, distilled."""
     plan, calibrated = undistilled(generator, mels, **kind)
     settings = Settings(steps=steps, batch=2, frames=24, learning_rate=2e-4)
     return plan, distill.distill(plan, calibrated, settings, progress)
 
 
 def simulation(plan, calibrated):
-    """What computes as the exported model will: mels ``[batch, frames, num_mels]`` to audio."""
+    """The simulation of the exported model: mels ``[batch, frames, num_mels]`` to audio."""
     deployment = Deployment(calibrated.network)
     if plan.mode == "int8":
         return DynamicRangeStudent(deployment, plan.float_layers, 4)
@@ -242,14 +242,14 @@ def test_distillation_brings_the_student_nearer(tiny_generator, tiny_mels, mode)
         return float(audio_distance(student(segments), teacher.whole(segments), front_end))
 
     plain = undistilled(tiny_generator, tiny_mels, mode=mode)
-    taught = lessons(tiny_generator, tiny_mels, 150, mode=mode)
-    assert distance(taught) < 0.97 * distance(plain)  # 0.78 to 0.93: sums of gradients depend on which comes first
-    assert build(*taught).contract.fingerprint != build(*plain).contract.fingerprint
+    student = distilled(tiny_generator, tiny_mels, 150, mode=mode)
+    assert distance(student) < 0.97 * distance(plain)  # 0.78 to 0.93, by the order of sums of gradients
+    assert build(*student).contract.fingerprint != build(*plain).contract.fingerprint
 
 
 def test_distillation_resumes_where_it_was(tiny_generator, tiny_mels, tmp_path, monkeypatch):
     monkeypatch.setattr(distill, "SAVE_EVERY", 2)
-    whole = lessons(tiny_generator, tiny_mels, 6)
+    whole = distilled(tiny_generator, tiny_mels, 6)
     progress, batch = tmp_path / "progress", Distillation._batch
 
     def interrupt(self, number):
@@ -260,25 +260,25 @@ def test_distillation_resumes_where_it_was(tiny_generator, tiny_mels, tmp_path, 
     with monkeypatch.context() as patch:
         patch.setattr(Distillation, "_batch", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            lessons(tiny_generator, tiny_mels, 6, progress)
+            distilled(tiny_generator, tiny_mels, 6, progress)
     asked = []
     monkeypatch.setattr(Distillation, "_batch", lambda self, number: asked.append(number) or batch(self, number))
-    resumed = lessons(tiny_generator, tiny_mels, 6, progress)
+    resumed = distilled(tiny_generator, tiny_mels, 6, progress)
     assert asked == [4, 5]
     for ours, theirs in zip(resumed[1].network.convs(), whole[1].network.convs(), strict=True):
         np.testing.assert_allclose(ours.kernel, theirs.kernel, atol=1e-6)
         np.testing.assert_allclose(ours.bias, theirs.bias, atol=1e-6)
-    # Of another distillation, or cut short: from the start.
+    # A file of another distillation, or a truncated one: from the start.
     asked.clear()
-    lessons(tiny_generator, tiny_mels[:2], 2, progress)
+    distilled(tiny_generator, tiny_mels[:2], 2, progress)
     progress.write_bytes(progress.read_bytes()[:100])
-    lessons(tiny_generator, tiny_mels[:2], 2, progress)
+    distilled(tiny_generator, tiny_mels[:2], 2, progress)
     assert asked == [0, 1, 0, 1]
-    # Of the same weights, but not of the same student.
+    # The same weights, but another student.
     asked.clear()
-    lessons(tiny_generator, tiny_mels[:2], 2, progress, recipe={"conv_pre": "int8"})
+    distilled(tiny_generator, tiny_mels[:2], 2, progress, recipe={"conv_pre": "int8"})
     progress.write_bytes(b"")
-    lessons(tiny_generator, tiny_mels[:2], 2, progress)
+    distilled(tiny_generator, tiny_mels[:2], 2, progress)
     assert asked == [0, 1, 0, 1]
 
 
@@ -296,7 +296,7 @@ assert first == second
 
 @pytest.mark.processors
 def test_the_same_seed_gives_the_same_model(tiny_checkpoint, clips, tmp_path):
-    """To the bit, though each is a graph of its own and operations start in any order."""
+    """To the bit, although each has its own graph and operations start in any order."""
     options = ["--checkpoint", tiny_checkpoint, "--evaluation-data", clips, "--full-int8", "--frames", FRAMES]
     limits = ["--max-mel-difference", 5, "--max-pesq-drop", 5, "--distill-steps", 12]
     arguments = [*options, *limits, tmp_path / "a.tflite", tmp_path / "b.tflite"]
@@ -322,7 +322,7 @@ def test_export_distils_and_says_so(export, clips, caplog):
     code, output = export("--int8", "--distill-steps", 3, "--calibration-data", clips, "--seed", 7)
     assert code == 0
     assert re.search(r"before, .* after", caplog.text)
-    assert [path.name for path in output.parent.iterdir()] == [output.name]  # no progress left
+    assert [path.name for path in output.parent.iterdir()] == [output.name]  # no progress file left
 
 
 def test_a_distillation_that_makes_things_worse_is_not_kept(export, caplog, monkeypatch):
@@ -352,7 +352,7 @@ def test_full_int8_through_the_command_line(export):
     assert code == 1
 
 
-def test_calibration_far_from_the_training_is_told(export, tmp_path, caplog, monkeypatch):
+def test_calibration_data_unlike_the_training_data_is_reported(export, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(calibration, "round_trip_error", lambda _, mels: {1: 2.5, 2: 1.0}[len(mels)])
     soundfile.write(tmp_path / "hiss.wav", np.random.default_rng(0).uniform(-0.5, 0.5, RATE), RATE)
     code, _ = export("--int8", "--calibration-data", tmp_path)
@@ -402,7 +402,7 @@ def test_options_that_do_not_go_together(export, options, words):
     assert all(word in str(error.value) for word in words)
 
 
-def test_better_is_better_by_ear_and_by_spectrum():
+def test_better_means_better_by_pesq_and_by_spectrum():
     def report(drop, difference):
         scores = [None if drop is None else {"pesq_wb": 3.0 - drop * heard} for heard in (0, 1)]
         return Report(1, *(scores if drop is not None else [{"pesq_wb": None}] * 2), difference)

@@ -1,4 +1,4 @@
-"""Several workers compute what one process does; what is wrong with a cluster is said in one line."""
+"""Several workers compute the same as one process; errors of a cluster are reported in one line."""
 
 import json
 import os

@@ -25,7 +25,7 @@ F0 = ["f0_rmse_hz", "f0_rmse_cents", "voicing_f1"]
 
 
 def voice(seconds=2.0, f0_ratio=1.0, seed=0):
-    """``[samples]``: harmonics under gliding formants in syllables of 0.25 s with pauses, over weak noise."""
+    """``[samples]``: harmonics under gliding formants in syllables of 0.25 s with pauses, and weak noise."""
     time = np.arange(int(seconds * RATE)) / RATE
     f0 = f0_ratio * (150 + 40 * np.sin(2 * np.pi * 0.9 * time))
     phase = 2 * np.pi * np.cumsum(f0) / RATE
@@ -50,7 +50,7 @@ def speech():
 
 
 def folders(tmp_path):
-    """Two folders for a pair or more."""
+    """Two folders for pairs of files."""
     result = tmp_path / "reference", tmp_path / "generated"
     for folder in result:
         folder.mkdir()
@@ -93,10 +93,10 @@ def test_a_gain_shifts_every_log_mel_band_and_nothing_else(front_end, speech, ga
 
 
 def test_mcd_is_the_rms_distance_in_db():
-    """Few bands: the cepstrum is complete, and by Parseval MCD is the RMS difference without its mean."""
+    """With few bands the cepstrum is complete, and by Parseval MCD is the RMS difference without its mean."""
     reference, generated = np.random.default_rng(0).standard_normal((2, 1, 20))
     decibels = 20 / np.log(10) * (reference - generated)
-    # The last coefficient of an even number of bands stands alone in Parseval's sum as the others do.
+    # In Parseval's sum the last coefficient of an even number of bands has the same weight as the others.
     assert metrics.mel_cepstral_distortion(reference, generated) == pytest.approx(np.std(decibels), rel=1e-9)
 
 
@@ -154,7 +154,7 @@ def test_f0_and_voicing_by_hand():
     assert metrics.f0_rmse_hz(reference, np.full(5, nan)) is None
 
 
-def test_what_does_not_exist_is_none(front_end, speech):
+def test_undefined_metrics_are_none(front_end, speech):
     click = 0.1 * np.random.default_rng(0).standard_normal(3000).astype(np.float32)  # 0.14 s
     scores = metrics.evaluate_pair(click, 0.9 * click, front_end, ["mcd_db", "pesq_wb", "stoi"])
     assert scores == {"mcd_db": pytest.approx(0, abs=0.01), "pesq_wb": None, "stoi": None}
@@ -170,7 +170,7 @@ def test_unknown_metrics_are_refused(front_end, speech):
 
 
 def test_pesq_of_more_utterances_than_its_code_can_hold():
-    """60 utterances overrun an array of the reference code, so the recording goes through it in pieces."""
+    """60 utterances would overrun an array of the reference code, so the recording is evaluated in pieces."""
     random = np.random.default_rng(0)
     burst = np.concatenate([0.2 * random.standard_normal(6000), 1e-5 * random.standard_normal(6000)])
     audio = np.tile(burst, 60).astype(np.float32)
@@ -217,7 +217,7 @@ def check_picture(path):
 
 
 def test_the_command_end_to_end(tmp_path, speech):
-    """A WAV with a FLAC, one shorter by part of a window, one corrupt, one unpaired on either side."""
+    """A WAV paired with a FLAC, a pair of slightly different lengths, a corrupt file, one unpaired file per folder."""
     reference, generated = folders(tmp_path)
     other = voice(1.5, seed=1)
     write_wav(reference / "one.wav", speech, RATE)
@@ -242,7 +242,7 @@ def test_the_command_end_to_end(tmp_path, speech):
     assert list(report["skipped"]) == ["bad"]
     assert report["unpaired"] == {"reference": ["alone"], "generated": ["extra"]}
     one, two = report["files"]["one"], report["files"]["two"]
-    # The one file is at the peak of 0.95 in both folders, the other has 0.5 of what becomes 0.95 in one.
+    # One file has the peak of 0.95 in both folders; the other is at half of its recording's level.
     assert one["log_mel_l1"] < 0.01
     assert one["pesq_wb"] == pytest.approx(4.64, abs=0.01)
     assert two["log_mel_l1"] == pytest.approx(np.log(1 / 0.5), abs=0.02)
@@ -282,7 +282,7 @@ def test_help_imports_nothing_heavy():
 
 
 def test_levels(tmp_path, speech, caplog):
-    """vocode's default output is at the level of the normalised recording, its --keep-level at the recorded one."""
+    """vocode's default output has the level of the normalised recording, with --keep-level that of the recording."""
     reference, generated = folders(tmp_path)
     quiet = speech * (0.2 / 0.95)
     write_wav(reference / "a.wav", quiet, RATE)
@@ -319,7 +319,7 @@ def test_rates_are_resampled(tmp_path, speech):
 
 @pytest.mark.parametrize(("missing", "fits"), [(0.045, True), (0.3, False), (0.6, False)])
 def test_lengths(tmp_path, missing, fits):
-    """Up to a window is padding; more than a tenth, or half a second, is another recording."""
+    """A difference up to n_fft is padding; more than a tenth, or half a second, is another recording."""
     reference, generated = folders(tmp_path)
     audio = voice(2.0) if missing < 0.5 else voice(7.0)
     audio = audio[: RATE // 2] if missing == 0.045 else audio  # one window of a short clip is about a tenth of it
@@ -343,7 +343,7 @@ def test_nothing_left_is_an_error(tmp_path, speech, caplog):
     assert len(caplog.records) == 2
 
 
-def test_values_that_do_not_exist_are_null_counted_and_named(tmp_path, speech, caplog, capsys):
+def test_undefined_values_are_null_counted_and_named(tmp_path, speech, caplog, capsys):
     reference, generated = folders(tmp_path)
     for folder in (reference, generated):
         write_wav(folder / "speech.wav", speech, RATE)
@@ -398,7 +398,7 @@ def test_a_failed_write_leaves_no_json(tmp_path, speech, monkeypatch):
     for folder in (reference, generated):
         write_wav(folder / "a.wav", speech, RATE)
     (tmp_path / "scores.json").write_text("old")
-    # Where the data reach the disk, whatever wrote them.
+    # fsync is where all writes reach the disk.
     monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(OSError, match="No space left"):
         run(reference, generated, "--metrics", "log_mel_l1", "--json", tmp_path / "scores.json")

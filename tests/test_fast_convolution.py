@@ -1,4 +1,4 @@
-"""Fast convolutions are convolutions, in the interpreter that runs them, and are taken where they pay."""
+"""Fast convolutions equal plain ones, in the interpreter that runs them, and are used only where they are faster."""
 
 import keras
 import numpy as np
@@ -45,7 +45,7 @@ CASES = {  # taps, dilation, steps, channels, filters, tile
 
 @pytest.fixture(scope="module")
 def interpreted():
-    """Every case's input, its plain convolution, and what LiteRT makes of the fast one: TensorFlow cannot run that."""
+    """Every case's input, its plain convolution, and the fast one in LiteRT, because TensorFlow cannot run it."""
     from ai_edge_litert.interpreter import Interpreter
 
     module, inputs, plain = tf.Module(), {}, {}
@@ -65,7 +65,7 @@ def interpreted():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_they_are_convolutions(interpreted, name):
+def test_fast_convolutions_equal_plain_ones(interpreted, name):
     plain, fast = interpreted
     np.testing.assert_allclose(fast[name][0], plain[name], atol=3e-5)
 
@@ -74,12 +74,12 @@ def test_the_tile_is_the_one_that_takes_the_least_work():
     assert best_tile(random_conv(7, 64, 64, 3), 256) == 4
     assert best_tile(random_conv(11, 64, 64, 5), 512) == 4
     assert best_tile(random_conv(13, 128, 128), 256) == 6  # two pieces instead of three
-    # 16 steps beside each other in two dilations: six a tile fill one group of rows, four a tile begin a second.
+    # 16 steps in two interleaved slots: tiles of six fill one group of rows, tiles of four begin a second.
     assert best_tile(random_conv(5, 128, 128, 2), 32) == 6
-    assert best_tile(random_conv(7, 8, 8), 1024) is None  # the way to the product and back is most of it
-    assert best_tile(random_conv(7, 64, 64, 12), 8) is None  # a tile would be 48 steps
+    assert best_tile(random_conv(7, 8, 8), 1024) is None  # transforming in and out is most of the work
+    assert best_tile(random_conv(7, 64, 64, 12), 8) is None  # one tile would be 48 steps
     assert best_tile(random_conv(1, 128, 128), 256) is None
-    assert best_tile(random_conv(4, 128, 128), 256) is None  # no points for it
+    assert best_tile(random_conv(4, 128, 128), 256) is None  # there is no set of points for it
 
 
 @pytest.mark.parametrize("name", ["v1", "v3"])
@@ -107,5 +107,5 @@ def test_8_bit_layers_are_plain_convolutions():
     generator = untrained(Config.load(CONFIGS / "v3.json"))
     data = exported(generator, "int8", (CHUNK,), recipe={"stage_1/block_2/*": "float32"})
     names = [op for op, _, _ in operations(model_of(data))]
-    # Ten points and twelve instead of a convolution each, for a chunk and the edge.
+    # Ten and twelve products instead of one convolution each, for a chunk and the edge.
     assert names.count("CONV_2D") == 2 * (len(fold(generator).convs()) + 9 + 11)

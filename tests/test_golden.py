@@ -1,7 +1,7 @@
 """Parity with the original PyTorch implementation, number for number.
 
-``official_reference.npz`` holds what the original computes on fixed inputs with weights made by a formula of
-their names and shapes, repeated here.
+``official_reference.npz`` holds the original's results on fixed inputs, with weights computed by a formula from
+their names and shapes, which is repeated here.
 """
 
 import zlib
@@ -36,7 +36,7 @@ SUB_DISCRIMINATORS = [f"mpd_{index}" for index in range(5)] + [f"msd_{index}" fo
 
 
 def formula(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The parameter of that PyTorch name and shape."""
+    """The parameter for a PyTorch name and shape."""
     values = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
     if len(shape) == 1:
         return (0.1 * values).astype(np.float32)
@@ -51,8 +51,8 @@ def fill_by_formula(layers: dict, convolutions: dict) -> None:
         if convolution.spectral:
             assign(layer, {"weight": weight, "bias": bias})
             continue
-        # v = W and g = |W|, rounded once. An ulp counts: two activations of the reference lie within 3e-9 of the
-        # kink of LeakyReLU, and a sign that flips there moves some gradients by 7e-3.
+        # v = W and g = |W|, rounded once. One ulp matters: two activations of the reference lie within 3e-9 of the
+        # kink of LeakyReLU, and a sign change there changes some gradients by 7e-3.
         norm = np.sqrt(np.square(weight, dtype=np.float64).sum(axis=tuple(range(1, weight.ndim)))).astype(np.float32)
         assign(layer, {"weight_v": weight, "weight_g": norm, "bias": bias})
 
@@ -64,7 +64,7 @@ def make_generator(config: Config) -> Generator:
 
 
 def gradients_by_original_names(layers: dict, gradients: dict) -> dict[str, np.ndarray]:
-    """``{name in REFERENCE: gradient in PyTorch's axes}`` of every parameter, ``gradients`` being by ``id``."""
+    """``{name in REFERENCE: gradient in PyTorch's axes}`` of every parameter; ``gradients`` is keyed by ``id``."""
     result = {}
     for name, layer in layers.items():
         spectral = isinstance(layer, SpectralNormConv1D)
@@ -77,7 +77,7 @@ def gradients_by_original_names(layers: dict, gradients: dict) -> dict[str, np.n
 
 
 def assert_gradients(ours: dict[str, np.ndarray], prefix: str) -> None:
-    """Every gradient's norm within 2e-3, and every array that the reference gives within 5e-3, relative."""
+    """Every gradient's norm within 2e-3, and every array in the reference within 5e-3, relative."""
     norms = {key.removeprefix(f"norm_{prefix}_") for key in REFERENCE.files if key.startswith(f"norm_{prefix}_")}
     assert norms == set(ours)
     arrays = 0
@@ -117,8 +117,8 @@ def test_trained_generator(shared):
 
 
 @pytest.fixture(scope="module")
-def judged():
-    """Both full discriminators on both audios: judgements, losses, and the losses' gradients."""
+def outputs():
+    """Both full discriminators on both audios: outputs, losses, and the losses' gradients."""
     models = [MultiPeriodDiscriminator(name="mpd"), MultiScaleDiscriminator(name="msd")]
     layers = {name: layer for model in models for name, layer in named_convolutions(model, model.name).items()}
     fill_by_formula(layers, discriminator_convolutions(layers))
@@ -127,9 +127,9 @@ def judged():
     variables = [variable for model in models for variable in model.trainable_variables]
 
     def forward(generated):
-        # Without training=True: the reference took no further power iteration.
-        real = [judgement for model in models for judgement in model(audio)]
-        fake = [judgement for model in models for judgement in model(generated)]
+        # Without training=True, because the reference took no further power iteration.
+        real = [output for model in models for output in model(audio)]
+        fake = [output for model in models for output in model(generated)]
         features = [one.features for one in real], [one.features for one in fake]
         logits = [one.logits for one in real], [one.logits for one in fake]
         losses = (
@@ -140,7 +140,7 @@ def judged():
         )
         return real, fake, dict(zip(LOSSES, losses, strict=True))
 
-    # Not under tf.function: compiling takes three times as long as computing once.
+    # Not a tf.function, because compiling takes three times as long as computing once.
     generated = tf.constant(REFERENCE["audio_generated"][None, :, None])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(generated)
@@ -152,15 +152,15 @@ def judged():
 
 
 @pytest.mark.parametrize("index", range(8), ids=SUB_DISCRIMINATORS)
-def test_discriminator(judged, index):
-    name, real, fake = SUB_DISCRIMINATORS[index], judged[0][index], judged[1][index]
-    for judgement, key in ((real, "real"), (fake, "generated")):
+def test_discriminator(outputs, index):
+    name, real, fake = SUB_DISCRIMINATORS[index], outputs[0][index], outputs[1][index]
+    for output, key in ((real, "real"), (fake, "generated")):
         logits = REFERENCE[f"{name}_logits_{key}"]
-        np.testing.assert_allclose(judgement.logits.numpy()[0], logits, atol=1e-5 * np.abs(logits).max(), rtol=0)
+        np.testing.assert_allclose(output.logits.numpy()[0], logits, atol=1e-5 * np.abs(logits).max(), rtol=0)
     maps = [key for key in REFERENCE.files if key.startswith(f"{name}_feature_") and key.endswith("_shape")]
     assert len(maps) == len(real.features)
     for number, feature in enumerate(real.features):
-        # The period's columns lie in the batch here, so only the order of the axes differs.
+        # Here the period's columns are in the batch, so only the order of the axes differs.
         shape = REFERENCE[f"{name}_feature_{number}_shape"]
         if number < len(maps) - 1:
             assert feature.numpy().size == np.prod(shape)
@@ -173,17 +173,17 @@ def test_discriminator(judged, index):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_loss(judged, name):
-    assert float(judged[2][name]) == pytest.approx(float(REFERENCE[f"loss_{name}"]), rel=1e-4)
+def test_loss(outputs, name):
+    assert float(outputs[2][name]) == pytest.approx(float(REFERENCE[f"loss_{name}"]), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_gradient_of_each_loss_by_the_audio(judged, name):
-    assert relative_error(judged[3][name], REFERENCE[f"grad_audio_{name}"]) < 1e-3
+def test_gradient_of_each_loss_by_the_audio(outputs, name):
+    assert relative_error(outputs[3][name], REFERENCE[f"grad_audio_{name}"]) < 1e-3
 
 
-def test_gradients_of_the_discriminators_parameters(judged):
-    assert_gradients(judged[4], "dgrad")
+def test_gradients_of_the_discriminators_parameters(outputs):
+    assert_gradients(outputs[4], "dgrad")
 
 
 @pytest.mark.processors
@@ -196,8 +196,8 @@ def test_gradients_of_the_generators_parameters():
     audio = REFERENCE["audio_real"][None, :, None]
     with tf.GradientTape() as tape:
         generated = generator(REFERENCE["mel_fmax8000"].T[None])
-        real = [judgement for model in models for judgement in model(audio)]
-        fake = [judgement for model in models for judgement in model(generated)]
+        real = [output for model in models for output in model(audio)]
+        fake = [output for model in models for output in model(generated)]
         total = (
             adversarial_loss([one.logits for one in fake])
             + 2 * feature_matching_loss([one.features for one in real], [one.features for one in fake])

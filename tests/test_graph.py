@@ -1,4 +1,4 @@
-"""The deployment graph is the generator: any chunks, both ends, every kind of config."""
+"""The deployment graph equals the generator: any chunks, both ends, every kind of config."""
 
 import keras
 import numpy as np
@@ -70,7 +70,7 @@ CONFIGS_TO_TRY = {
 
 
 def loud(generator, seed: int = 0):
-    """The generator with biases that betray a wrong end, loud enough that an error cannot hide."""
+    """The generator with biases that make wrong ends visible, and loud enough to show errors."""
     rng = np.random.default_rng(seed)
     for layer in [generator.conv_pre, *generator.ups, generator.conv_post]:
         layer.gain.assign(layer.gain * 2)
@@ -79,7 +79,7 @@ def loud(generator, seed: int = 0):
 
 
 def generator_of(name: str, seed: int = 0) -> Generator:
-    """Random weights, loud enough that an error cannot hide, with biases that betray a wrong end."""
+    """A generator with random weights, made ``loud``."""
     base, changes = CONFIGS_TO_TRY[name]
     config = Config.load(CONFIGS / f"{base}.json").replace(**changes)
     keras.utils.set_random_seed(seed)
@@ -95,7 +95,7 @@ def offline(generator, mel):
 
 
 def stream(deployment, mel, chunk, hop):
-    """A whole utterance in chunks, masked only where the spec says that it matters."""
+    """A whole utterance in chunks, masked only where the spec requires it."""
     spec, length = deployment.spec, len(mel)
     chunks = -(-(length + -(-spec.delay_samples // hop)) // chunk)
     padded = np.pad(mel, [[0, chunks * chunk - length], [0, 0]])
@@ -138,7 +138,7 @@ def test_delay_and_states_are_those_of_the_config():
 
 @settings(max_examples=12, deadline=None)
 @given(config=generators(), frames=st.integers(1, 20), chunk=st.integers(1, 5))
-def test_any_config_streams_as_it_is_offline_and_lags_by_what_it_says(config, frames, chunk):
+def test_any_config_streams_its_offline_samples_with_the_stated_delay(config, frames, chunk):
     keras.utils.set_random_seed(0)
     generator = loud(Generator.of(config, small_audio(hop_size=config.hop_size)))
     deployment, mel = Deployment(fold(generator)), mel_of(generator, frames)
@@ -158,7 +158,7 @@ def test_lookahead_is_what_the_first_stage_sees_of_the_future(name, lookahead):
     changed = mel.copy()
     changed[20:] += 1.0
     different = np.flatnonzero(offline(generator, mel) != offline(generator, changed))
-    # The delay is the future that a sample waits for; an upsampling's phases see more or less of it.
+    # The delay is the lookahead of a sample; it differs a little between the phases of an upsampling.
     assert 0 <= config.generator.delay_samples - (20 * 256 - different.min()) < 256
 
 

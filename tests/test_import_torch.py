@@ -1,4 +1,4 @@
-"""PyTorch checkpoints, written here byte by byte: read exactly, or refused in one line and never run."""
+"""PyTorch checkpoints, written here byte by byte: read exactly, or refused in one line; their code is never run."""
 
 import builtins
 import contextlib
@@ -67,7 +67,7 @@ class Identity:
 
 @dataclass
 class View:
-    """A tensor told in every detail, true or not; ``content`` is its whole storage."""
+    """A tensor with every detail stated, true or not; ``content`` is its whole storage."""
 
     content: np.ndarray
     shape: tuple
@@ -230,7 +230,7 @@ def test_parameters_metadata_and_the_memo(tmp_path, protocol):
     array = view(np.array([4.0], np.float32))
     contents = []
     parameter = emit(Call(torch_file.REBUILD_PARAMETER, (array, True, Call("collections.OrderedDict", ()))), contents)
-    # An OrderedDict under construction, kept in the memo, filled, and given its _metadata.
+    # An OrderedDict that is put into the memo, filled, and given its _metadata.
     remember, recall = {2: (b"q\0", b"h\0"), 4: (b"\x94", b"h\0")}[protocol]
     ordered = emit(Call("collections.OrderedDict", ()), contents) + remember + emit("w", contents) + parameter + b"s"
     ordered += emit({"_metadata": {"": {"version": 1}}}, contents) + b"b"
@@ -252,7 +252,7 @@ class Harmful:
 
 
 def harmful_pickles(marker):
-    """(what must be named, a pickle that makes ``marker`` when run) for each way in."""
+    """(name that the error must contain, a pickle that creates ``marker`` when run) for each way to run code."""
     command, code = f"touch {marker}", f"open({str(marker)!r}, 'w')"
     system = f"{os.system.__module__}.system"
     for protocol in range(6):
@@ -264,7 +264,7 @@ def harmful_pickles(marker):
     yield system, b"\x80\x02c" + system.replace(".", "\n").encode() + b"\n)\x81."  # NEWOBJ
     yield "EXT1", b"\x80\x02\x82\x01)R."
     yield "PERSID", b"Pstorage\n."
-    # An admitted callable with a harmful argument, and calls of what is no function.
+    # An allowed callable with a harmful argument, and calls of objects that are not functions.
     call = emit(Call("collections.OrderedDict", ()), [])[:-2]
     harmful = pickle.dumps([Harmful(builtins.eval, code)], 2)[2:-1]
     yield "eval", b"\x80\x02" + call + harmful + b"\x85R."
@@ -283,7 +283,7 @@ def test_a_harmful_file_is_refused_by_name_and_never_run(tmp_path, frame):
     for number, (named, pickled) in enumerate(cases):
         assert named in refusal(write(tmp_path / f"{number}.pt", frame(pickled)))
         assert not marker.exists()
-    # The marker does what it should when such a file is given to Python's own unpickler.
+    # Python's own unpickler does create the marker.
     pickle.loads(cases[1][1])
     assert marker.exists()
 
@@ -371,7 +371,7 @@ def test_deep_nesting_is_harmless(tmp_path):
 
 
 def small_state(rng=None):
-    """A few tensors in the form of a checkpoint."""
+    """A few tensors as a checkpoint holds them."""
     rng = rng or np.random.default_rng(1)
     return {"generator": {name: rng.standard_normal((3, 4)).astype(np.float32) for name in ("a.weight", "a.bias")}}
 
@@ -460,7 +460,7 @@ def imported(path, config):
 
 
 @pytest.mark.parametrize("config", [TINY_1, TINY_2], ids=["resblock 1", "resblock 2"])
-def test_the_config_foretells_names_and_shapes_of_the_model(config):
+def test_the_config_predicts_names_and_shapes_of_the_model(config):
     from hifigan_tf.models.generator import Generator
 
     layers = official.named_convolutions(Generator.of(config.generator, config.audio))
@@ -520,7 +520,7 @@ def test_values_that_are_not_finite_are_refused_by_name(tmp_path):
 
 
 def shapes_only(config):
-    """A checkpoint of a config's shapes whose tensors repeat one zero."""
+    """A checkpoint with a config's shapes; all tensors are views of a single zero."""
     zero, content = np.zeros(1, np.float32), {}
     for name, convolution in official.generator_convolutions(config).items():
         gain = (convolution.shape[0], 1, 1)
@@ -530,7 +530,7 @@ def shapes_only(config):
 
 
 def failure(*arguments):
-    """The line with which the command line ends."""
+    """The error line of the command."""
     with pytest.raises(UserError) as failed:
         import_torch.main([str(argument) for argument in arguments])
     assert "\n" not in str(failed.value)
@@ -599,7 +599,7 @@ def test_options_are_checked_before_any_work(tmp_path):
 
 @pytest.fixture(scope="module")
 def discriminators():
-    """(the models, their layers by name, what PyTorch has there) of a small config."""
+    """(models, their layers by name, PyTorch's convolutions) of a small config."""
     from hifigan_tf.models.discriminators import make_discriminators
 
     models = make_discriminators(TINY_2.discriminators)
@@ -647,7 +647,7 @@ def test_discriminators_are_taken_exactly(tmp_path, discriminators, spelling):
             weight, u, v = (state[f"{name}.{key}"] for key in ("weight_orig", "weight_u", "weight_v"))
             np.testing.assert_array_equal(layer.kernel.numpy().T, weight)
             np.testing.assert_array_equal(layer.u.numpy(), u)
-            # Sigma as PyTorch has it: u and v are random here, so the order of v matters.
+            # Sigma as in PyTorch: u and v are random here, so the order of v matters.
             sigma = u.astype(np.float64) @ weight.reshape(len(u), -1).astype(np.float64) @ v
             ours = np.sum(layer.v.numpy() * (layer.kernel.numpy().reshape(-1, len(u)).astype(np.float64) @ u))
             assert ours == pytest.approx(sigma, abs=1e-6)
@@ -721,7 +721,7 @@ def test_an_error_is_one_line_and_exit_code_2(tmp_path):
     assert not (tmp_path / "was-run").exists()
 
 
-def test_help_does_without_tensorflow():
+def test_help_does_not_import_tensorflow():
     code = "import sys, hifigan_tf.import_torch; sys.exit(any(name in sys.modules for name in ('keras', 'numpy')))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
     assert "--discriminators DO" in command("--help").stdout

@@ -1,4 +1,4 @@
-"""A run that is killed at any moment, also while it writes a checkpoint, goes on from its last one."""
+"""A run that is killed at any moment, also while it writes a checkpoint, resumes from its last one."""
 
 import random
 import time
@@ -17,7 +17,7 @@ def step_of(checkpoint) -> int:
 
 
 def kill(process, run: RunFolder, moment: str, rng: random.Random) -> bool:
-    """Kills the process after its first new checkpoint; whether it left one half written."""
+    """Kills the process after its first new checkpoint; returns whether it left one half written."""
     before = set(run.saved())
     deadline = time.time() + 300
     while set(run.saved()) <= before:
@@ -35,7 +35,7 @@ def kill(process, run: RunFolder, moment: str, rng: random.Random) -> bool:
 
 
 def check(corpus, config, folder, kills: int) -> int:
-    """Kills a run so many times; how many of the kills left a checkpoint half written."""
+    """Kills a run ``kills`` times; returns how many of the kills left a checkpoint half written."""
     path = folder / "config.json"
     path.write_text(config.replace(checkpoint_interval=INTERVAL, summary_interval=1).dumps())
     run, rng, torn, last = RunFolder(folder / "run"), random.Random(0), 0, None

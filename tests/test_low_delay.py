@@ -1,4 +1,4 @@
-"""Generators with ``lookahead_frames`` and ``samples_per_step``: files, streams, exports, and modes without them."""
+"""Generators with ``lookahead_frames`` and ``samples_per_step``: files, streams, exports, modes that refuse them."""
 
 import json
 import zipfile
@@ -41,7 +41,7 @@ def checkpoint(tiny_live, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def live():
-    """Of full size: a tiny model does not show what a converter does to a large one."""
+    """A model of full size, because a converter may treat a tiny one differently."""
     return untrained(Config.load(CONFIGS / "live.json"))
 
 
@@ -54,7 +54,7 @@ def test_a_keras_file_keeps_the_options(checkpoint, tiny_live):
     np.testing.assert_allclose(loaded.predict(mel[None], verbose=0)[0, :, 0], offline(loaded, mel), atol=1e-5)
 
 
-def test_a_keras_file_of_before_has_the_papers_generator(tiny, tiny_checkpoint, tmp_path):
+def test_an_older_keras_file_has_the_papers_generator(tiny, tiny_checkpoint, tmp_path):
     old = tmp_path / "old.keras"
     with zipfile.ZipFile(tiny_checkpoint) as source, zipfile.ZipFile(old, "w") as target:
         for name in source.namelist():
@@ -110,7 +110,7 @@ def test_a_keras_generator_streams_exactly_too(checkpoint):
 
 
 @pytest.mark.parametrize("options", [("--full-int8",), ("--int16-activations",), ("--stateless", "--frames", "64")])
-def test_windows_do_not_know_it_yet(checkpoint, options, tmp_path):
+def test_modes_with_windows_refuse_low_delay(checkpoint, options, tmp_path):
     arguments = ["--checkpoint", str(checkpoint), *options, "--output", str(tmp_path / "model.tflite")]
     with pytest.raises(
         UserError, match=rf"{options[0]} does not know a generator with lookahead_frames = 1 yet: export"
@@ -127,7 +127,7 @@ def test_the_original_has_no_such_generator(tmp_path, command):
     assert not output.exists()
 
 
-def test_peers_are_of_the_papers_generator_alone(checkpoint, tiny_live, tmp_path, monkeypatch):
+def test_other_runtimes_are_only_for_the_papers_generator(checkpoint, tiny_live, tmp_path, monkeypatch):
     with pytest.raises(
         UserError, match=r"--against knows the paper's generator alone, and this one has lookahead_frames"
     ):
@@ -141,7 +141,7 @@ def test_peers_are_of_the_papers_generator_alone(checkpoint, tiny_live, tmp_path
         train_step.main(["--config", str(config), "--against-torch"])
 
 
-def test_the_voice_is_of_the_live_config():
+def test_the_voice_has_the_live_config():
     config = Config.load(CONFIGS / "live.json")
     voice = load_generator(Path(hifigan_tf.__file__).parent / "voices" / "live.keras")
     assert (voice.hyper_parameters, voice.audio) == (config.generator, config.audio)

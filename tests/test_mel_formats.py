@@ -1,4 +1,4 @@
-"""Our own mels pass unquestioned, foreign ones are named with the option that reads them, conversions are exact."""
+"""Our own mels are accepted, others are reported with the option that reads them, conversions are exact."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ FOREIGN = {
     "db": lambda mel: mel * 20 / LN10,
     "linear": np.exp,
 }
-# As Tacotron does it: decibels, 20 of them subtracted, from -100 to 0 brought to a range.
+# As in Tacotron: decibels minus 20, with -100 to 0 mapped to a range.
 UNIT = {"unit": lambda mel: np.clip((mel * 20 / LN10 + 80) / 100, 0, 1)}
 NORMALIZED = {
     **UNIT,
@@ -37,7 +37,7 @@ def load_mel(path, num_mels, mel_format=RECOGNIZE):
 
 
 def smooth(mel, frames=5):
-    """The mel blurred over time, as acoustic models blur it."""
+    """The mel smoothed over time, as by an acoustic model."""
     kernel = np.ones(frames) / frames
     return np.apply_along_axis(lambda band: np.convolve(np.pad(band, frames // 2, "edge"), kernel, "valid"), 0, mel)
 
@@ -62,7 +62,7 @@ def saved(tmp_path):
 
 
 def confusion(mels):
-    """``{true scale: {what recognize says: how often}}`` over whole clips."""
+    """``{true scale: {result of recognize: count}}`` over whole clips."""
     table = {}
     for name, convert in {"log": np.asarray, **FOREIGN, **NORMALIZED}.items():
         said = [recognize(convert(mel).astype(np.float32)) for mel in mels]
@@ -172,12 +172,12 @@ def test_log_is_trusted_whatever_the_values(saved):
 
 
 @pytest.mark.parametrize("scale", ["linear", "db"])
-def test_a_format_that_cannot_be_is_refused(mels, saved, scale):
+def test_an_impossible_format_is_refused(mels, saved, scale):
     with pytest.raises(UserError, match=rf"values from -11\.5 to 1\.\d cannot be {scale} of speech: choose another"):
         load_mel(saved(mels[0]), BANDS, MelFormat(scale))
 
 
-def test_a_transposition_that_is_none_is_refused(mels, saved):
+def test_an_unneeded_transposition_is_refused(mels, saved):
     with pytest.raises(UserError, match=r"shape \[270, 80\] is \[frames, num_mels\] already: leave out transposed"):
         load_mel(saved(mels[0]), BANDS, MelFormat("log10", transposed=True))
 
@@ -194,7 +194,7 @@ def test_a_transposition_that_is_none_is_refused(mels, saved):
         (np.full((5, 80), 1e300), r"NaN or infinite values \(first at frame 0, band 0\)"),
     ],
 )
-def test_arrays_that_are_no_mel(saved, array, message):
+def test_arrays_that_are_not_mels(saved, array, message):
     with pytest.raises(UserError, match=message):
         load_mel(saved(array), BANDS)
 
@@ -207,7 +207,7 @@ def test_nan_is_located_in_either_order(mels, saved):
             load_mel(saved(array), BANDS, mel_format)
 
 
-def test_files_that_are_no_array(tmp_path, saved, mels):
+def test_files_that_are_not_arrays(tmp_path, saved, mels):
     whole = saved(mels[0]).read_bytes()
     for name, content in {"cut": whole[:-100], "head": whole[:40], "empty": b"", "text": b"hello"}.items():
         path = tmp_path / f"{name}.npy"
@@ -240,7 +240,7 @@ def test_other_number_types_are_accepted(mels, saved):
 
 
 @pytest.mark.parametrize("size", [1, 5, 200])
-def test_a_mel_that_comes_in_blocks_is_judged_by_its_first_frames(mels, size):
+def test_the_scale_of_a_streamed_mel_is_detected_from_its_first_frames(mels, size):
     def blocks(mel):
         return [mel[start : start + size].astype(np.float32) for start in range(0, len(mel), size)]
 
@@ -267,7 +267,7 @@ def test_option_texts():
             MelFormat.parse(text)
 
 
-def test_a_damaged_header_is_no_mel_and_no_traceback(saved, mels):
+def test_a_damaged_header_is_refused_without_a_traceback(saved, mels):
     path = saved(mels[0])
     contents = path.read_bytes()
     rng = np.random.default_rng(0)

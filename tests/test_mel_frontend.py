@@ -1,4 +1,4 @@
-"""The mel front end as a model: the same mels as ``mel.py``, wherever it runs, and every bad input named."""
+"""The mel front end as a model: the same mels as ``mel.py`` in both runtimes, and every bad input reported."""
 
 import dataclasses
 import json
@@ -51,7 +51,7 @@ def v1(models):
 
 
 def stream(model, audio, size):
-    """The mel of audio heard in pieces of so many samples."""
+    """The mel of audio pushed in pieces of ``size`` samples."""
     mels = MelStream(model)
     pieces = [mels.push(audio[start : start + size]) for start in range(0, len(audio), size)]
     return np.concatenate([*pieces, mels.flush()])
@@ -63,7 +63,7 @@ def test_speech_in_pieces_has_the_mel_of_the_whole(name, interpreter, models):
     audio = SETTINGS[name]
     speech = normalize(load_audio(find_audio(DEMO_HELD_OUT)[0], audio.sampling_rate))
     expected = mel_spectrogram(speech, MelSpectrogram.of(audio))
-    assert len(expected) % BLOCK_FRAMES  # so that the last block is a part of one
+    assert len(expected) % BLOCK_FRAMES  # so that the last block is partial
     model = TfliteMelSpectrogram(models[name], interpreter=interpreter)
     for size in (len(speech), 5000):
         mel = stream(model, speech, size)
@@ -140,7 +140,7 @@ def test_a_checkpoint_has_the_settings_too(export, checkpoint, tiny):
 
 
 @pytest.mark.parametrize("fault", ["another window", "NaN"])
-def test_one_that_computes_something_else_is_not_written(fault, export, models, monkeypatch, tmp_path, capsys):
+def test_a_wrong_front_end_is_not_written(fault, export, models, monkeypatch, tmp_path, capsys):
     if fault == "NaN":
         monkeypatch.setattr(mel_frontend, "largest_difference", lambda *_: float("nan"))
     else:

@@ -101,12 +101,12 @@ def test_clips_of_a_batch_do_not_touch_each_other(tiny):
     alone = np.concatenate([generator.predict(mel[i : i + 1], verbose=0) for i in range(3)])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     for model in make_discriminators(tiny.discriminators):
-        # Random singular vectors may be at right angles: spectral norm would divide by nearly nothing.
+        # Random singular vectors may be orthogonal: spectral norm would divide by almost zero.
         model(together, training=True)
         both = model(together)
         for index in range(3):
-            for judgement, single in zip(both, model(together[index : index + 1]), strict=True):
-                np.testing.assert_allclose(judgement.logits[index], single.logits[0], atol=1e-5)
+            for output, single in zip(both, model(together[index : index + 1]), strict=True):
+                np.testing.assert_allclose(output.logits[index], single.logits[0], atol=1e-5)
 
 
 @pytest.mark.processors
@@ -120,7 +120,7 @@ def test_a_saved_generator_is_the_same_and_knows_its_audio_settings(tiny, tmp_pa
     assert loaded.hyper_parameters == tiny.generator
     for ours, theirs in zip(generator.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    # Graphs that are compiled apart may add in another order.
+    # Separately compiled graphs may sum in another order.
     np.testing.assert_allclose(loaded.predict(mel, verbose=0), generator.predict(mel, verbose=0), atol=1e-5)
     # A process that only imports the class, as the documentation says.
     np.save(tmp_path / "mel.npy", mel)
@@ -156,7 +156,7 @@ def test_unreadable_checkpoints_are_named(tiny, tmp_path):
         assert json.loads(archive.read("config.json"))["config"]["audio"]["hop_size"] == 32
 
 
-def test_generator_refuses_a_hop_that_is_not_its_own(tiny):
+def test_generator_refuses_a_hop_size_that_does_not_match(tiny):
     with pytest.raises(UserError, match=r"makes 32 samples of a frame .* hop_size is 64"):
         Generator.of(tiny.generator, small_audio(hop_size=64))
 
@@ -180,7 +180,7 @@ def test_mel_at_every_rate_is_librosas(rate):
 
 
 @pytest.mark.parametrize("samples", [1, 63, 64, 65, 96, 97, 1000])
-def test_mel_of_any_length_has_a_frame_for_every_started_hop(samples):
+def test_mel_of_any_length_has_a_frame_for_every_full_or_partial_hop(samples):
     front_end = MelSpectrogram.of(small_audio())
     mel = mel_spectrogram(np.ones(samples, np.float32) * 0.5, front_end)
     assert mel.shape == (-(-samples // 64), 20)
@@ -194,7 +194,7 @@ def test_mel_of_silence_is_the_floor():
 
 @pytest.mark.parametrize(("kernel_size", "stride"), [(4, 2), (16, 8), (8, 4), (3, 1), (5, 3), (12, 2), (7, 7)])
 def test_transposed_convolution_is_the_definition(kernel_size, stride):
-    """Sample i spreads over i * stride + 0 … kernel_size - 1, then (kernel_size - stride) / 2 go at either end."""
+    """Sample i contributes to i * stride + 0 … kernel_size - 1; then (kernel_size - stride) / 2 are cut at each end."""
     layer = WeightNormConv1DTranspose(3, 2, kernel_size, stride)
     layer.build()
     x = np.random.default_rng(0).standard_normal((1, 5, 3)).astype(np.float32)
@@ -236,15 +236,15 @@ def test_weight_norm_starts_as_the_kernel_and_keeps_pruned_filters_finite():
 @pytest.mark.parametrize("samples", [1024, 1025, 1031, 2000])
 def test_discriminators_take_any_length(samples):
     audio = np.random.default_rng(0).standard_normal((2, samples, 1)).astype(np.float32)
-    for period, judgement in zip((2, 7), MultiPeriodDiscriminator((2, 7), 128)(audio), strict=True):
+    for period, output in zip((2, 7), MultiPeriodDiscriminator((2, 7), 128)(audio), strict=True):
         rows = -(-samples // period)
         for stride in (3, 3, 3, 3):
             rows = (rows - 1) // stride + 1
-        assert judgement.logits.shape == (2, rows * period)
-        assert len(judgement.features) == 6
-    for judgement in MultiScaleDiscriminator(3, 128)(audio):
-        assert judgement.logits.shape[0] == 2
-        assert len(judgement.features) == 8
+        assert output.logits.shape == (2, rows * period)
+        assert len(output.features) == 6
+    for output in MultiScaleDiscriminator(3, 128)(audio):
+        assert output.logits.shape[0] == 2
+        assert len(output.features) == 8
 
 
 def test_average_pool_counts_its_padding():
@@ -255,7 +255,7 @@ def test_average_pool_counts_its_padding():
 @pytest.mark.parametrize(
     ("name", "periods", "scales"), [("no_mpd", 0, 3), ("no_msd", 5, 0), ("periods_2_4_8_16_32", 5, 3)]
 )
-def test_ablations_leave_out_what_they_say(name, periods, scales):
+def test_ablations_leave_out_what_their_names_say(name, periods, scales):
     config = Config.load(CONFIGS / "ablations" / f"{name}.json").replace(discriminator_channels=128)
     models = {model.name: model for model in make_discriminators(config.discriminators)}
     assert len(models["mpd"].discriminators if "mpd" in models else ()) == periods
@@ -272,7 +272,7 @@ def test_the_mel_of_a_long_recording_is_made_in_pieces(monkeypatch):
 
 
 def test_the_stft_loss_is_the_stft_distance(monkeypatch):
-    """By FFT in the graph and by librosa in NumPy; over a batch, spectral convergence has the norms of all."""
+    """By FFT in the graph and by librosa in NumPy; over a batch, spectral convergence uses the norm over all clips."""
     rng = np.random.default_rng(0)
     real, generated = rng.normal(0, [[0.1], [0.02]], (2, 8000)).astype(np.float32), rng.normal(0, 0.1, (2, 8000))
     for index in range(2):
@@ -280,7 +280,7 @@ def test_the_stft_loss_is_the_stft_distance(monkeypatch):
         loss = float(stft_loss(real[one], generated[one].astype(np.float32)))
         assert loss == pytest.approx(stft_distance(real[index], generated[index]), rel=1e-4)
     assert float(stft_loss(real, real)) < 1e-4
-    # In pieces there are a few more frames, at their ends.
+    # Computed in pieces, there are a few more frames, at their ends.
     long = [rng.normal(0, 0.1, 60_000).astype(np.float32) for _ in range(2)]
     whole = stft_distance(*long)
     monkeypatch.setattr(metrics, "STFT_PIECE", 20_000)
@@ -306,7 +306,7 @@ def test_losses_at_points_that_can_be_computed_by_hand():
     assert float(discriminator_loss([ones], [ones * 0])) == 0
     assert float(discriminator_loss([ones, halves], [ones, halves])) == pytest.approx(0 + 1 + 0.25 + 0.25)
     assert float(adversarial_loss([ones, halves])) == pytest.approx(0.25)
-    # Every map weighs the same, whatever its size.
+    # Every map has the same weight, whatever its size.
     maps = [[np.zeros((1, 4, 2), np.float32), np.zeros((1, 100), np.float32)]]
     others = [[np.ones((1, 4, 2), np.float32), -3 * np.ones((1, 100), np.float32)]]
     assert float(feature_matching_loss(maps, others)) == pytest.approx(4)

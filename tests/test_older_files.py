@@ -1,4 +1,4 @@
-"""What version 0.1.0 wrote and how it was called: its files load, its imports and commands work."""
+"""Compatibility with version 0.1.0: its files load, its imports and commands work."""
 
 import shutil
 import subprocess
@@ -33,7 +33,7 @@ def test_a_keras_file_and_tflite_files(audio):
         vocode(load_generator(OLD / "run" / "last.keras"), audio["mel"]), audio["keras"], atol=1e-5
     )
     np.testing.assert_allclose(vocode(OLD / "vocoder_float32.tflite", audio["mel"]), audio["float32"], atol=1e-5)
-    # Where a number lies between two integers, processors differ.
+    # Processors may round a value half-way between two integers differently.
     np.testing.assert_allclose(vocode(OLD / "vocoder_int8.tflite", audio["mel"]), audio["int8"], atol=2e-3)
     contract = read_kind((OLD / "mel_frontend.tflite").read_bytes(), "mel_frontend.tflite", MelContract)
     assert contract.versions["hifigan_tf"] == "0.1.0"

@@ -1,4 +1,4 @@
-"""The experiment on periodic signals: what its signals are, that models learn from them, and its command line."""
+"""The experiment on periodic signals: its signals, training on them, and its command line."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from hifigan_tf.experiments import periodicity
 from hifigan_tf.experiments.periodicity import Cell, Protocol, sinusoid_pairs
 
 PROTOCOL = Protocol()
-# Seconds instead of minutes: a third of the samples of short, low sinusoids is wrong.
+# Takes seconds instead of minutes: a third of the samples of short, low sinusoids is wrong.
 EASY = Protocol(steps=50, learning_rate=3e-3, samples=400, highest_hz=500, test_pairs=100)
 
 
@@ -62,7 +62,7 @@ def test_a_mixed_signal_has_the_share_of_another_sinusoid(share):
     added = corrupted.astype(np.float64) * np.sqrt(1 + share**2) - pure
     assert is_sinusoid(added).all()
     rms = np.sqrt(np.square([pure, corrupted, added]).mean(2))
-    np.testing.assert_allclose(rms[2] / rms[0], share, rtol=0.1)  # the ends of sinusoids are no whole periods
+    np.testing.assert_allclose(rms[2] / rms[0], share, rtol=0.1)  # the sinusoids do not have whole periods
     np.testing.assert_allclose(rms[1] / rms[0], 1, rtol=0.1)
 
 
@@ -77,7 +77,7 @@ def test_signals_depend_on_the_seed_alone():
     assert not np.array_equal(batch, another)
     tested = periodicity.test_signals(0.01, PROTOCOL)
     assert np.array_equal(tested, periodicity.test_signals(0.01, PROTOCOL))
-    assert not np.isin(batch[:, 0], tested[:, 0]).any()  # nothing is tested that was learnt
+    assert not np.isin(batch[:, 0], tested[:, 0]).any()  # no test signal is also a training signal
 
 
 def test_the_share_falls_over_half_of_the_training():
@@ -111,7 +111,7 @@ def test_the_table_has_mean_and_range():
 
 
 class Training:
-    """In the place of ``train_cell``: takes no time, keeps the cells, and is interrupted at the one after ``most``."""
+    """A fake ``train_cell``: takes no time, records the cells, and is interrupted after ``most`` of them."""
 
     def __init__(self, most=100):
         self.cells, self.most = [], most
@@ -125,7 +125,7 @@ class Training:
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Runs the command in this process with a ``Training`` and gives the cells that it trained."""
+    """Runs the command in this process with a ``Training``; returns the cells that it trained."""
     monkeypatch.setattr("tensorflow.config.experimental.enable_op_determinism", lambda: None)
 
     def run(*arguments, most=100):
@@ -175,7 +175,7 @@ def test_results_of_another_protocol_are_not_mixed_in(run, tmp_path):
         run()
 
 
-def test_options_and_folders_that_cannot_be(command, tmp_path):
+def test_bad_options_and_folders(command, tmp_path):
     name = "experiments.periodicity"
     taken = tmp_path / "file"
     taken.touch()

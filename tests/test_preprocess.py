@@ -1,4 +1,4 @@
-"""Packed corpora: the same bits as the files they came from, wherever they lie; what is said of broken ones."""
+"""Packed corpora: the same bits as the files they came from, on any storage; errors of broken ones."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def tiny_file(tiny, tmp_path_factory):
 
 @pytest.fixture
 def run(capfd):
-    """Runs a command line as ``python -m`` does, in this process, and gives what ``assert_one_error`` asks for."""
+    """Runs a command line as ``python -m`` does, in this process; returns what ``assert_one_error`` takes."""
 
     def run(main, *arguments):
         with pytest.raises(SystemExit) as stop:
@@ -136,20 +136,20 @@ def test_the_parts_of_several_workers_are_the_batches_of_one(packed_corpus, tiny
     for shares, (mel, audio) in zip(zip(*workers, strict=True), batches(clips, config, first_step=3), strict=True):
         mels, audios = zip(*shares, strict=True)
         np.testing.assert_array_equal(np.concatenate(audios), audio)
-        # A product of matrices adds in another order where a batch has another size.
+        # A matrix product sums in another order for another batch size.
         np.testing.assert_allclose(np.concatenate(mels), mel, atol=1e-4)
 
 
-@pytest.mark.parametrize(("peak", "exact"), [(0.5, False), (1e-4, False), (1.7, False), (0.5, True), (1.0, True)])
-def test_pcm_is_exact_or_within_half_a_step_of_its_peak(peak, exact):
+@pytest.mark.parametrize(("peak", "is_16_bit"), [(0.5, False), (1e-4, False), (1.7, False), (0.5, True), (1.0, True)])
+def test_pcm_is_exact_or_within_half_a_step_of_its_peak(peak, is_16_bit):
     audio = speech(5000, peak=peak).astype(np.float32)
-    if exact:
+    if is_16_bit:
         audio = np.clip(np.rint(audio * 32768), -32768, 32767).astype(np.float32) / 32768
         audio[0] = -1.0
     pcm, scale = to_pcm(audio)
     back = pcm.astype(np.float32) * np.float32(scale)
-    assert np.abs(back - audio).max() <= (0 if exact else np.abs(audio).max() / 65000)
-    assert exact == (scale == 2.0**-15)
+    assert np.abs(back - audio).max() <= (0 if is_16_bit else np.abs(audio).max() / 65000)
+    assert is_16_bit == (scale == 2.0**-15)
 
 
 def test_other_recordings_are_mixed_resampled_and_stored_at_16_bits_of_their_peak(tmp_path, tiny):
@@ -168,7 +168,7 @@ def test_other_recordings_are_mixed_resampled_and_stored_at_16_bits_of_their_pea
 
 
 def test_a_part_of_a_long_clip_is_read_without_the_rest(broken):
-    """Its first record is damaged: only what lies in it cannot be read, and the checksum tells."""
+    """Its first record is damaged: the checksum fails only for segments inside that record."""
     clips = read_clips(str(broken), RATE)
     index = next(index for index, clip in enumerate(clips) if clip.samples > 2 * BLOCK)
     samples, _, cut = PackedAudio(clips).open(index)
@@ -203,7 +203,7 @@ def test_shards_end_with_the_clip_that_fills_them_and_are_plain_tfrecords(packed
     assert names == list(corpus_files(corpus))
 
 
-def test_any_file_system_of_tensorflow_will_do(corpus, packed_corpus, tiny):
+def test_any_file_system_of_tensorflow_works(corpus, packed_corpus, tiny):
     pack(corpus, "ram://bucket/packed", tiny)
     clips = read_clips("ram://bucket/packed", RATE)
     assert_bit_equal(batches(clips, tiny), batches(read_clips(str(packed_corpus), RATE), tiny))
@@ -245,9 +245,7 @@ def test_a_corpus_that_is_mostly_broken_is_an_error(tmp_path, tiny_file, run):
     assert_one_error(run(train.main, "--config", tiny_file, "--data", out), "holds no manifest.json")
 
 
-def test_an_interrupted_packing_goes_on_and_ends_as_if_it_had_not_been(
-    corpus, packed_corpus, tiny, tmp_path, monkeypatch
-):
+def test_an_interrupted_packing_resumes_with_the_same_result(corpus, packed_corpus, tiny, tmp_path, monkeypatch):
     """Stopped within the second shard."""
     add = packed.ShardWriter.add
 
@@ -316,7 +314,7 @@ def shorten(path, size):
     path.write_bytes(path.read_bytes()[:size])
 
 
-# What is done to a packed corpus, and the words of the error.
+# Damage to a packed corpus, and the words of the error.
 DAMAGES = {
     "shard missing": (lambda f: (f / "shard-00001.tfrecord").unlink(), ["shard-00001.tfrecord is missing"]),
     "shard truncated": (lambda f: shorten(f / "shard-00001.tfrecord", 5000), ["is truncated: 5000 of"]),
@@ -458,7 +456,7 @@ def test_training_on_a_packed_corpus(packed_corpus, tiny_file, tmp_path, run):
     assert len(shares) == 1
 
 
-def test_waiting_for_data_is_measured_and_warned_of_once(caplog, monkeypatch):
+def test_time_spent_waiting_for_data_is_measured_and_reported_once(caplog, monkeypatch):
     now = 0.0
     monkeypatch.setattr(data, "time", SimpleNamespace(perf_counter=lambda: now))
 

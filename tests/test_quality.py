@@ -1,4 +1,4 @@
-"""The original's quality with the original's weights, from checkpoint to figures through the real command lines."""
+"""The original's quality with the original's weights, from checkpoint to scores, through the real command lines."""
 
 import json
 

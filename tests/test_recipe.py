@@ -1,4 +1,4 @@
-"""Recipes choose what is in float, layer by layer; the sensitivity report finds out what to choose."""
+"""Recipes choose the format of each layer; the sensitivity report finds which layers to keep in float."""
 
 import dataclasses
 import io
@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from conftest import calibrated_plan, exported, model_of, noise, operations, untrained, write_speech
+from conftest import calibrated_plan, exported, model_of, operations, snr, untrained, write_speech
 
 from hifigan_tf import sensitivity, to_tflite
 from hifigan_tf.errors import UserError
@@ -72,36 +72,36 @@ def test_a_recipe_decides_layer_by_layer(tiny_generator, tiny_mels, mode):
     assert kernel_formats(data) == 2 * [expected]  # the chunk and the edge
     plain = exported(tiny_generator, mode)
     assert contract.read(plain, "x").fingerprint != contract.read(data, "x").fingerprint
-    # What it computes is what it would in float, but for the rounding of the layers in 8 bits.
-    heard, lossless = (vocode(load_vocoder(model), tiny_mels[0]) for model in (load_tflite(data), tiny_generator))
-    assert 38 < noise(lossless, heard) < 50
+    # The output equals that in float, except for the rounding in 8-bit layers.
+    audio, float_audio = (vocode(load_vocoder(model), tiny_mels[0]) for model in (load_tflite(data), tiny_generator))
+    assert 38 < snr(float_audio, audio) < 50
 
 
 @pytest.mark.parametrize("mode", ["full_int8", "int16"])
-def test_a_recipe_for_integers_leaves_just_these_layers_in_float(tiny_generator, tiny_mels, mode):
+def test_a_recipe_for_full_integer_modes_leaves_only_these_layers_in_float(tiny_generator, tiny_mels, mode):
     recipe = {"stage_0/up": "float32", "stage_2/b*": "float32"}
     plan, calibrated = calibrated_plan(tiny_generator, mode, frames=FRAMES, mels=tiny_mels, recipe=recipe)
     data = build(plan, calibrated).packed()
     expected = {name for name in plan.formats if name == "stage_0/up" or name.startswith("stage_2/b")}
     (found,) = kernel_formats(data)
-    assert {name for name, form in found.items() if form == "float32"} == set(plan.float_layers) == expected
-    assert {name for name, form in contract.read(data, "x").layers.items() if form == "float32"} == expected
+    assert {name for name, weights in found.items() if weights == "float32"} == set(plan.float_layers) == expected
+    assert {name for name, weights in contract.read(data, "x").layers.items() if weights == "float32"} == expected
     in_float = Counter(
         name
         for name, op, graph in operations(model_of(data))
         if any(graph.tensors[i].type == schema.TensorType.FLOAT32 for i in (*op.inputs, *op.outputs))
     )
-    conversions = len(expected) + 1  # one before each and one after it, those of mel and audio
+    conversions = len(expected) + 1  # one before and one after each, and those of mel and audio
     assert in_float == {"CONV_2D": len(expected), "QUANTIZE": conversions, "DEQUANTIZE": conversions}
 
 
 def distances(models: list[bytes], mel, target) -> list[list[float]]:
-    """Of the models' audio to the target in decibels below it, on LiteRT and on TensorFlow's own interpreter."""
-    heard = [
+    """SNR of the models' audio to the target, on LiteRT and on TensorFlow's own interpreter."""
+    by_interpreter = [
         [load_tflite(model, interpreter=interpreter).run(mel) for model in models]
         for interpreter in (None, tf.lite.Interpreter)
     ]
-    return [[noise(target, audio) for audio in audios] for audios in heard]
+    return [[snr(target, audio) for audio in audios] for audios in by_interpreter]
 
 
 def test_float_layers_of_full_int8_compute_as_simulated(tiny_generator, tiny_mels):
@@ -116,12 +116,12 @@ def test_float_layers_of_full_int8_compute_as_simulated(tiny_generator, tiny_mel
         assert found[0] > max(28, found[1] + 1)
 
 
-def test_float_layers_of_16_bit_activations_are_near_to_float(tiny_generator, tiny_mels):
-    mel, lossless = tiny_mels[0][:FRAMES], Deployment(fold(tiny_generator)).whole(tiny_mels[0][None, :FRAMES])
+def test_int16_with_float_layers_is_near_to_float(tiny_generator, tiny_mels):
+    mel, float_audio = tiny_mels[0][:FRAMES], Deployment(fold(tiny_generator)).whole(tiny_mels[0][None, :FRAMES])
     models = [
         exported(tiny_generator, "int16", (), FRAMES, tiny_mels, recipe=it or {}) for it in ({"*": "float32"}, None)
     ]
-    for found in distances(models, mel, lossless.numpy()[0]):
+    for found in distances(models, mel, float_audio.numpy()[0]):
         assert found[0] > found[1] + 20
 
 
@@ -139,7 +139,7 @@ def test_formats_that_a_mode_cannot_give(tiny_generator, tiny_mels, recipe, mode
 
 
 def test_models_of_equal_formats_share_their_states(tiny_generator, tiny_mels):
-    """However they are asked for."""
+    """However the formats are given."""
     models = [
         contract.read(exported(tiny_generator, mode, (4,), mels=tiny_mels, recipe={"*": "int8"}), "x")
         for mode in ("float32", "int8")
@@ -148,7 +148,7 @@ def test_models_of_equal_formats_share_their_states(tiny_generator, tiny_mels):
 
 
 @pytest.mark.parametrize("layers", [{"conv_pre": "float32"}, {"*": "float32"}])
-def test_what_a_recipe_takes_out_of_a_model_is_not_in_its_file(tiny_generator, tiny_mels, layers):
+def test_weights_that_a_recipe_replaces_are_not_in_the_file(tiny_generator, tiny_mels, layers):
     model = model_of(exported(tiny_generator, "int16", (), FRAMES, tiny_mels, recipe=layers))
     (graph,) = model.subgraphs
     read = {graph.tensors[index].buffer for op in graph.operators for index in op.inputs}
@@ -159,7 +159,7 @@ def test_what_a_recipe_takes_out_of_a_model_is_not_in_its_file(tiny_generator, t
 @pytest.mark.parametrize(
     ("option", "words"), [("--calibration-data", "nothing to calibrate"), ("--distill-steps", "nothing to distil")]
 )
-def test_nothing_in_8_bits_is_nothing_to_fit(tiny_checkpoint, clips, tmp_path, option, words):
+def test_calibration_without_8_bit_layers_is_refused(tiny_checkpoint, clips, tmp_path, option, words):
     path, value = written(tmp_path, {"*": "float16"}), clips if option == "--calibration-data" else 5
     options = ["--checkpoint", tiny_checkpoint, "--evaluation-data", clips, "--int8", "--recipe", path, option, value]
     with pytest.raises(UserError, match=f"{words}, no layer is in int8: leave out {option}"):
@@ -236,7 +236,7 @@ def test_a_recipe_through_the_command_line(tiny_checkpoint, clips, tmp_path):
         (["--float16", "--max-pesq-drop", "0.01"], {"int8"}, Limits(0.01, DEFAULT_LIMITS["int8"].mel_difference)),
     ],
 )
-def test_a_model_may_lose_what_its_formats_do(tiny_generator, options, formats, expected):
+def test_limits_depend_on_the_formats(tiny_generator, options, formats, expected):
     plan = plan_export(tiny_generator, to_tflite.options_of(to_tflite.parse(options)))
     plan = dataclasses.replace(plan, formats={f"layer_{weight_format}": weight_format for weight_format in formats})
     assert limits_of(plan) == expected
@@ -273,7 +273,7 @@ def test_work_and_choice(tiny_generator):
     network = fold(tiny_generator)
     work = work_shares(network)
     assert sum(work.values()) == pytest.approx(1)
-    # Twice the steps of the stage before, and half of its channels: the first stages' upsamplings.
+    # Twice the steps of the previous stage, and half of its channels: the first stages' upsamplings.
     pre, up = network.pre.kernel.size, network.stages[0].up.kernel.size
     assert work["stage_0/up"] / work["conv_pre"] == pytest.approx(up / pre)
     reports = {name: Report(1, {"pesq_wb": None}, {"pesq_wb": None}, 1.0) for name in work}
@@ -284,6 +284,6 @@ def test_work_and_choice(tiny_generator):
     assert "| conv_pre | " in table(reports, work)
 
 
-def test_a_share_that_is_none(tiny_checkpoint):
+def test_an_impossible_share(tiny_checkpoint):
     with pytest.raises(UserError, match=r"--float-share 2\.0 is no share"):
         sensitivity.main(["--checkpoint", str(tiny_checkpoint), "--float-share", "2"])

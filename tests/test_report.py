@@ -1,4 +1,4 @@
-"""The page about a run: from event files as a killed and resumed training leaves them to HTML read back."""
+"""The page about a run: from event files of a killed and resumed training to HTML, which is parsed again."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ MEL = np.full((25, 16), -5.0, np.float32)
 
 @pytest.fixture
 def run(tmp_path, tiny):
-    """A run folder with a config and empty logs, of a name that HTML must escape."""
+    """A run folder with a config and empty logs, and a name that HTML must escape."""
     folder = tmp_path / RUN
     (folder / "logs").mkdir(parents=True)
     (folder / "config.json").write_text(tiny.dumps())
@@ -81,7 +81,7 @@ def test_the_page_holds_what_was_logged(trained, tmp_path, command):
     assert [path.name for path in output.parent.iterdir()] == ["page.html"]
     page = Page(output)
 
-    # Nothing from elsewhere, and names are text.
+    # No external resources, and names are escaped.
     assert not page.all("script") + page.all("link") + page.all("iframe")
     sources = [a["src"] for _, a in page.elements if "src" in a]
     assert all(source.startswith("data:") for source in sources)
@@ -113,7 +113,7 @@ def test_the_page_holds_what_was_logged(trained, tmp_path, command):
     assert {"generator", "moving average", "step"} <= {text.text for text in drawings[0].iterfind(".//{*}text")}
 
 
-def test_the_figures_are_of_the_best_and_the_last_step(trained):
+def test_the_figures_are_those_of_the_best_and_the_last_step(trained):
     report.main([str(trained)])
     text = Page(trained / "report.html").text
     assert "generator, lower is better 2.0000 step 0 0.5000 step 10 0.7500 step 20" in text

@@ -1,4 +1,4 @@
-"""stream in a pipe: the samples of vocode as soon as they can be there, and every end that a pipe can have."""
+"""stream in a pipe: the samples of vocode as early as possible, and every way in which a pipe can end."""
 
 import io
 import os
@@ -44,14 +44,14 @@ def mel():
 
 
 def start(checkpoint, *options, **streams):
-    """The command in the background, its pipes without buffers of ours."""
+    """The command in the background, with unbuffered pipes."""
     command = [sys.executable, "-m", "hifigan_tf.stream", "--checkpoint", checkpoint, *options]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen(list(map(str, command)), bufsize=0, **(pipes | streams))
 
 
 def finish(process, data=b""):
-    """Gives it the rest of the input: the finished process, its standard error as text without LiteRT's greeting."""
+    """Writes the rest of the input; returns the finished process, standard error as text without LiteRT's message."""
     stdout, stderr = process.communicate(data, timeout=120)
     lines = stderr.decode().splitlines(keepends=True)
     stderr = "".join(line for line in lines if "TensorFlow Lite XNNPACK" not in line)
@@ -59,7 +59,7 @@ def finish(process, data=b""):
 
 
 def read_exactly(process, count):
-    """So many bytes of its output; fails when they do not come."""
+    """Reads ``count`` bytes of output; fails when they do not come."""
     data = b""
     while len(data) < count:
         assert select.select([process.stdout], [], [], 120)[0], f"{len(data)} of {count} bytes came"
@@ -90,7 +90,7 @@ def test_the_samples_are_those_of_vocode(kind, request, mel, tmp_path):
     result = finish(start(checkpoint), mel.tobytes())
     assert result.returncode == 0, result.stderr
     ours, theirs = (np.frombuffer(data, "<i2") for data in (result.stdout, vocoded(checkpoint, mel, tmp_path)))
-    # TensorFlow adds up in another order when it is busy, and a sum on the edge is rounded to the other side.
+    # TensorFlow may sum in another order under load, and a value half-way between two integers is rounded differently.
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=0 if kind == "model" else 1)
     assert np.abs(ours).max() > 300
     (line,) = result.stderr.splitlines()
@@ -101,7 +101,7 @@ def test_audio_comes_as_soon_as_it_can_frame_by_frame(model, mel, tiny):
     hop, chunk, contract = tiny.audio.hop_size, 4, read(model.read_bytes(), "x")
     process, given = start(model), b""
     data = mel.tobytes()
-    # Half a frame ahead all the time, which must neither be lost nor waited for.
+    # Always half a frame ahead, which must neither be lost nor delay the audio.
     ends = [min(frame * FRAME_BYTES + FRAME_BYTES // 2, len(data)) for frame in range(1, FRAMES + 1)]
     for frames, (begin, end) in enumerate(zip([0, *ends], ends, strict=False), start=1):
         process.stdin.write(data[begin:end])
@@ -111,7 +111,7 @@ def test_audio_comes_as_soon_as_it_can_frame_by_frame(model, mel, tiny):
     result = finish(process)
     assert result.returncode == 0, result.stderr
     assert given + result.stdout == pcm16_bytes(whole(model, mel))
-    # A line that tells the delay which was just seen.
+    # The first line states the delay that was just observed.
     late = f"{contract.delay_ms:.0f} ms late and up to {1000 * chunk * hop / 8000:.0f} ms more (chunks of 4 frames)"
     assert result.stderr.startswith(f"8000 Hz, {late}; ")
 
@@ -134,7 +134,7 @@ def test_mels_of_another_scale(mel_format, model, mel, tmp_path):
     assert np.abs(np.frombuffer(result.stdout, "<i2")).max() > 300
 
 
-def test_another_scale_is_refused_before_it_is_heard(model, mel):
+def test_another_scale_is_refused_before_any_audio(model, mel):
     decibels = (mel * 20 / np.log(10)).astype(np.float32).tobytes()
     cases = {"": "look like decibels: pass --mel-format db", "linear": "cannot be linear of speech"}
     for given, message in cases.items():
@@ -155,7 +155,7 @@ def test_a_last_frame_cut_short(model, mel):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_frame_that_is_no_number(value, model, mel):
+def test_a_non_finite_frame(value, model, mel):
     bad = mel.copy()
     bad[37, 3] = value
     process = start(model)
@@ -167,7 +167,7 @@ def test_a_frame_that_is_no_number(value, model, mel):
 
 
 @pytest.mark.parametrize("piece", [3, 50, 1 << 16])
-def test_what_the_system_gives_and_takes_in_pieces(piece, mel, monkeypatch):
+def test_partial_reads_and_writes(piece, mel, monkeypatch):
     def read_piece(descriptor, count):
         return os.read(descriptor, min(count, piece))
 
@@ -183,7 +183,7 @@ def test_what_the_system_gives_and_takes_in_pieces(piece, mel, monkeypatch):
     blocks = list(stream.read_frames(BANDS, 4))
     os.close(source)
     np.testing.assert_array_equal(np.concatenate(blocks), mel)
-    # No block is longer than asked for: the audio of its first frames need not wait for the rest.
+    # No block is longer than asked for, so the audio of its first frames does not wait for the rest.
     assert max(map(len, blocks)) == (4 if piece > 4 * FRAME_BYTES else 1)
 
 
@@ -218,7 +218,7 @@ def test_a_signal_ends_it_with_one_line(number, word, model, mel):
     assert (result.returncode, result.stderr) == (128 + number, f"{word}\n")
 
 
-def test_terminals_and_mistakes_are_told_before_the_model_loads(model, tmp_path):
+def test_terminals_and_mistakes_are_reported_before_the_model_loads(model, tmp_path):
     controller, terminal = pty.openpty()
     cases = [
         (start("nowhere.tflite", stdin=terminal), "standard input is a terminal: pipe float32 mel frames"),

@@ -1,4 +1,4 @@
-"""Streams: exact for any pushes, independent of each other, and usable after every mistake."""
+"""Streams: exact for pushes of any size, independent of each other, and usable after every error."""
 
 import io
 import json
@@ -78,7 +78,7 @@ def test_audio_comes_as_soon_as_it_can(loaded, mel):
 
 
 @pytest.mark.parametrize("kind", ["stateful", "stateful, large chunk", "stateless", "keras"])
-def test_audio_is_behind_by_the_delay_and_less_than_a_chunk(kind, loaded, mel):
+def test_audio_lags_by_the_delay_and_less_than_a_chunk(kind, loaded, mel):
     vocoder, given, behind = StreamingVocoder(loaded[kind]), 0, []
     for frame in range(FRAMES):
         given += len(vocoder.push(mel[frame : frame + 1]))
@@ -138,7 +138,7 @@ def test_zero_frames_and_the_life_of_a_stream(kind, loaded, mel):
 
 
 @pytest.mark.parametrize("kind", ["stateful", "int8", "stateless", "keras"])
-def test_a_state_goes_on_where_it_was_taken(kind, loaded, mel):
+def test_a_state_continues_where_it_was_taken(kind, loaded, mel):
     vocoder = StreamingVocoder(loaded[kind])
     begin = vocoder.push(mel[:50])
     state = vocoder.state
@@ -162,7 +162,7 @@ def test_the_state_of_another_model_is_refused(loaded, mel):
     vocoder.state = states["stateful"]
 
 
-def test_files_that_are_no_model_of_ours(models, tmp_path):
+def test_files_that_are_not_models_of_this_project(models, tmp_path):
     whole = models["stateful"]
     cases = {
         "missing": (None, "does not exist"),
@@ -252,7 +252,7 @@ print(next(line for line in Path("/proc/self/status").read_text().splitlines() i
 
 @settings(max_examples=25, deadline=None)
 @given(samples=st.integers(0, 3000), sizes=st.lists(st.integers(1, 700), min_size=1, max_size=5))
-def test_the_mel_of_pieces_is_that_of_the_whole(tiny, samples, sizes):
+def test_the_mel_of_pieces_equals_that_of_the_whole(tiny, samples, sizes):
     front_end = MelSpectrogram.of(tiny.audio)
     audio = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
     mels, start, pieces = MelStream(front_end), 0, []
@@ -276,7 +276,7 @@ def test_real_speech_streams_exactly_at_every_chunk(shared, trained_v3):
         np.testing.assert_allclose(vocode(load_vocoder(model, chunk), mel), reference, atol=1e-4)
 
 
-def test_what_a_loaded_model_cannot_change_is_refused(tiny):
+def test_options_for_a_loaded_model_are_refused(tiny):
     loaded = load_vocoder(Generator.of(tiny.generator, tiny.audio), chunk_frames=8)
     with pytest.raises(UserError, match="loaded already"):
         StreamingVocoder(loaded, chunk_frames=16)

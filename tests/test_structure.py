@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hifigan_tf"
 
-# Folders and the files beside them, from the ground up: each may import itself and those before it.
+# Folders and the files beside them, lowest first: each may import itself and those before it.
 LAYERS = [
     "errors",
     "resources",
@@ -47,12 +47,12 @@ FACE = {"__init__", "__main__", "moved"}  # they lead to the others by name
 
 
 def place(module: str) -> str:
-    """The folder or file at the top that a dotted name, such as ``audio.mel``, is in."""
+    """The top-level folder or file of a dotted name such as ``audio.mel``."""
     return module.partition(".")[0]
 
 
 def imports(path: Path) -> set[str]:
-    """The places that a file imports from, at the top or later, without its own."""
+    """The places that a file imports from, at the top or inside functions, without its own."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "hifigan_tf":

@@ -1,4 +1,4 @@
-"""Exports: what is in the file, the gate that judges it, and every bad input named."""
+"""Exports: the contents of the file, the quality gate, and every bad input reported."""
 
 import copy
 import dataclasses
@@ -95,13 +95,13 @@ def test_packing_again_replaces_the_contract(tiny_checkpoint):
     assert contract.unpack(again) == contract.unpack(packed)
 
 
-def test_the_graph_has_no_operation_that_is_slow_or_missing_somewhere(tiny_checkpoint):
+def test_the_graph_has_no_slow_or_unsupported_operation(tiny_checkpoint):
     model = model_of(exported(load_generator(tiny_checkpoint), "float32", (4, 16)))
     found = Counter(name for name, _, _ in operations(model))
     assert not {"SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TRANSPOSE_CONV", "TRANSPOSE", "GATHER"} & found.keys()
     convolutions = len(fold(load_generator(tiny_checkpoint)).convs())
     assert found["CONV_2D"] == 3 * convolutions  # two chunks and the edge
-    assert all(len(op.inputs) == 3 for name, op, _ in operations(model) if name == "CONV_2D")  # the bias inside
+    assert all(len(op.inputs) == 3 for name, op, _ in operations(model) if name == "CONV_2D")  # with the bias inside
 
 
 def test_signatures_share_their_weights(tiny_checkpoint):
@@ -112,10 +112,10 @@ def test_signatures_share_their_weights(tiny_checkpoint):
         assert three - one < 0.5 * weights * bytes_per_weight / 4 + 100_000
 
 
-def test_int8_has_8_bit_weights_everywhere_but_where_it_says(tiny_checkpoint):
+def test_int8_has_8_bit_weights_except_in_the_layers_of_the_contract(tiny_checkpoint):
     data = exported(load_generator(tiny_checkpoint), "int8", (4, 16))
     model, layers = model_of(data), contract.read(data, "x").layers
-    declared = [name for name, form in layers.items() if form == "float32"]
+    declared = [name for name, weight_format in layers.items() if weight_format == "float32"]
     assert set(layers.values()) == {"int8", "float32"}
     assert declared == ["conv_pre", "stage_2/up", "conv_post"]
     kinds = Counter()
@@ -166,7 +166,7 @@ def test_a_model_that_loses_too_much_is_not_written(export, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("damage", ["a channel", "nan", "silence"])
-def test_a_broken_model_never_ships(export, damage, monkeypatch, tmp_path, capsys):
+def test_a_broken_model_is_never_written(export, damage, monkeypatch, tmp_path, capsys):
     def broken(plan, mels):
         calibrated = calibrate(plan, mels)
         network = copy.deepcopy(calibrated.network)
@@ -231,7 +231,7 @@ def test_bad_checkpoints_and_outputs(export, clips, tiny_checkpoint, tmp_path):
         to_tflite.options_of(to_tflite.parse(["--stateless"]))
 
 
-def test_the_newest_run_is_taken_where_no_checkpoint_is_given(tiny_checkpoint, tmp_path, monkeypatch):
+def test_the_newest_run_is_the_default_checkpoint(tiny_checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no run in runs/ yet: run make demo"):
         to_tflite.newest_run()
@@ -277,7 +277,7 @@ def test_benchmark_leaves_out_what_is_not_installed(export, caplog, monkeypatch,
 
 @pytest.fixture(scope="module")
 def real(shared, trained_v3):
-    """The real generator, and what it makes of a few clips of real speech."""
+    """The real generator, and its evaluation on a few clips of real speech."""
     generator = load_generator(trained_v3)
     clips = load_clips(shared / "speech", generator.audio)
     return generator, evaluate_model(generator, dict(list(clips.items())[1 :: len(clips) // CLIPS][:CLIPS]))

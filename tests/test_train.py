@@ -1,4 +1,4 @@
-"""Training through the real command line: resuming, stopping, bad input, what a run folder holds."""
+"""Training through the real command line: resuming, stopping, bad input, the run folder."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def config_file(config, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def quick_file(config, tmp_path_factory):
-    """Without the multi-scale discriminator, whose many groups take long to compile."""
+    """A config without the multi-scale discriminator, whose many groups take long to compile."""
     path = tmp_path_factory.mktemp("config") / "quick.json"
     path.write_text(config.replace(msd_scales=0).dumps())
     return path
@@ -72,7 +72,7 @@ def trainer(config):
 
 @pytest.fixture(scope="module")
 def straight(corpus, config_file, tmp_path_factory):
-    """20 deterministic steps in one go: the run folder and what was printed."""
+    """20 deterministic steps without interruption: the run folder and the output."""
     folder = tmp_path_factory.mktemp("straight") / "run"
     options = ("--config", config_file, "--data", corpus, "--run-dir", folder, "--max-steps", 20, "--deterministic")
     process = start_training(*options)
@@ -217,7 +217,7 @@ def test_one_step_moves_everything_once(trainer, corpus, config):
     assert scalars["loss/generator"] == pytest.approx(
         scalars["loss/adversarial"] + 2 * scalars["loss/feature_matching"] + 45 * scalars["loss/mel"], rel=1e-5
     )
-    # Spectral norm iterates once a forward call in training: twice on the old kernel, twice on the new.
+    # Spectral norm iterates once per forward call in training: twice with the old kernel, twice with the new.
     matrix_before, matrix_after = kernel.reshape(-1, layer.filters), layer.kernel.numpy().reshape(-1, layer.filters)
     for matrix in (matrix_before, matrix_before, matrix_after, matrix_after):
         v = matrix @ u / np.linalg.norm(matrix @ u)
@@ -227,7 +227,7 @@ def test_one_step_moves_everything_once(trainer, corpus, config):
 
 @pytest.mark.processors
 def test_a_steps_gradients_are_those_of_the_losses(config, corpus):
-    """Adam's first momentum is the gradient times 1 - beta_1: both are computed again, by tapes that watch all."""
+    """Adam's first momentum is the gradient times 1 - beta_1: gradients are computed again, by tapes that watch all."""
     ours, plain = Trainer(config, epoch_steps=2), Trainer(config, epoch_steps=2)
     mel, audio = batch(corpus, config)
     ours.train_step(mel, audio)
@@ -246,7 +246,7 @@ def test_a_steps_gradients_are_those_of_the_losses(config, corpus):
     expected = tape.gradient(loss, [variable.value for variable in plain.discriminator_variables])
     assert relative_error(gradients(ours.discriminator_optimizer), flat(expected)) < 1e-4
 
-    # The generator is judged by the discriminators after their step.
+    # The generator's losses use the discriminators after their step.
     for old, new in zip(plain.discriminator_variables, ours.discriminator_variables, strict=True):
         old.assign(new)
     with tf.GradientTape() as tape:
@@ -258,7 +258,7 @@ def test_a_steps_gradients_are_those_of_the_losses(config, corpus):
     assert relative_error(gradients(ours.generator_optimizer), flat(expected)) < 1e-4
 
 
-def test_the_moving_average_leaves_the_start_and_follows(config, corpus):
+def test_the_moving_average_forgets_the_start_and_follows(config, corpus):
     trainer = Trainer(config, epoch_steps=2)
     expected = trainer.average.conv_pre.kernel.numpy()
     for step in range(1, 4):
@@ -270,8 +270,8 @@ def test_the_moving_average_leaves_the_start_and_follows(config, corpus):
     np.testing.assert_allclose(trainer.vocode(mel, average=True), trainer.average(mel[None])[0, :, 0], atol=1e-6)
 
 
-def test_validation_takes_a_window_at_a_time(trainer, tiny, monkeypatch):
-    """A recording ten times as long as a window: no run is longer, and the samples are those of the whole."""
+def test_validation_runs_one_window_at_a_time(trainer, tiny, monkeypatch):
+    """A recording ten times as long as a window: no call is longer, and the samples are those of the whole."""
     mel = np.random.default_rng(0).normal(-4, 2, [1000, 16]).astype(np.float32)
     monkeypatch.setattr(trainer_module, "WINDOW_FRAMES", 100)
     lengths, run = [], KerasVocoder.run
@@ -280,7 +280,7 @@ def test_validation_takes_a_window_at_a_time(trainer, tiny, monkeypatch):
     assert max(lengths) == 100 + 2 * margin_frames(tiny.generator)
     assert len(lengths) == 10
     np.testing.assert_allclose(audio, trainer.generator(mel[None])[0, :, 0], atol=1e-5)
-    # What is shorter than a window is run as it is.
+    # A recording shorter than a window is run whole.
     np.testing.assert_array_equal(trainer.vocode(mel[:50]), run(KerasVocoder(trainer.generator), mel[:50]))
 
 
@@ -335,12 +335,12 @@ def test_the_generator_learns_alone_until_the_discriminators_start(config, corpu
         rates.append(
             [float(one.learning_rate) for one in (trainer.generator_optimizer, trainer.discriminator_optimizer)]
         )
-    # Both rates are those of the run's step, although the discriminators have taken one.
+    # Both learning rates are those of the run's step, although the discriminators have taken only one step.
     assert int(trainer.discriminator_optimizer.iterations) == 1
     assert rates[2][0] == rates[2][1] < rates[0][0]
 
 
-def test_a_run_begins_without_discriminators_and_goes_on_with_them(corpus, config, tmp_path, command):
+def test_a_run_begins_without_discriminators_and_continues_with_them(corpus, config, tmp_path, command):
     quick = config.replace(msd_scales=0, segment_size=2048, discriminator_start_step=2, lambda_stft=1.0)
     (tmp_path / "quick.json").write_text(quick.dumps())
     options = ("--config", tmp_path / "quick.json", "--data", corpus, "--run-dir", tmp_path / "run")
@@ -355,7 +355,7 @@ def test_a_run_begins_without_discriminators_and_goes_on_with_them(corpus, confi
 
 
 def test_the_learning_rate_falls_at_the_pace_of_each_session():
-    """From step 10 on an epoch takes half as many steps: nothing jumps, and only what follows falls faster."""
+    """From step 10 on an epoch has half as many steps: the rate does not jump, and from then on decays faster."""
     paces = [Pace(0, 4), Pace(10, 2)]
     decay = SteppedDecay(1.0, 0.5, paces)
     decays = [-np.log2(float(decay(step))) for step in range(16)]
@@ -377,12 +377,12 @@ def test_accumulated_steps_decay_at_the_same_step(config, corpus):
             [float(one.learning_rate) for one in (trainer.generator_optimizer, trainer.discriminator_optimizer)]
         )
     first = late.training.learning_rate
-    # After each step, the rate of the next; the discriminators have taken none of the first two.
+    # The rate of the next step, after each step; the discriminators skip the first two.
     np.testing.assert_allclose([rate for rate, _ in rates], [first, first / 2, first / 2, first / 4], rtol=1e-6)
     np.testing.assert_allclose([rate for _, rate in rates[1:]], [first / 2, first / 2, first / 4], rtol=1e-6)
 
 
-def test_sessions_say_how_much_was_seen_and_how_fast_the_rate_falls(config):
+def test_sessions_give_the_segments_seen_and_the_decay_of_the_rate(config):
     sessions = [
         {"step": 0, "batch_size": 2, "learning_rate": 0.1},
         {"step": 10, "batch_size": 8, "learning_rate": 0.1},
@@ -395,7 +395,7 @@ def test_sessions_say_how_much_was_seen_and_how_fast_the_rate_falls(config):
     assert paces_of(sessions, clips, config.replace(lr_decay_steps=5)) == [Pace(0, 5), Pace(10, 5), Pace(30, 5)]
 
 
-def test_a_run_that_saved_nothing_begins_anew_with_other_values(config, tmp_path):
+def test_a_run_that_saved_nothing_starts_again_with_other_values(config, tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.prepare(config)
     folder.prepare(config.replace(batch_size=4))
@@ -413,7 +413,7 @@ def test_changes_after_the_newest_checkpoint_are_forgotten(trainer, config, tmp_
     assert [(one["step"], one["batch_size"]) for one in sessions] == ([(0, 2), (step, 4)] if step else [(0, 2), (0, 4)])
 
 
-def test_the_best_generator_is_sought_anew_when_discriminators_start(corpus, config, tmp_path, monkeypatch):
+def test_the_search_for_the_best_generator_restarts_with_the_discriminators(corpus, config, tmp_path, monkeypatch):
     late = config.replace(
         msd_scales=0, segment_size=2048, discriminator_start_step=2, max_steps=3, validation_interval=1
     )
@@ -427,7 +427,7 @@ def test_the_best_generator_is_sought_anew_when_discriminators_start(corpus, con
     assert kept == [4.0, 3.0, 2.0, 2.5]
 
 
-def test_rate_and_batch_may_change_when_a_run_goes_on(quick_run, corpus, quick_file, tmp_path, command):
+def test_learning_rate_and_batch_size_may_change_when_a_run_resumes(quick_run, corpus, quick_file, tmp_path, command):
     folder = tmp_path / "run"
     shutil.copytree(quick_run, folder)
     options = ("--config", quick_file, "--data", corpus, "--run-dir", folder)
@@ -438,14 +438,14 @@ def test_rate_and_batch_may_change_when_a_run_goes_on(quick_run, corpus, quick_f
     assert "batch_size is 4 from step 2 on, it was 2" in process.stderr
     expected, after = state(quick_run), state(folder)
     steps = [key for key in after if key.startswith("generator_optimizer/") and after[key].ndim == 0]
-    assert 3 in [int(after[key]) for key in steps]  # the optimizer's count went on
+    assert 3 in [int(after[key]) for key in steps]  # the optimizer's step count continued
     moved = [np.abs(after[key] - expected[key]).max() for key in expected if key.startswith("generator/")]
     assert 0 < max(moved) < 1e-4
     assert json.loads((folder / "history.json").read_text()) == [
         {"step": 0, "batch_size": 2, "learning_rate": 0.001},
         {"step": 2, "batch_size": 4, "learning_rate": 1e-05},
     ]
-    # The same once more is no change.
+    # The same values again are not a change.
     process = command("train", *changed, "--max-steps", 4)
     assert process.returncode == 0, process.stderr
     assert "it was" not in process.stderr
@@ -454,8 +454,8 @@ def test_rate_and_batch_may_change_when_a_run_goes_on(quick_run, corpus, quick_f
     assert_one_error(command("train", *changed, "--max-steps", 5), "history.json is damaged")
 
 
-def test_a_run_of_before_keeps_its_count_of_an_epoch(quick_run, config, tmp_path):
-    """Its config does not say how clips are counted, and there is no history."""
+def test_a_run_of_an_older_version_keeps_its_length_of_an_epoch(quick_run, config, tmp_path):
+    """Its config has no ``epoch_clip_seconds``, and there is no history."""
     folder = tmp_path / "run"
     shutil.copytree(quick_run, folder)
     (folder / "history.json").unlink()
@@ -471,7 +471,7 @@ def test_a_run_of_before_keeps_its_count_of_an_epoch(quick_run, config, tmp_path
         RunFolder(folder).prepare(asked)
 
 
-def test_a_rate_that_vanishes_early_is_told(caplog):
+def test_a_learning_rate_that_vanishes_early_is_reported(caplog):
     training = Config.load(CONFIGS / "v1.json").training
     with caplog.at_level("WARNING"):
         warn_of_a_vanishing_rate(training, 800)
@@ -514,7 +514,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, config, tmp
         if index == 0:
             assert run.restore(trainer).name == "step-00000010"
             assert int(trainer.step) == 10
-            # The damaged one is out of the way of the same step, taken again.
+            # The damaged one has been renamed, so that the same step can be saved again.
             trainer.step.assign(20)
             run.save(trainer)
             assert [path.name for path in run.saved()] == ["step-00000010", "step-00000020"]
@@ -540,7 +540,7 @@ def test_initial_checkpoint_takes_a_run_folder_or_a_generator(quick_run, corpus,
         assert started["step/.ATTRIBUTES/VARIABLE_VALUE"] == 1
 
 
-def test_initial_networks_come_over_bit_by_bit(straight, config):
+def test_initial_networks_are_copied_to_the_bit(straight, config):
     trainer = Trainer(config.replace(seed=99), epoch_steps=1)
     RunFolder(straight[0]).restore_networks(trainer)
     expected = state(straight[0])
@@ -557,7 +557,7 @@ def test_fine_tuning_on_given_mels(corpus, config, quick_file, tmp_path, command
     mels = tmp_path / "mels"
     process = command("extract_mel", "--config", quick_file, "--output-dir", mels, "--keep-level", corpus)
     assert process.returncode == 0, process.stderr
-    np.save(mels / "clip0.npy", np.load(mels / "clip0.npy").T)  # both orders
+    np.save(mels / "clip0.npy", np.load(mels / "clip0.npy").T)  # both orders of axes
     (mels / "clip1.npy").unlink()
     options = ("--config", quick_file, "--data", corpus, "--max-steps", 2, "--run-dir", tmp_path / "run")
     process = command("train", *options, "--fine-tune-mels", mels)
@@ -572,14 +572,14 @@ def test_the_last_good_checkpoint_is_named(config, corpus, tmp_path):
     folder.prepare(quick)
     folder.save(trainer)
     trainer.generator.conv_post.bias.assign([np.nan])
-    trainer.step.assign(1)  # step 0 begins with a validation, which looks at the weights
+    trainer.step.assign(1)  # step 0 begins with a validation, which would check the weights
     clips = check_clips(sorted(corpus.glob("*.wav")), quick)
     with pytest.raises(
         UserError,
         match=r"loss/\w+ is nan at step 2: the last good checkpoint is .*step-00000000; go on from it with the",
     ):
         train(trainer, folder, clips[:4], clips[4:])
-    # At the step's end, when its losses were still good.
+    # After the update, when the losses of the step were still finite.
     trainer.step.assign(quick.training.max_steps)
     with pytest.raises(UserError, match="the weights are no longer finite after step 600: the last good checkpoint"):
         train(trainer, folder, clips[:4], clips[4:])
@@ -634,12 +634,12 @@ def test_bad_arguments_are_one_line(straight, corpus, config, config_file, tmp_p
     ]
     for arguments, words in cases:
         assert_one_error(command("train", *arguments, cwd=tmp_path), *words)
-    # Nothing of the run that was refused has changed.
+    # The refused commands have not changed the run.
     assert Config.load(folder / "config.json") == config.replace(max_steps=20)
 
 
 def largest_file(size):
-    """Limits a process to files of so many bytes, which stands for a full disk."""
+    """Limits a process to files of ``size`` bytes, to simulate a full disk."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
@@ -678,7 +678,7 @@ def test_a_full_disk_pauses_checkpoints_and_training_goes_on(corpus, config, tmp
     output += process.communicate(timeout=100)[0]
     assert process.returncode == 128 + signal.SIGTERM, output
     assert RunFolder(folder).restore(Trainer(small, epoch_steps=2)) == RunFolder(folder).saved()[-1]
-    # The curves go on too, in a new file.
+    # The curves continue too, in a new file.
     steps, _ = RunFolder(folder).scalars(["loss/mel"])["loss/mel"]
     assert steps
 
@@ -690,7 +690,7 @@ def test_a_folder_that_became_unwritable_is_named_and_keeps_what_it_has(trainer,
     saved = folder.saved()[-1]
     kept = tmp_path / "kept"
     folder.checkpoints.rename(kept)
-    folder.checkpoints.write_text("a file where the folder was")  # stops even a user who may write anywhere
+    folder.checkpoints.write_text("a file where the folder was")  # stops even root
     with pytest.raises(UserError, match=r"cannot be saved in .*run"):
         folder.save(trainer)
     folder.checkpoints.unlink()
@@ -706,7 +706,7 @@ def test_a_disk_too_full_even_for_logs_is_one_line(corpus, quick_file, tmp_path,
     assert not RunFolder(tmp_path).saved()
 
 
-def test_what_is_held_out_is_not_trained_on(corpus, tmp_path):
+def test_held_out_clips_are_not_trained_on(corpus, tmp_path):
     from hifigan_tf.train import _files, parse
 
     config = Config.load(DEMO_CONFIG)
@@ -726,7 +726,7 @@ def test_what_is_held_out_is_not_trained_on(corpus, tmp_path):
         _files(parse(["--data", str(corpus), "--validation-data", str(corpus)]), config)
 
 
-def test_a_run_of_another_config_does_not_go_on_with_the_demos_clips(straight, command):
+def test_a_run_of_another_config_does_not_use_the_demo_clips(straight, command):
     assert_one_error(command("train", "--run-dir", straight[0]), "--data is missing")
 
 

@@ -1,4 +1,4 @@
-"""vocode and extract_mel: exact lengths, levels and samples, and every bad input named."""
+"""vocode and extract_mel: exact lengths, levels and samples, and every bad input reported."""
 
 import errno
 import subprocess
@@ -48,7 +48,7 @@ def speech():
 
 @pytest.fixture
 def run(checkpoint, tmp_path):
-    """Runs vocode in this process on inputs, into ``tmp_path/out``, which it returns."""
+    """Runs vocode in this process on inputs, into ``tmp_path/out``; returns that folder."""
 
     def run(*arguments):
         vocode.main(["--checkpoint", str(checkpoint), "--output-dir", str(tmp_path / "out"), *map(str, arguments)])
@@ -67,7 +67,7 @@ def command(module, *arguments):
 
 
 def read(path):
-    """The samples of what vocode wrote, after a check that it is 16-bit mono at the model's rate."""
+    """The samples of a file that vocode wrote, after checking that it is 16-bit mono at the model's rate."""
     info = soundfile.info(path)
     assert (info.format, info.subtype, info.samplerate, info.channels) == ("WAV", "PCM_16", RATE, 1)
     return soundfile.read(path, dtype="int16")[0]
@@ -121,7 +121,7 @@ def test_loud_output_is_clipped_not_wrapped(generator, speech, tmp_path):
     loud = Generator.from_config(generator.get_config())
     loud.set_weights(generator.get_weights())
     loud.conv_post.gain.assign([0.0])
-    loud.conv_post.bias.assign([5.0])  # tanh makes nearly 1 of it, and --keep-level more than 2
+    loud.conv_post.bias.assign([5.0])  # gives nearly 1 after tanh, and more than 2 with --keep-level
     loud.save(tmp_path / "loud.keras")
     soundfile.write(tmp_path / "x.wav", normalize(speech[4000:9000]) * (2.2 / PEAK), RATE, subtype="FLOAT")
     arguments = ["--checkpoint", tmp_path / "loud.keras", "--output-dir", tmp_path / "out", "--keep-level"]
@@ -162,7 +162,7 @@ def test_extract_mel_uses_the_config_given(speech, tmp_path):
 
 @pytest.fixture
 def mixed(speech, tmp_path):
-    """A folder of good and bad inputs, and what each bad one is called."""
+    """A folder of good and bad inputs, and the words of the error for each bad one."""
     folder = tmp_path / "mixed"
     (folder / "deeper").mkdir(parents=True)
     soundfile.write(folder / "good.wav", speech[:12345], RATE)
@@ -261,7 +261,7 @@ def test_a_run_folder_means_its_best_generator(checkpoint, tmp_path):
     assert cli.checkpoint(str(checkpoint)) == checkpoint
 
 
-def test_mistakes_are_told_before_tensorflow_loads(checkpoint, tmp_path):
+def test_mistakes_are_reported_before_tensorflow_loads(checkpoint, tmp_path):
     (tmp_path / "empty").mkdir()
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
@@ -312,7 +312,7 @@ def test_a_checkpoint_cut_short_is_an_error(checkpoint, tmp_path):
         vocode.main([str(argument) for argument in arguments])
 
 
-def test_an_output_folder_inside_the_input_folder_is_no_input(checkpoint, speech, tmp_path):
+def test_an_output_folder_inside_the_input_folder_is_not_an_input(checkpoint, speech, tmp_path):
     soundfile.write(tmp_path / "x.wav", speech[:5000], RATE)
     arguments = ["--checkpoint", str(checkpoint), "--output-dir", str(tmp_path / "out"), str(tmp_path)]
     for _ in range(2):

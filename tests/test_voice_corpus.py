@@ -1,4 +1,4 @@
-"""The voice's recordings: laid out by sentence, each on one side alone, at the voice's rate."""
+"""The voice's recordings: split by sentence, each only on one side, at the voice's rate."""
 
 import subprocess
 
@@ -20,7 +20,7 @@ def git(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """Fifty sentences where Kathleen's lie, the first one read three times, and a file that is no audio."""
+    """Fifty sentences laid out as Kathleen's, the first one with three takes, and a file that is not audio."""
     folder = tmp_path_factory.mktemp("clones") / "dataset-voice-kathleen"
     (folder / "data").mkdir(parents=True)
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(int(RATE * SECONDS)) / RATE)
@@ -34,7 +34,7 @@ def clone(tmp_path_factory):
     return folder
 
 
-def test_sentences_lie_on_one_side_alone(clone, tmp_path, caplog):
+def test_all_takes_of_a_sentence_are_on_one_side(clone, tmp_path, caplog):
     output = tmp_path / "corpus"
     with caplog.at_level("INFO"):
         voice_corpus.main([str(clone), "--output-dir", str(output)])
@@ -48,7 +48,7 @@ def test_sentences_lie_on_one_side_alone(clone, tmp_path, caplog):
     assert set.union(*sentences.values()) == {str(n) for n in range(50)}
     kept = {part: sum(name.startswith("sentence_0") for name in names) for part, names in parts.items()}
     assert sorted(kept.values()) in ([0, 0, 1], [0, 0, 3])
-    assert len(sentences["train"]) in (10, 11)  # the broken one is somewhere, too
+    assert len(sentences["train"]) in (10, 11)  # one of the sets also contains the broken one
     for path in output.rglob("kathleen/*.flac"):
         audio, rate = soundfile.read(path)
         assert (rate, audio.ndim, soundfile.info(path).subtype) == (22050, 1, "PCM_16")

@@ -1,16 +1,16 @@
-"""``python android_demo/host/reference.py FOLDER``: models, and what Python makes of them, for the tests in Java.
+"""``python android_demo/host/reference.py FOLDER``: models, and their output in Python, for the tests in Java.
 
-    models/    vocoders in three modes, the mel front end; tiny_… of 8 kHz; stateless.tflite; bare.tflite, no contract
+    models/    vocoders in three modes, the mel front end; tiny_… of 8 kHz; stateless.tflite; bare.tflite (no contract)
     clips/     speech as <clip>.wav, and its mel as <clip>.npy
-    mels/      <clip>.f32, the mel that the exported front end gives in Python
+    mels/      <clip>.f32, the mel by the exported front end in Python
     audio/     <mode>_<chunk>/<clip>.f32, the audio of each mel
-    short/     <mode>_<chunk>/<frames>.f32, of the first frames of the first clip's mel
+    short/     <mode>_<chunk>/<frames>.f32, from the first frames of the first clip's mel
     scales/    <scale>_<number>.npy, mels as Python recognises them
     resampled/ <rate>.f32, speech of that rate, and <rate>_converted.f32, at the vocoder's rate
-    pcm/       floats.f32, and shorts.s16, what they are as 16-bit samples
+    pcm/       floats.f32, and shorts.s16, the same as 16-bit samples
 
-Numbers are little-endian. The generator is a trained V3 where HIFIGAN_SHARED has its weights, and speech is real there;
-otherwise it is a small one without training, and speech is that of the demo.
+Numbers are little-endian. If HIFIGAN_SHARED has its weights, the generator is a trained V3 and the speech is real;
+otherwise it is a small untrained one, with the speech of the demo.
 """
 
 import argparse
@@ -43,8 +43,8 @@ from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocode
 
 CHUNKS = (4, 16)
 CLIPS = 3
-SHORT = (1, 2, 3, 4, 5, 11, 12, 15, 16, 17, 29, 40)  # frames: less and more than a chunk, and than the edge
-RATES = (8000, 16000, 24000, 44100, 48000, 44101)  # the last has no small ratio to any other
+SHORT = (1, 2, 3, 4, 5, 11, 12, 15, 16, 17, 29, 40)  # frames: fewer and more than a chunk, and than edge_frames
+RATES = (8000, 16000, 24000, 44100, 48000, 44101)  # the last has no simple ratio to any other
 TINY_CHUNKS = (16,)
 
 
@@ -79,13 +79,13 @@ def trained() -> tuple[Generator, list[Path]]:
 
 
 def untrained() -> tuple[Generator, list[Path]]:
-    """The demo's small generator as it is before training, and the demo's speech."""
+    """The demo's small generator before training, and the demo's speech."""
     config = Config.load(DEMO_CONFIG)
     return Generator.of(config.generator, config.audio), find_audio(DEMO_HELD_OUT)
 
 
 def tiny() -> Generator:
-    """A generator that makes an hour of 8 kHz in seconds."""
+    """A generator that makes an hour of audio at 8 kHz in seconds."""
     config = Config.load(DEMO_CONFIG).replace(
         upsample_rates=[8, 8],
         upsample_kernel_sizes=[16, 16],
@@ -162,7 +162,7 @@ def vocode(model, mel: np.ndarray) -> np.ndarray:
 
 
 def write_scales(folder: Path, mels: list[np.ndarray]) -> None:
-    """Mels in every scale, loud and quiet, long and short, by what Python takes them for."""
+    """Mels on every scale, loud and quiet, long and short, named by the scale that Python recognises."""
     natural = [*mels, mels[0][:20], np.maximum(mels[0] - 4, np.float32(np.log(1e-5)))]
     foreign = {
         "log10": lambda mel: mel / np.log(10),
@@ -187,7 +187,7 @@ def write_resampled(folder: Path, samples: np.ndarray, sampling_rate: int) -> No
 
 
 def write_pcm(folder: Path) -> None:
-    halves = (np.arange(-40, 40) + 0.5) / 32767  # between two 16-bit numbers
+    halves = (np.arange(-40, 40) + 0.5) / 32767  # half-way between two 16-bit numbers
     floats = np.concatenate([halves, np.linspace(-1.2, 1.2, 1001)]).astype(np.float32)
     write_floats(folder / "floats.f32", floats)
     (folder / "shorts.s16").write_bytes(to_pcm16(floats).astype("<i2").tobytes())

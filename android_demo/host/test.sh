@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `make android-test`: the app's core on this computer, compared with Python. Its argument is a Python of this project.
+# `make android-test`: the app's core on this computer, compared with Python. The argument is this project's Python.
 #
-# Needs Maven and a JDK of 11 or newer. Skips only where Maven Central is out of reach.
+# Needs Maven and a JDK of 11 or newer. Skips only if Maven Central is unreachable.
 set -euo pipefail
 python=$(cd "$(dirname "${1:?give the project\'s Python}")" && pwd)/$(basename "$1")
 cd "$(dirname "$0")"
@@ -11,7 +11,7 @@ mkdir -p "$build"
 
 command -v mvn >/dev/null || { echo "android-test: mvn is missing: install maven and a JDK (Debian: maven)" >&2; exit 2; }
 
-# Runs Maven into the log; where it fails, shows what is wrong, and skips if that is the network.
+# Runs Maven with output to the log; if it fails, shows the error, and skips if that is the network.
 maven() {
   mvn --batch-mode --no-transfer-progress "$@" >"$log" 2>&1 && return
   if unreachable=$(grep -m 1 -oE '(Could not transfer|Failure to transfer) (artifact|metadata) \S+' "$log"); then
@@ -25,7 +25,7 @@ maven() {
 
 maven test-compile
 
-# What Python makes of the models is made again when code, or where weights come from, has changed.
+# Python's reference output is made again when the code or the source of the weights has changed.
 reference=$build/reference
 made_from="${HIFIGAN_SHARED-no trained weights}"
 changed() {
@@ -33,7 +33,7 @@ changed() {
     [ -n "$(find reference.py ../../export ../../hifigan_tf -name '*.py' -newer "$reference/made_from")" ]
 }
 if changed; then
-  echo "models and what Python makes of them: a minute"
+  echo "models and their output in Python: a minute"
   rm -rf "$reference"
   "$python" reference.py "$reference" >/dev/null
   echo "$made_from" >"$reference/made_from"

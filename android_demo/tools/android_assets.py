@@ -1,4 +1,4 @@
-"""``python export/android_assets.py``: the models and the clip that the Android app carries."""
+"""``python export/android_assets.py``: the models and the clip in the assets of the Android app."""
 
 import argparse
 import hashlib
@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 DESCRIPTION = """Fills the assets of the Android app from a checkpoint:
 
     models/vocoder_float32.tflite, vocoder_float16.tflite, vocoder_int8.tflite, mel_frontend.tflite
-    models/<model>.json      its contract, for people: programs read the one inside the model
+    models/<model>.json      its contract, to read; programs use the one inside the model
     mels/<clip>.npy, .wav    a clip of the demo corpus, as a mel and as recorded, at the model's rate
-    source.json              by which a second run knows that nothing has changed
+    source.json              a hash of the sources, so that a second run does nothing if they are unchanged
 
-Each model is judged as export/to_tflite.py does. The folder is replaced as a whole, once everything is there; with
-one that fails it stays as it is, and the exit code is 1."""
+Each model is evaluated as in export/to_tflite.py. The folder is replaced as a whole, once all files are made; if a
+model fails, the folder is unchanged, and the exit code is 1."""
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "android_demo" / "app" / "src" / "main" / "assets"
@@ -48,14 +48,14 @@ def parse(argv=None):
 
 
 def digest(*files: Path) -> str:
-    """Of these files, the code, and the packages it asks for: assets with another one are out of date."""
+    """A hash of these files, the code, and its requirements: assets with another one are out of date."""
     code = sorted((ROOT / "hifigan_tf").rglob("*.py"))
     digests = [hashlib.sha256(path.read_bytes()).digest() for path in (*files, *code, ROOT / "requirements.txt")]
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 def up_to_date(folder: Path, made_from: str) -> bool:
-    """Whether the folder holds all that it should, made from the same. Raises ``UserError`` when it is not ours."""
+    """Whether the folder is complete and made from the same sources. Raises ``UserError`` if it holds other files."""
     if not folder.exists() or not any(folder.iterdir()):
         return False
     try:
@@ -82,7 +82,7 @@ def main(argv=None) -> None:
     from hifigan_tf.files import atomic_folder
     from hifigan_tf.streaming.contract import MelContract, VocoderContract, read_kind
 
-    logging.getLogger(to_tflite.__name__).setLevel(logging.WARNING)  # it would name files that are about to move
+    logging.getLogger(to_tflite.__name__).setLevel(logging.WARNING)  # it would name temporary files
     with atomic_folder(args.output_dir) as folder:
         models, mels = folder / "models", folder / "mels"
         mels.mkdir()
@@ -93,7 +93,7 @@ def main(argv=None) -> None:
             if args.evaluation_data:
                 options += ["--evaluation-data", args.evaluation_data]
             if code := to_tflite.main(options):
-                raise SystemExit(code)  # not a return, which would leave the block well
+                raise SystemExit(code)  # not a return, which would commit the folder
             kind = MelContract if mode == "--mel-frontend" else VocoderContract
             contract = read_kind(model.read_bytes(), str(model), kind)
             model.with_suffix(".json").write_text(contract.dumps(), encoding="utf-8")

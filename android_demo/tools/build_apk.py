@@ -1,7 +1,7 @@
 """A signed debug APK without Gradle, Android Studio or an SDK: Debian's tools, and jars from Maven Central.
 
 ``python android_demo/tools/build_apk.py`` writes ``android_demo/build/hifigan-demo.apk``. Gradle builds the same app;
-what both need to know stands in ``gradle.properties``.
+settings of both are in ``gradle.properties``.
 """
 
 import re
@@ -16,13 +16,13 @@ TOOLS = Path(__file__).resolve().parent
 ROOT = TOOLS.parent
 SOURCES = ROOT / "app/src/main"
 ASSETS = SOURCES / "assets"
-BUILD = ROOT / "build"  # everything downloaded or made, out of version control
+BUILD = ROOT / "build"  # everything downloaded or built, ignored by git
 WORK = BUILD / "apk"
 APK = BUILD / "hifigan-demo.apk"
-KEYSTORE = BUILD / "debug.keystore"  # kept, so that an APK installs over the one before
-STORED = {".tflite", ".so", ".arsc", ".wav", ".png"}  # mapped as they lie in the APK, or compressed already
-PAGE = 16384  # of the newest phones; a multiple of all others
-KEY_PASSWORD = "android"  # what every debug key has
+KEYSTORE = BUILD / "debug.keystore"  # kept, so that an APK installs over the previous one
+STORED = {".tflite", ".so", ".arsc", ".wav", ".png"}  # mapped from the APK, or compressed already
+PAGE = 16384  # page size of the newest phones; a multiple of all others
+KEY_PASSWORD = "android"  # as usual for debug keys
 UNREACHABLE = re.compile(
     r".*(Could not transfer|Failure to transfer|Failed to fetch|Could not resolve '|Unable to connect).*"
 )
@@ -64,7 +64,7 @@ def fetch(properties: dict[str, str]) -> None:
 
 @contextmanager
 def fetched(stamp: Path, wanted: str):
-    """Whether what is wanted is still to be fetched; inside, without failing, it is."""
+    """Yields whether ``wanted`` is still to be fetched; records it as fetched when the block succeeds."""
     missing = not stamp.is_file() or stamp.read_text() != wanted
     if missing:
         print(f"Downloads to {shown(stamp.parent)}, once: a minute or two", flush=True)
@@ -74,19 +74,19 @@ def fetched(stamp: Path, wanted: str):
 
 
 def shown(path: Path) -> Path:
-    """The path as it is short to tell."""
+    """The path, relative to the current folder if possible."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def runtime(properties: dict[str, str]) -> list[str]:
-    """What ``pom.xml`` is told about the runtime."""
+    """Properties of the runtime for ``pom.xml``."""
     names = ("groupId", "artifactId", "version")
     return [f"-Druntime.{name}={part}" for name, part in zip(names, properties["demo.runtime"].split(":"), strict=True)]
 
 
 def link_resources(properties: dict[str, str]) -> Path:
     """The manifest and all resources as an archive, and ``R.java``."""
-    # Gradle takes these two from elsewhere and warns about them in the manifest.
+    # Gradle sets these two itself and warns if they are in the manifest.
     manifest = (SOURCES / "AndroidManifest.xml").read_text(encoding="utf-8")
     manifest = manifest.replace("<manifest ", f'<manifest package="{properties["demo.applicationId"]}" ', 1)
     manifest = manifest.replace("<application", '<application android:extractNativeLibs="false"', 1)
@@ -114,7 +114,7 @@ def unpack_runtimes() -> list[Path]:
 
 
 def compile_classes(jars: list[Path]) -> None:
-    # Every warning is an error, but for those of Java 8's age, of serialization, and of faults in android-all itself.
+    # Every warning is an error, except about Java 8 being old, serialization, and faults in android-all itself.
     strict = ["--release", "8", "-Xlint:all,-options,-classfile,-serial", "-Werror", "-encoding", "UTF-8", "-g"]
     classpath = ":".join(map(str, [BUILD / "jars/android-all.jar", *jars]))
     sources = sorted([*(SOURCES / "java").rglob("*.java"), *(WORK / "gen").rglob("*.java")])
@@ -137,7 +137,7 @@ def libraries(runtimes: list[Path], abis: list[str]) -> dict[str, Path]:
 
 
 def pack(apk: Path, resources: Path, dex: Path, native: dict[str, Path]) -> None:
-    """Everything in one archive. What is stored begins at a multiple of four bytes, native libraries of a page."""
+    """Everything in one archive. Stored files are aligned to four bytes, native libraries to a page."""
     entries = {"classes.dex": dex.read_bytes()}
     with zipfile.ZipFile(resources) as linked:
         entries |= {name: linked.read(name) for name in linked.namelist()}
@@ -175,7 +175,7 @@ def sign(unsigned: Path) -> None:
 
 
 def tool(name: str, *arguments) -> str:
-    """Runs one of Debian's native tools; what it printed."""
+    """Runs one of Debian's native tools; returns its output."""
     library = BUILD / "tools/usr/lib"
     paths = [library, library / "p7zip", *library.glob("*-linux-gnu*"), *library.glob("*-linux-gnu*/android")]
     environment = {"LD_LIBRARY_PATH": ":".join(map(str, paths))}
@@ -187,7 +187,7 @@ def apksigner(*arguments) -> str:
 
 
 def run(*command, environment: dict[str, str] | None = None) -> str:
-    """Runs a program; what it printed. Ends this one with its messages when it fails."""
+    """Runs a program; returns its output. If it fails, exits with its messages."""
     command = list(map(str, command))
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)

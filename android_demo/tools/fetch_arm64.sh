@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Unpacks an emulator of ARM processors, and a Python for it, into the folder given:
+# Unpacks an ARM emulator, and a Python for it, into the given folder:
 #   qemu-aarch64   Debian 13's: that of Debian 12 crashes in LiteRT
-#   root           Debian 12's Python 3.11 for arm64, with all that it needs
-#   site           NumPy and LiteRT for it, of the versions given: fetch_arm64.sh FOLDER PYTHON numpy==… ai-edge-litert==…
-# It installs nothing, changes nothing else, and needs no root: apt works with sources, lists and a cache of its own.
+#   root           Debian 12's Python 3.11 for arm64, with its dependencies
+#   site           NumPy and LiteRT for it, in given versions: fetch_arm64.sh FOLDER PYTHON numpy==… ai-edge-litert==…
+# It installs nothing, changes nothing else, and needs no root: apt uses separate sources, lists and cache.
 set -euo pipefail
 folder=$1 python=$2
 wheels=("${@:3}")
@@ -12,13 +12,13 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 rm -rf "$folder"
 mkdir -p "$folder/root"
 folder=$(realpath "$folder")
-# Where the system has its own packages from, other releases are too.
+# The system's package mirror has other releases too.
 codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
   awk -v release="$codename" '$2 == release && !found { print $1; found = 1 }')
 [ -n "$mirror" ] || { echo "apt has no source of Debian's packages: add one to /etc/apt/sources.list" >&2; exit 1; }
 
-# download RELEASE ARCHITECTURE PACKAGE…: these and what they depend on, as for a system where nothing is installed.
+# download RELEASE ARCHITECTURE PACKAGE…: these and their dependencies, as for an empty system.
 download() {
   local apt=$folder/apt-$1
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
@@ -35,7 +35,7 @@ download() {
 }
 
 download trixie amd64 qemu-user
-# The package has an emulator for every processor, half a gigabyte.
+# The package holds emulators for all processors, half a gigabyte.
 dpkg-deb --fsys-tarfile "$folder"/apt-trixie/cache/archives/qemu-user_*.deb |
   tar --extract --directory "$folder" --strip-components 3 ./usr/bin/qemu-aarch64
 download bookworm arm64 python3.11-minimal libpython3.11-stdlib libstdc++6

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Unpacks Debian's Android tools, and what the system lacks of their libraries, into the folder given. It installs
-# nothing, changes nothing else, and needs no root: apt works with lists and a cache of its own.
+# Unpacks Debian's Android tools, and their libraries that the system lacks, into the given folder. It installs
+# nothing, changes nothing else, and needs no root: apt uses separate lists and cache.
 set -euo pipefail
 folder=$1
 packages=(aapt apksigner zipalign dexdump)

@@ -1,7 +1,7 @@
-"""``python run_clips.py MODEL OUTPUT CLIP…``: what a model makes of clips, on any processor.
+"""``python run_clips.py MODEL OUTPUT CLIP…``: runs a model over clips, on any processor.
 
-A CLIP is an ``.npy`` of what the model takes: a mel, or samples for the mel front end. OUTPUT is an ``.npz`` with an
-array for each, and ``machine``. Needs NumPy and ai-edge-litert alone, so that an emulator need not run TensorFlow.
+A CLIP is an ``.npy`` with the input of the model: a mel, or samples for the mel front end. OUTPUT is an ``.npz`` with
+an array for each, and ``machine``. Needs only NumPy and ai-edge-litert, so that an emulator need not run TensorFlow.
 """
 
 import platform

@@ -1,7 +1,7 @@
-"""The app on this computer, from the first press to the last sample: ``python android_demo/tools/ui_test.py [TESTS]``.
+"""Tests the app on this computer, from the first press to the last sample: ``android_demo/tools/ui_test.py [TESTS]``.
 
-It is the one of the APK. Robolectric runs Android's own classes on a JVM, of Android 8 and of Android 14, and ``host/``
-stands in for the runtime, with real models and kernels; only what lies below, such as the sound itself, is feigned.
+It tests the app in the APK. Robolectric runs Android's own classes, of Android 8 and of Android 14, on a JVM, and
+``host/`` replaces the runtime, with real models and kernels; only the layers below, such as sound output, are faked.
 Pictures of the screen go to ``android_demo/build/screens``.
 """
 
@@ -60,7 +60,7 @@ def compile_tests(classpath: list[Path]) -> None:
 
 
 def add_bad_models() -> Path:
-    """The APK with models that the app must refuse, by a line on the screen."""
+    """The APK with models that the app must refuse with a line on the screen."""
     with_bad = UI / "with_bad_models.apk"
     shutil.copy(APK, with_bad)
     good = (ASSETS / "models/vocoder_int8.tflite").read_bytes()
@@ -74,12 +74,12 @@ def add_bad_models() -> Path:
     }
     with zipfile.ZipFile(with_bad, "a") as apk:
         for name, model in bad.items():
-            apk.writestr(f"assets/models/vocoder_{name}.tflite", model)  # stored, as the good ones
+            apk.writestr(f"assets/models/vocoder_{name}.tflite", model)  # stored, like the good ones
     return with_bad
 
 
 def write_config(apk: Path) -> None:
-    """Where Robolectric finds the app."""
+    """Tells Robolectric where the app is."""
     config = UI / "classes/com/android/tools/test_config.properties"
     config.parent.mkdir(parents=True)
     manifest = f"android_merged_manifest={WORK / 'AndroidManifest.xml'}\n"
@@ -99,7 +99,7 @@ def run_tests(classpath: list[Path], names: list[str]) -> int:
     java = ["java", "-Xmx2g", *settings, *opened, "-cp", ":".join(map(str, [UI / "classes", *classpath]))]
     done = subprocess.run([*java, "org.junit.runner.JUnitCore", *names], capture_output=True, text=True)
     LOG.write_text(done.stdout + done.stderr)
-    summary = done.stdout[done.stdout.rfind("\nTime:") :]  # JUnit's: the failures, or how many tests went well
+    summary = done.stdout[done.stdout.rfind("\nTime:") :]  # JUnit's: the failures, or the number of passed tests
     print(re.sub(r"\n\tat (java|jdk|org)\..*", "", summary).strip(), f"the whole log: {shown(LOG)}", sep="\n")
     return done.returncode
 

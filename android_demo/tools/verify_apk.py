@@ -1,6 +1,6 @@
-"""Takes the APK apart and checks that a phone would accept it: ``python android_demo/tools/verify_apk.py``.
+"""Unpacks the APK and checks that a phone would accept it: ``python android_demo/tools/verify_apk.py``.
 
-Prints a line a check and a table of sizes; the exit code is 1 when one fails.
+Prints one line per check and a table of sizes; the exit code is 1 when a check fails.
 """
 
 import re
@@ -19,7 +19,7 @@ ANDROID = "{http://schemas.android.com/apk/res/android}"
 MODELS = {"vocoder_float32", "vocoder_float16", "vocoder_int8", "mel_frontend"}
 MAX_BYTES = 30e6
 COMPONENTS = {"application", "activity", "service", "receiver", "provider"}
-LOAD = 1  # the type of an ELF segment that is mapped
+LOAD = 1  # type of the ELF segments that are mapped into memory
 
 failures = 0
 
@@ -74,7 +74,7 @@ def check_signature() -> None:
 
 
 def check_alignment(apk: zipfile.ZipFile) -> None:
-    tool("zipalign", "-c", "-p", "4", APK)  # fails for itself
+    tool("zipalign", "-c", "-p", "4", APK)  # exits if it fails
     check(True, "zipalign -c -p 4")
     unaligned = [
         entry.filename for entry in apk.infolist() if entry.filename.endswith(".so") and start(apk, entry) % PAGE
@@ -95,7 +95,7 @@ def check_models(apk: zipfile.ZipFile) -> None:
     compressed = [name for name, entry in entries.items() if entry.compress_type != zipfile.ZIP_STORED]
     check(not compressed, "models are stored, so that they can be mapped", ", ".join(compressed))
     without = [name for name in entries if f"assets/models/{name}.json" not in apk.namelist()]
-    check(not without, "each has its contract beside it", ", ".join(without))
+    check(not without, "each model has its contract as a JSON file", ", ".join(without))
     mels = [name for name in apk.namelist() if re.fullmatch(r"assets/mels/.+\.npy", name)]
     recordings = [mel for mel in mels if mel.removesuffix("npy") + "wav" in apk.namelist()]
     check(len(recordings) >= 1, "a bundled mel and its recording")
@@ -114,7 +114,7 @@ def check_libraries(apk: zipfile.ZipFile, abis: list[str]) -> None:
 
 
 def segment_alignment(library: bytes) -> int:
-    """The least alignment of the segments of an ELF file that are mapped."""
+    """The smallest alignment of the mapped segments of an ELF file."""
     wide = library[4] == 2
     offset = struct.unpack_from("<Q" if wide else "<I", library, 32 if wide else 28)[0]
     size, count = struct.unpack_from("<HH", library, 54 if wide else 42)
@@ -151,7 +151,7 @@ def check_classes(manifest: ET.Element, package: str) -> None:
 
 
 def check_api_level(properties: dict[str, str]) -> None:
-    """That no class or method is used which the oldest phone does not have."""
+    """Checks that every class and method used exists on the oldest supported phone."""
     sniffer = "org.codehaus.mojo:animal-sniffer-maven-plugin:check"
     command = ["mvn", "--batch-mode", "--quiet", "--file", TOOLS / "pom.xml", *build_apk.runtime(properties), sniffer]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
@@ -160,7 +160,7 @@ def check_api_level(properties: dict[str, str]) -> None:
 
 
 def check_resources() -> None:
-    """That Korean says all that English does, with the same places for what is put in."""
+    """Checks that the Korean texts are complete, with the same placeholders as the English ones."""
     english, korean = (strings(SOURCES / f"res/values{qualifier}/strings.xml") for qualifier in ("", "-ko"))
     check(english.keys() == korean.keys(), "every string is there in Korean", str(english.keys() ^ korean.keys()))
     differing = [name for name in english.keys() & korean.keys() if places(english[name]) != places(korean[name])]

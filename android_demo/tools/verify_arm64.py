@@ -1,7 +1,7 @@
-"""The app's models on emulated ARM processors beside this one, on speech: what ``verify_arm64.sh`` runs.
+"""Compares the app's models on emulated ARM processors with this one, on speech; run by ``verify_arm64.sh``.
 
-Both sides run ``run_clips.py``, and vocoders get the same mel on both. Float is compared by the ratio of signal to
-difference. In 8 bits, whose rounding differs from one kernel to another, it is the sound that counts: PESQ.
+Both processors run ``run_clips.py``, with the same mel for vocoders. Float models are compared by the signal-to-noise
+ratio of the difference. 8-bit models, whose rounding differs between kernels, are compared by PESQ.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from hifigan_tf.streaming.contract import MelContract, read_kind
 
 RUN_CLIPS = Path(__file__).with_name("run_clips.py")
 SECONDS = 10  # of speech at least, in whole clips, for PESQ
-FLOAT_SECONDS = 1.5  # of one clip, whose floating point is emulated in software, far slower than whole numbers
+FLOAT_SECONDS = 1.5  # of one clip: emulated floating point is far slower than integers
 MIN_SNR = 100.0  # dB
 MAX_PESQ_CHANGE = 0.02
 MAX_MEL_DIFFERENCE = 1e-3  # as hifigan_tf/export/mel_frontend.py allows
 
 MODERN = "cortex-a76"
-OLD = "cortex-a53"  # in the phones of 2017 and cheaper ones since; no instructions for dot products of 8-bit numbers
+OLD = "cortex-a53"  # in phones of 2017 and cheaper ones since; no 8-bit dot product instructions
 JOBS = (  # the longest first
     ("vocoder_int8", OLD),
     ("vocoder_int8", MODERN),
@@ -76,7 +76,7 @@ def main(argv=None) -> int:
 
 
 def compare_all(models: dict[str, Path], arm64: Path, clips: dict, audio: AudioConfig, folder: Path) -> list[Row]:
-    """A row for each job, as many at a time as there are processors; files go to ``folder``."""
+    """A row for each job, as many in parallel as there are processors; files go to ``folder``."""
     native = [sys.executable]
     samples = save(folder / "samples", clips)
     mels, _ = run(native, models["mel_frontend"], samples, folder / "mels.npz")
@@ -125,13 +125,13 @@ def save(folder: Path, arrays: dict[str, np.ndarray]) -> list[Path]:
 
 
 def emulated(arm64: Path, cpu: str) -> list:
-    """The command that is Python on an ARM processor."""
+    """The command of Python on an emulated ARM processor."""
     emulator = [arm64 / "qemu-aarch64", "-cpu", cpu, "-L", arm64 / "root"]
     return ["env", f"PYTHONPATH={arm64 / 'site'}", *emulator, arm64 / "root/usr/bin/python3.11"]
 
 
 def run(python: list, model: Path, clips: list[Path], output: Path) -> tuple[dict[str, np.ndarray], str]:
-    """``{clip: what the model makes of it}``, and the machine that it ran on."""
+    """``{clip: output of the model}``, and the machine that it ran on."""
     done = subprocess.run([*python, RUN_CLIPS, model, output, *clips], capture_output=True, text=True, check=False)
     if done.returncode:
         last = " ".join(done.stderr.splitlines()[-1:])
@@ -141,7 +141,7 @@ def run(python: list, model: Path, clips: list[Path], output: Path) -> tuple[dic
 
 
 def judge(name: str, here: dict, there: dict, clips: dict, audio: AudioConfig) -> tuple[str, str, bool]:
-    """What was found between the two sides, its limit, and whether it is within."""
+    """The difference between the two processors, its limit, and whether it is within the limit."""
     ours, theirs = (np.concatenate(list(results.values())) for results in (here, there))
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return "NaN or infinite values", "none", False
@@ -164,7 +164,7 @@ def snr(reference: np.ndarray, other: np.ndarray) -> float:
 
 
 def mean_pesq(clips: dict[str, np.ndarray], outputs: dict[str, np.ndarray], audio: AudioConfig) -> float:
-    """Over the clips; NaN where no output is speech as yet."""
+    """The mean over the clips; NaN if PESQ finds no speech in any output."""
     from hifigan_tf.audio.mel import MelSpectrogram
     from hifigan_tf.evaluation.metrics import evaluate_pair, mean_scores
 
@@ -175,7 +175,7 @@ def mean_pesq(clips: dict[str, np.ndarray], outputs: dict[str, np.ndarray], audi
 
 
 def table(rows: list[Row]) -> str:
-    lines = [Row("model", "processor", "speech", "ARM beside x86", "limit", ""), *rows]
+    lines = [Row("model", "processor", "speech", "ARM compared with x86", "limit", ""), *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

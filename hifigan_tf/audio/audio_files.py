@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 PEAK = 0.95  # the original normalises every clip to this peak
 SILENCE = 1e-4  # a peak below this (-80 dBFS) is no speech
-PIECE = 1 << 16  # samples read at a time where a file is not read whole
-UNKNOWN_LENGTH = 2**62  # soundfile tells more samples than this for a FLAC that was written to a pipe
+PIECE = 1 << 16  # samples read at a time when a file is read in pieces
+UNKNOWN_LENGTH = 2**62  # soundfile reports more samples than this for a FLAC that was written to a pipe
 # One exact seek promises nothing of the next: MP3 and Opus decoders take a while to settle after it, and in the last
 # page of a Vorbis file it arrives elsewhere.
 NEVER_SEEKABLE = ("MPEG_LAYER_III", "OPUS", "VORBIS")
@@ -60,10 +60,10 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
 
 
 def read_pieces(path: str | Path, sampling_rate: int, warn: bool = False) -> Iterator[np.ndarray]:
-    """What ``read_audio`` and ``resample`` make of a file, in pieces: a file of any length in constant memory.
+    """A file read and resampled in pieces: a file of any length in constant memory.
 
-    ``warn`` is whether to say that a file is of a lower rate. Raises ``UserError`` as ``read_audio`` does, but
-    for silence, and when the piece is reached that is at fault.
+    ``warn`` says whether to warn of a file of a lower rate. Raises ``UserError`` as ``read_audio`` does, except
+    for silence, and only when it reaches the faulty piece.
     """
     with _open_audio(Path(path)) as file:
         if warn:
@@ -170,7 +170,7 @@ def measure(path: str | Path, sampling_rate: int) -> tuple[int, float]:
 
 @contextmanager
 def _open_audio(path: Path):
-    """The file as a ``SoundFile``, which must be read to its end inside the block: that it was is checked."""
+    """The file as a ``SoundFile``, which must be read to its end inside the block; the end of the block checks this."""
     source: Path | io.BytesIO = path
     try:
         size = path.stat().st_size
@@ -238,7 +238,7 @@ def _check_loud(peak: float, name: str) -> None:
 
 
 def check_length(path: PurePath, samples: int, hop_size: int) -> None:
-    """Raises ``UserError`` when a recording of so many samples holds no whole frame."""
+    """Raises ``UserError`` when a recording of this many samples holds no whole frame."""
     if samples < hop_size:
         raise UserError(f"{path} is shorter than one frame: {samples} of {hop_size} samples")
 
@@ -249,7 +249,7 @@ def _check_complete(path: Path, size: int) -> None:
         start = file.read(12)
         if start[:4] == b"RIFF" and start[8:12] == b"WAVE":
             (declared,) = struct.unpack("<I", start[4:8])
-            # Writers to a pipe leave 0 or a number near the largest, and some forget the final pad byte.
+            # Programs that write to a pipe leave 0 or a number near the maximum, and some omit the final pad byte.
             if 0 < declared < 0x7FFFF000 and declared + 8 > size + 1:
                 raise UserError(f"{path} is truncated: {size} of {declared + 8} bytes are there; copy it again")
         elif start[:4] == b"OggS":
@@ -290,7 +290,7 @@ def _warn_of_empty_band(name: str, rate: int, sampling_rate: int) -> None:
 
 
 def empty_band(name: str, rate: int, sampling_rate: int) -> str:
-    """The words of the warning about a recording of a rate below the model's."""
+    """The text of the warning about a recording of a rate below the model's."""
     return f"{name} is recorded at {rate} Hz, below {sampling_rate} Hz: the band above {rate // 2} Hz stays empty"
 
 
@@ -313,7 +313,7 @@ def write_wav(path: str | Path, audio: np.ndarray, sampling_rate: int) -> None:
     """Writes ``[samples]`` as a 16-bit mono WAV, atomically: a full disk leaves no half file."""
     import soundfile
 
-    # Encoded in memory first: libsndfile, writing to a full disk, does not tell why it failed.
+    # Encoded in memory first, because libsndfile does not report that the disk is full.
     encoded = io.BytesIO()
     soundfile.write(encoded, to_pcm16(audio), sampling_rate, format="WAV", subtype="PCM_16")
     write_bytes(path, encoded.getvalue())
@@ -321,7 +321,7 @@ def write_wav(path: str | Path, audio: np.ndarray, sampling_rate: int) -> None:
 
 @contextmanager
 def wav_writer(path: str | Path, sampling_rate: int):
-    """A function that appends ``[samples]`` to a 16-bit mono WAV, which appears at ``path`` when it is whole."""
+    """A function that appends ``[samples]`` to a 16-bit mono WAV, which appears at ``path`` when it is complete."""
     with atomic_path(path) as temporary, temporary.open("wb") as file, wave.open(file, "wb") as wav:
         wav.setparams((1, 2, sampling_rate, 0, "NONE", ""))
         yield lambda audio: wav.writeframesraw(pcm16_bytes(audio))

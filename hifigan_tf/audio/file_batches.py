@@ -1,4 +1,4 @@
-"""What the command lines over many files share: inputs checked before anything loads, bad ones skipped by name."""
+"""Shared by commands over many files: inputs are checked before models load, bad ones are skipped and named."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -24,8 +24,8 @@ when nothing was or when the command line itself is wrong."""
 def find_inputs(inputs: Iterable[str], suffixes: tuple[str, ...], output_dir: Path, suffix: str) -> dict[Path, Path]:
     """``{output: input}`` for the files given, and those with one of ``suffixes`` under the folders given.
 
-    An output is ``output_dir/<stem><suffix>``; what lies in an ``output_dir`` inside a folder given is none of
-    its inputs. Raises ``UserError`` for an input that does not exist, a folder without a fitting file, and
+    An output is ``output_dir/<stem><suffix>``; files in an ``output_dir`` inside a given folder are not
+    inputs. Raises ``UserError`` for an input that does not exist, a folder without a matching file, and
     outputs that would replace each other or their input.
     """
     found = []
@@ -54,7 +54,7 @@ def convert_all(files: dict[Path, Path], convert: Callable[[Path, Path], None]) 
     """Calls ``convert(input, output)`` for every ``{output: input}``, with a progress bar.
 
     One that raises ``UserError`` is skipped and named at the end. Raises ``UserError`` when none is left;
-    failures to write end the run.
+    errors in writing end the run.
     """
     problems = []
     for output, path in progress(files.items(), hidden=len(files) == 1, unit="file"):

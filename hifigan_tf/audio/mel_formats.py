@@ -1,9 +1,9 @@
-"""Mels from other front ends: recognised, named, and converted on request.
+"""Mels of other front ends: recognised, reported, and converted on request.
 
-This project's mel is ``[frames, num_mels]`` in natural logarithms of at least 1e-5 (``mel.py``). An array of
-other numbers would become noise, so every ``.npy`` file is checked here. The limits come from
-physics where it decides, and otherwise from 46 clips of real and synthetic speech: clean, 20 and 40 dB
-quieter, clipped, in noise, and smoothed as acoustic models smooth. In doubt a mel is taken as natural.
+This project's mel is ``[frames, num_mels]`` in natural logarithms of at least 1e-5 (``mel.py``). An array on
+another scale would become noise, so every ``.npy`` file is checked here. The limits follow from the definition of
+each scale where possible, and otherwise from 46 clips of real and synthetic speech: clean, 20 and 40 dB quieter,
+clipped, in noise, and smoothed as by an acoustic model. If in doubt, a mel is taken as natural.
 """
 
 import logging
@@ -34,9 +34,9 @@ LOOKS_LIKE = {
     "normalized": "look normalised",
     "unknown": "are on no scale known here",
 }
-# A sine of full scale gives 2.6 and silence ln(1e-5) = -11.5; the rest is for acoustic models that overshoot.
+# A sine of full scale gives 2.6 and silence ln(1e-5) = -11.5; the rest is a margin for acoustic models that overshoot.
 NATURAL_MIN, NATURAL_MAX = -13.5, 4.0
-# Silence has -100 dB (-80 with librosa's top_db), and a loud vowel alone still has bands below -40.
+# Silence is at -100 dB (-80 with librosa's top_db), and even a loud vowel has bands below -40.
 DECIBEL_BELOW, DECIBEL_MAX = -30.0, 40.0
 # Base 10: the natural scale's limits over ln(10), with room for a floor below 1e-5. Medians of natural
 # logarithms are -2.6 to -10, and only clipped speech or one 10 dB above white noise comes above -3.4.
@@ -44,19 +44,19 @@ LOG10_MIN, LOG10_MEDIAN, LOG10_MAX = -5.5, -3.4, 1.2
 # The median second difference over time. Between overlapping frames of a noise it does not depend on the
 # noise's level, only on the base: 0.26 to 0.48 in natural logarithms, 0.11 to 0.21 in base 10.
 LOG10_ROUGHNESS = 0.24
-# A least value above -4.1 or a median above -1.8: no speech in natural logarithms, for 10 dB of white noise
-# gives -5.0 and -3.1. A least value above -1.8 is none in base 10 either (-2.2).
+# A minimum above -4.1 or a median above -1.8 is not speech in natural logarithms: speech 10 dB above white noise
+# has -5.0 and -3.1. A minimum above -1.8 is not speech in base 10 either (-2.2).
 NORMALIZED_ABOVE, NARROW_ABOVE = -4.1, -1.8
 # Magnitudes of speech span decades, so their median lies far below the largest.
 LINEAR_MEDIAN = 0.2
-# Fewer frames (0.74 s at the paper's hop) may be one loud vowel, whose narrow range says nothing.
+# Fewer frames (0.74 s at the paper's hop) may be one loud vowel, whose narrow range is not conclusive.
 SURE_FRAMES = 64
 BLOCK = 1024  # frames read at a time
-SAMPLE = 16384  # frames that the scale is told from: three minutes
+SAMPLE = 16384  # frames from which the scale is recognised: three minutes
 
 
 class MelFormat(NamedTuple):
-    """What ``--mel-format`` says: a key of ``TO_NATURAL``, or None for "recognise it", and the axes' order."""
+    """The value of ``--mel-format``: a key of ``TO_NATURAL``, or None to recognise the scale, and the axes' order."""
 
     scale: str | None = None
     transposed: bool = False
@@ -87,8 +87,8 @@ RECOGNIZE = MelFormat()
 class MelFile:
     """A mel in a ``.npy`` file of any length, checked, to be read a block at a time.
 
-    A batch axis of one is dropped. Raises ``UserError`` for a file that is no mel, holds NaN, or is foreign
-    and ``mel_format`` does not say so; the message names the option that reads it.
+    A batch axis of one is dropped. Raises ``UserError`` for a file that is not a mel, holds NaN, or is on another
+    scale than ``mel_format`` says; the message names the option that reads it.
     """
 
     def __init__(self, path: str | Path, num_mels: int, mel_format: MelFormat = RECOGNIZE):
@@ -134,7 +134,7 @@ class MelFile:
             yield to_natural(self._block(start, start + BLOCK), self.scale)
 
     def _block(self, start: int, stop: int) -> np.ndarray:
-        # Mapped anew each time: pages that were read would stay in memory as long as the mapping does.
+        # Mapped anew each time, because pages that were read stay in memory as long as the mapping.
         mel = _open(self.path)
         mel = mel.T[start:stop] if self.transposed else mel[start:stop]
         with np.errstate(over="ignore"):
@@ -144,8 +144,8 @@ class MelFile:
 def natural_blocks(blocks: Iterable[np.ndarray], scale: str | None, name: str) -> Iterator[np.ndarray]:
     """A mel that is still being made, in blocks ``[frames, num_mels]``: checked, in natural logarithms.
 
-    Its scale, where ``scale`` does not say it, is told from the first frames, as soon as they tell it. Raises
-    ``UserError`` with the checks and the advice of ``MelFile``; the frames before a NaN are given first.
+    If ``scale`` is None, the scale is detected from the first frames once they are conclusive. Raises ``UserError``
+    with the checks and the advice of ``MelFile``; the frames before a NaN are yielded first.
     """
     head, count = None, 0
     for block in blocks:
@@ -169,8 +169,8 @@ def natural_blocks(blocks: Iterable[np.ndarray], scale: str | None, name: str) -
 def load_given_mel(path: str | Path, num_mels: int, check_scale: bool) -> np.ndarray:
     """A teacher-forced mel ``.npy``, in either order of axes, as float32 ``[frames, num_mels]``.
 
-    The original's ``[num_mels, frames]`` wins where both fit. Raises ``UserError`` for a file that is no mel or
-    holds NaN and, with ``check_scale``, for one of another scale than natural logarithms.
+    If both fit, it is read as the original's ``[num_mels, frames]``. Raises ``UserError`` for a file that is not a mel
+    or holds NaN and, with ``check_scale``, for one on another scale than natural logarithms.
     """
     mel = read_mel(Path(path))
     if num_mels not in mel.shape:
@@ -183,7 +183,7 @@ def load_given_mel(path: str | Path, num_mels: int, check_scale: bool) -> np.nda
 
 
 def to_natural(mel: np.ndarray, scale: str) -> np.ndarray:
-    """A mel of a known scale as float32 natural logarithms of at least 1e-5; natural ones stay as they are."""
+    """A mel of a known scale as float32 natural logarithms of at least 1e-5; natural ones are unchanged."""
     if scale == "log":
         return mel
     return np.maximum(TO_NATURAL[scale](mel.astype(np.float64)), LOG_MIN).astype(np.float32)
@@ -210,7 +210,7 @@ def recognize(mel: np.ndarray) -> str:
         return "linear" if np.median(mel) <= LINEAR_MEDIAN * high else "normalized"
     if low < DECIBEL_BELOW:
         return "db" if high <= DECIBEL_MAX else "unknown"
-    # A floor at a whole power of ten, such as -5 or -10, met more than once: by design, not by chance.
+    # The minimum is a whole power of ten, such as -5 or -10, and occurs more than once: a floor, not chance.
     whole = -10 <= round(low) <= -5 and abs(low - round(low)) < 1e-4
     if whole and high <= LOG10_MAX and np.count_nonzero(mel == low) > 1:
         return "log10"
@@ -245,14 +245,14 @@ def _require_finite(mel: np.ndarray, path: str | Path, start: int = 0) -> None:
         )
 
 
-# What numpy raises for a damaged header, which it reads as Python, and for what begins like a zip file.
+# Raised by numpy for a damaged header, which it reads as Python, and for a file that begins like a zip file.
 _DAMAGED = (ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError, zipfile.BadZipFile)
 
 
 def read_mel(path: Path) -> np.ndarray:
     """The array in a ``.npy`` file as float32 with two axes, a batch axis of one dropped.
 
-    Raises ``UserError`` for a file that is none.
+    Raises ``UserError`` for any other file.
     """
     with np.errstate(over="ignore"):
         return np.array(_open(path), np.float32)

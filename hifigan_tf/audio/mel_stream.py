@@ -22,27 +22,27 @@ class FrontEnd(Protocol):
 
 
 class MelStream:
-    """Audio in pieces of any length to the frames that ``mel_spectrogram`` makes of all of it."""
+    """Audio in pieces of any length to the same frames as ``mel_spectrogram`` of the whole."""
 
     def __init__(self, front_end: FrontEnd):
         self.front_end = front_end
         self.padding = (front_end.n_fft - front_end.hop_size) // 2
         self.samples = 0
         self._begun = False
-        self._kept = np.zeros(0, np.float32)  # from where the next frame begins
+        self._kept = np.zeros(0, np.float32)  # audio from the start of the next frame on
 
     def push(self, audio: np.ndarray) -> np.ndarray:
-        """The frames ``[frames, num_mels]`` that these samples complete."""
+        """Takes samples; returns the frames ``[frames, num_mels]`` that they complete."""
         self.samples += len(audio)
         self._append(audio)
         return self._analyze()
 
     def flush(self) -> np.ndarray:
-        """The last frames: silence fills the last hop, and the end is mirrored."""
+        """The last frames: the last hop is padded with silence, and the end is mirrored."""
         hop = self.front_end.hop_size
         frames = -(-self.samples // hop)
         if frames > 0:
-            # More silence where there is too little to mirror; the frames that are all silence are dropped.
+            # More silence if there is too little audio to mirror; the surplus frames of silence are dropped.
             self._append(np.zeros(max(frames * hop, self.front_end.min_samples) - self.samples, np.float32))
             self._append(self._kept[-2 : -self.padding - 2 : -1])
         return self._analyze()[:frames]

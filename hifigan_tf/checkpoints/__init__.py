@@ -1,1 +1,1 @@
-"""Reads checkpoints of other projects."""
+"""Readers of checkpoints of other projects."""

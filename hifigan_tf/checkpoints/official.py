@@ -1,8 +1,8 @@
 """The original's PyTorch checkpoints: which tensors they hold, and how these become the weights of our layers.
 
-Names: our models' attributes carry the original's, so ``resblocks.4.convs1.2`` is the same layer in both.
+Names: our models' attributes are named as the original's, so ``resblocks.4.convs1.2`` is the same layer in both.
 Shapes: our kernels are PyTorch's with the axes reversed, ``(out, in, taps)`` to ``[taps, in, out]``.
-Norms: unfolded weight and spectral norms are taken over as they are, so fine-tuning goes on as the original's would.
+Norms: unfolded weight and spectral norms are imported unchanged, so fine-tuning continues as in the original.
 """
 
 import math
@@ -19,7 +19,7 @@ SHIPPED_CONFIGS = ("v1.json", "v2.json", "v3.json")
 # The attributes that hold convolutions, at any depth.
 PARTS = ("conv_pre", "ups", "resblocks", "discriminators", "convs1", "convs2", "convs", "conv_post")
 
-# The parameters of both norms in newer PyTorch, and what the original calls them.
+# The parameters of both norms in newer PyTorch, and their names in the original.
 NEWER_NAMES = {
     "parametrizations.weight.original0": "weight_g",
     "parametrizations.weight.original1": "weight_v",
@@ -30,7 +30,7 @@ NEWER_NAMES = {
 
 
 class Convolution(NamedTuple):
-    """A convolution as PyTorch has it: the shape of its weight, its biases, and which of the two norms."""
+    """A convolution in PyTorch: the shape of its weight, the number of biases, and which of the two norms it has."""
 
     shape: tuple[int, ...]
     biases: int
@@ -38,7 +38,7 @@ class Convolution(NamedTuple):
 
 
 def generator_convolutions(config: Config) -> dict[str, Convolution]:
-    """What a generator of this config consists of, found without building it."""
+    """``{name: Convolution}`` of a generator of this config, without building it."""
     generator = config.generator
     channels = generator.upsample_initial_channel
     result = {"conv_pre": Convolution((channels, config.audio.num_mels, 7), channels)}
@@ -57,7 +57,7 @@ def generator_convolutions(config: Config) -> dict[str, Convolution]:
 
 
 def named_convolutions(part, name: str = "") -> dict:
-    """``{PyTorch's name: NormedConv1D}`` of a model or a list of layers; ``name`` goes before every name."""
+    """``{PyTorch's name: NormedConv1D}`` of a model or a list of layers; ``name`` is prefixed to every name."""
     from hifigan_tf.models.layers import NormedConv1D
 
     if isinstance(part, NormedConv1D):
@@ -73,12 +73,12 @@ def named_convolutions(part, name: str = "") -> dict:
 
 
 def discriminator_convolutions(layers: dict) -> dict[str, Convolution]:
-    """The same of ``named_convolutions`` of discriminators, whose names begin with ``mpd.`` or ``msd.``."""
+    """The same for ``named_convolutions`` of discriminators, whose names begin with ``mpd.`` or ``msd.``."""
     from hifigan_tf.models.layers import SpectralNormConv1D
 
     result = {}
     for name, layer in layers.items():
-        # The original's MPD convolves [rows, period] pictures with (taps, 1) kernels.
+        # The original's MPD convolves [rows, period] images with (taps, 1) kernels.
         shape = layer.kernel_shape[::-1] + ((1,) if name.startswith("mpd.") else ())
         result[name] = Convolution(shape, layer.filters, isinstance(layer, SpectralNormConv1D))
     return result
@@ -124,7 +124,7 @@ def _describe(content) -> str:
 
 
 def _original_names(state: dict[str, torch_pickle.Tensor], path: Path) -> dict[str, torch_pickle.Tensor]:
-    """The state with the original's names: no ``module.`` of DataParallel, older names of the norms."""
+    """The state with the original's names: without DataParallel's ``module.``, with the older names of the norms."""
     result = {}
     for key, tensor in state.items():
         name = key.removeprefix("module.")
@@ -138,7 +138,7 @@ def _original_names(state: dict[str, torch_pickle.Tensor], path: Path) -> dict[s
 
 
 def misfit(convolutions: dict[str, Convolution], state: dict[str, torch_pickle.Tensor]) -> str | None:
-    """How the tensors differ from those that the convolutions need, on one line, or None if they fit."""
+    """One line on how the tensors differ from those that the convolutions need, or None if they fit."""
     expected: dict[str, tuple[int, ...]] = {}
     for name, convolution in convolutions.items():
         expected |= _parameters(name, convolution, state)
@@ -156,7 +156,7 @@ def misfit(convolutions: dict[str, Convolution], state: dict[str, torch_pickle.T
 
 
 def _parameters(name: str, convolution: Convolution, state: dict) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of one convolution's tensors, its norm folded or not, whichever the state has."""
+    """Names and shapes of one convolution's tensors, with its norm folded or not, as in the state."""
     shape, biases, spectral = convolution
     if spectral and f"{name}.weight_orig" in state:
         weights = {"weight_orig": shape, "weight_u": shape[:1], "weight_v": (math.prod(shape[1:]),)}
@@ -188,12 +188,12 @@ def fill(layers: dict, state: dict[str, torch_pickle.Tensor], path: Path) -> Non
 
 
 def assign(layer, arrays: dict) -> None:
-    """Sets one convolution to PyTorch's float32 arrays: bias, and weight or what its norm makes the weight of."""
+    """Sets one convolution to PyTorch's float32 arrays: bias, and either weight or the parameters of its norm."""
     shape = layer.kernel_shape[::-1]  # (out, in, taps), to which MPD's (out, in, taps, 1) is reshaped
     if "weight_orig" in arrays:
         layer.kernel.assign(arrays["weight_orig"].reshape(shape).T)
         layer.u.assign(arrays["weight_u"])
-        # PyTorch's matrix has the columns (in, taps), ours the rows [taps, in].
+        # The columns of PyTorch's matrix are (in, taps), the rows of ours are [taps, in].
         layer.v.assign(arrays["weight_v"].reshape(shape[1:]).T.reshape(-1))
         layer.bias.assign(arrays["bias"])
     elif "weight_g" in arrays:
@@ -211,7 +211,7 @@ def _float32(name: str, tensor: torch_pickle.Tensor, path: Path):
         array = tensor.numpy()
     except UserError as error:
         raise UserError(f"checkpoint {path} {error}") from None
-    with np.errstate(over="ignore"):  # float64 beyond float32's range becomes infinite, which the next line refuses
+    with np.errstate(over="ignore"):  # float64 beyond float32's range becomes infinite, which is refused below
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise UserError(f"checkpoint {path}: {name} has values that are not finite, its training must have diverged")

@@ -1,9 +1,9 @@
-"""Reads PyTorch's checkpoint files without PyTorch, and without running what is in them.
+"""Reads PyTorch's checkpoint files without PyTorch, and without running code in them.
 
 A checkpoint is a pickle, and a pickle is a program: Python's own ``pickle`` imports and calls whatever the file
-names. So the few opcodes that ``torch.save`` writes for tensors in plain containers are interpreted here. A
-global is only ever a name out of ``GLOBALS``; nothing is imported, no object of the file is called or gets
-attributes. Whatever else a file asks for is refused by its name.
+names. So this module interprets only the few opcodes that ``torch.save`` writes for tensors in plain containers. A
+global can only be a name in ``GLOBALS``; nothing is imported, and no object of the file is called or gets
+attributes. Anything else that a file asks for is refused, and named in the error.
 
 Both of PyTorch's formats keep the numbers outside the pickle, uncompressed: the zip format (since 1.6) as records
 ``NAME/data/KEY``, the legacy one after its pickles. They are mapped into memory and read on demand.
@@ -22,7 +22,7 @@ from hifigan_tf.errors import UserError
 
 ZIP_MAGIC, LEGACY_MAGIC, LEGACY_VERSION = b"PK\3\4", 0x1950A86A20F9469CFC6C, 1001
 
-# Each storage's type in NumPy, which has no bfloat16: that is the upper half of a float32.
+# The NumPy type of each storage. NumPy has no bfloat16, which is the upper half of a float32.
 BFLOAT16 = "torch.BFloat16Storage"
 DTYPES = {
     "torch.FloatStorage": "f4",
@@ -52,14 +52,14 @@ SCALARS = {
 
 @dataclass(frozen=True)
 class Global:
-    """A name out of ``GLOBALS``; a class of its own, so that no string in the file passes for one."""
+    """A name in ``GLOBALS``; a separate class, so that a string in the file cannot pass for one."""
 
     name: str
 
 
 @dataclass(eq=False)
 class Storage:
-    """``count`` numbers; ``place`` fills in where they lie once the pickle has been read."""
+    """``count`` numbers; ``place`` sets their position in the file once the pickle has been read."""
 
     kind: str
     count: int
@@ -74,7 +74,7 @@ class Storage:
         return self.count * int(DTYPES[self.kind][-1])
 
     def place(self, memory: mmap.mmap, start: int, byte_order: str = "<", checksum: int | None = None) -> None:
-        """The numbers begin at byte ``start``. Raises ``UserError`` when the file ends before they do."""
+        """Sets the position of the numbers, from byte ``start`` on. Raises ``UserError`` if the file is too short."""
         if not 0 <= start <= len(memory) - self.size:
             raise UserError(f"is cut short: {self.size} bytes of numbers at byte {start}, the file has {len(memory)}")
         self.memory, self.start, self.byte_order, self.checksum = memory, start, byte_order, checksum
@@ -109,9 +109,9 @@ class Tensor:
 
 
 def read(path: str | Path):
-    """What was given to ``torch.save``: containers and scalars, with a ``Tensor`` for each tensor or parameter.
+    """The object that ``torch.save`` wrote: containers and scalars, with a ``Tensor`` for each tensor or parameter.
 
-    Raises ``UserError``, one line, for what is no checkpoint, is damaged, or asks for more than such data.
+    Raises ``UserError``, one line, for a file that is not a checkpoint, is damaged, or asks for more than such data.
     """
     path = Path(path)
     if path.stat().st_size == 0:
@@ -128,7 +128,7 @@ def _read_zip(path: Path, memory: mmap.mmap):
     try:
         with zipfile.ZipFile(path) as archive:
             records = {info.filename: info for info in archive.infolist()}
-    # What zipfile raises for files cut short and for headers that make no sense.
+    # Raised by zipfile for truncated files and invalid headers.
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError, struct.error) as error:
         raise UserError(f"is a zip file cut short or damaged ({brief(error)}): copy or download it again") from None
     pickles = [name for name in records if name.count("/") == 1 and name.endswith("/data.pkl")]
@@ -157,7 +157,7 @@ def _read_zip(path: Path, memory: mmap.mmap):
 
 
 def _record(records: dict[str, zipfile.ZipInfo], name: str, memory: mmap.mmap) -> tuple[int, zipfile.ZipInfo]:
-    """Where the bytes of a zip record begin, and its entry. It may claim anything: all of it is checked."""
+    """Start of a zip record's bytes, and its entry. The entry is untrusted: everything in it is checked."""
     info, shown = records.get(name), brief(name)
     if info is None:
         raise UserError(f"is damaged: its record {shown} is missing")
@@ -173,10 +173,10 @@ def _record(records: dict[str, zipfile.ZipInfo], name: str, memory: mmap.mmap) -
 
 
 def _read_legacy(memory: mmap.mmap):
-    """Magic number, version, facts of the machine, the data, the storages' keys, each storage with its count."""
+    """Reads magic number, version, system info, the data, the storages' keys, and each storage with its count."""
     if _interpret(memory, {}) != LEGACY_MAGIC or _interpret(memory, {}) != LEGACY_VERSION:
         raise UserError("is a pickle but no PyTorch checkpoint: give a file written by torch.save")
-    _interpret(memory, {})  # its byte order is not that of the numbers: those are always little-endian
+    _interpret(memory, {})  # system info; its byte order does not matter: the numbers are always little-endian
     storages: dict[str, Storage] = {}
     result = _interpret(memory, storages)
     keys = _interpret(memory, {})
@@ -194,7 +194,7 @@ def _read_legacy(memory: mmap.mmap):
 
 
 def _interpret(file, storages: dict[str, Storage]):
-    """Runs one pickle from where ``file`` stands to its end; puts the storages it names into ``storages``."""
+    """Interprets one pickle from the file's current position; adds the storages it names to ``storages``."""
     try:
         return _run(file, storages)
     # A damaged pickle: unknown or unfinished opcodes, an empty stack, an unknown memo, a wrong type.
@@ -208,7 +208,7 @@ def _run(file, storages):
     memo: dict[Any, Any] = {}
 
     def take(count):
-        """The topmost ``count`` values; those above the last mark where that is None."""
+        """Pops the topmost ``count`` values, or those above the last mark if ``count`` is None."""
         start = marks.pop() if count is None else len(stack) - count
         if not 0 <= start <= len(stack):
             raise IndexError("its stack is empty")
@@ -251,7 +251,7 @@ def _run(file, storages):
             case "BINGET" | "LONG_BINGET" | "GET":
                 stack.append(memo[argument])
             case "GLOBAL" | "INST":
-                # INST calls what it names at once, which no tensor needs: even an admitted name is refused there.
+                # INST calls the named global at once, which no tensor needs: even an allowed name is refused there.
                 stack.append(_global(_expect(argument, str).replace(" ", "."), opcode.name))
             case "STACK_GLOBAL":
                 stack.append(_global(".".join(_expect(part, str) for part in take(2)), opcode.name))
@@ -274,7 +274,7 @@ def _expect(value, kind):
 
 
 def _dictionary(items: list) -> dict:
-    """Of key, value, key, value, … Keys are plain: hashing a tuple of tuples of tuples … would exhaust the stack."""
+    """A dict of key, value, key, value, … Keys must be scalars: hashing deeply nested tuples overflows the stack."""
     result = {}
     for key, value in zip(items[::2], items[1::2], strict=True):
         if key is not None and type(key) not in (str, int, float, bool):
@@ -292,7 +292,7 @@ def _global(name: str, opcode: str) -> Global:
 
 
 def _rebuild(function, arguments):
-    """What calling an admitted global would give."""
+    """The result that calling an allowed global would give."""
     name, arguments = _expect(function, Global).name, _expect(arguments, tuple)
     if name == ORDERED_DICT:
         pairs = _expect(arguments[0], list) if arguments else []
@@ -322,7 +322,7 @@ def _tensor(storage, offset, shape, strides) -> Tensor:
     for number in (offset, *_expect(shape, tuple), *_expect(strides, tuple)):
         if _expect(number, int) < 0:
             raise UserError("is damaged: a tensor has a negative offset, size or stride")
-    # Python's integers do not overflow: a size beyond all bounds is just a large number here.
+    # Python's integers do not overflow, so an absurd size is just a large number here.
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if all(shape) and last >= storage.count:
         raise UserError(
@@ -332,5 +332,5 @@ def _tensor(storage, offset, shape, strides) -> Tensor:
 
 
 def brief(value) -> str:
-    """At most 80 printable characters of a text out of the file."""
+    """At most 80 printable characters of a text from the file."""
     return "".join(character if character.isprintable() else "?" for character in str(value)[:80])

@@ -1,1 +1,1 @@
-"""What evaluation measures and draws."""
+"""Metrics, and pictures of them."""

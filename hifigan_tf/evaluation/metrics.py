@@ -1,4 +1,4 @@
-"""What evaluation measures: each metric as one function, and ``evaluate_pair``, which computes a choice of them."""
+"""The metrics of evaluation, one function each, and ``evaluate_pair``, which computes those asked for."""
 
 import math
 import warnings
@@ -14,7 +14,7 @@ from hifigan_tf.config import STFT_POWER_FLOOR, STFT_RESOLUTIONS
 
 
 class Metric(NamedTuple):
-    """How a metric is shown: ``unit`` "" where it has none, ``absent`` says why a pair may have no value."""
+    """How a metric is shown: ``unit`` is "" if it has none, ``absent`` says why a pair may have no value."""
 
     name: str
     unit: str
@@ -34,7 +34,7 @@ METRICS = {
     "voicing_f1": Metric("voicing F1", "", 4, "higher", "no frame is voiced"),
 }
 
-SPEECH_RATE = 16000  # Hz: what wide-band PESQ is defined for; F0 is measured there too, whatever the config's rate
+SPEECH_RATE = 16000  # Hz: wide-band PESQ is defined for this rate; F0 is measured at it too, whatever the config's
 LONGEST_PIECE = 20.0  # seconds, see _pieces
 MCD_COEFFICIENTS = 24
 STFT_PIECE = 2**20  # samples: longer recordings would take gigabytes
@@ -52,9 +52,9 @@ def evaluate_pair(
 
     Both are float32 at ``front_end.sampling_rate`` and time-aligned: nothing is shifted or warped.
     ``front_end`` is that of the loss, ``NumpyMelSpectrogram.of(config.audio, for_loss=True)`` or its Keras twin. A
-    value is None where the metric does not exist (``METRICS[key].absent`` says when, and PESQ needs its package). F0
+    value is None if the metric is not defined (``METRICS[key].absent`` says when, and PESQ needs its package). F0
     and voicing take a quarter of real time, the others together a fiftieth. Raises ``ValueError`` for a metric that
-    ``METRICS`` does not have.
+    is not in ``METRICS``.
     """
     wanted = set(metrics)
     if unknown := wanted - set(METRICS):
@@ -100,8 +100,8 @@ def mel_cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> flo
 
     10 / ln 10 * sqrt(2 * sum of (c_m - c'_m)²) over m = 1 to 24, averaged over all frames (Kubichek, 1993,
     "Mel-cepstral distance measure for objective speech quality assessment"; 24 coefficients and no c_0, the
-    loudness, as Toda, Black and Tokuda, 2007). The cepstrum is that for which ln S = c_0 + sum of c_m cos(m w),
-    so the figure is the RMS difference of the smoothed spectra in dB. No time warping: a vocoder's output is
+    loudness, as Toda, Black and Tokuda, 2007). The cepstrum is defined by ln S = c_0 + sum of c_m cos(m w),
+    so the result is the RMS difference of the smoothed spectra in dB. No time warping: a vocoder's output is
     aligned with its input. None when there is a single band.
     """
     bands = reference.shape[-1]
@@ -162,7 +162,7 @@ def pesq_wb(reference: np.ndarray, generated: np.ndarray) -> float | None:
     values = []
     for original, other in zip(_pieces(reference), _pieces(generated), strict=True):
         if np.abs(other).max() < SILENCE:
-            continue  # PESQ brings both to the same level, and silence cannot be brought there
+            continue  # PESQ equalises the levels of both, which silence does not allow
         try:
             values.append(pesq.pesq(SPEECH_RATE, original, other, "wb"))
         except (pesq.NoUtterancesError, pesq.BufferTooShortError):
@@ -171,7 +171,7 @@ def pesq_wb(reference: np.ndarray, generated: np.ndarray) -> float | None:
 
 
 def stoi(reference: np.ndarray, generated: np.ndarray, rate: int) -> float | None:
-    """Short-time objective intelligibility, 0 to 1, of ``[samples]`` at ``rate`` Hz, which becomes 10 kHz inside.
+    """Short-time objective intelligibility, 0 to 1, of ``[samples]`` at ``rate`` Hz, resampled to 10 kHz inside.
 
     Taal, Hendriks, Heusdens and Jensen, 2011, by the ``pystoi`` package; not the extended variant. None
     where fewer than 30 frames (0.4 s) hold speech.
@@ -191,7 +191,7 @@ def stoi(reference: np.ndarray, generated: np.ndarray, rate: int) -> float | Non
 def f0_contour(audio: np.ndarray) -> np.ndarray:
     """F0 in Hz of ``[samples]`` at 16 kHz, a value every 10 ms, NaN where unvoiced.
 
-    Probabilistic YIN (Mauch and Dixon, 2014) by librosa, with its defaults: steps of 10 cents.
+    Probabilistic YIN (Mauch and Dixon, 2014) by librosa with its defaults: a resolution of 10 cents.
     """
     import librosa
 
@@ -212,7 +212,7 @@ def f0_rmse_hz(reference: np.ndarray, generated: np.ndarray) -> float | None:
 
 
 def f0_rmse_cents(reference: np.ndarray, generated: np.ndarray) -> float | None:
-    """As ``f0_rmse_hz``, in cents (hundredths of a semitone): the same for a low and a high voice."""
+    """As ``f0_rmse_hz``, in cents (hundredths of a semitone), which are comparable between low and high voices."""
     return _rms_voiced(1200 * np.log2(generated / reference))
 
 
@@ -225,7 +225,7 @@ def _rms_voiced(difference: np.ndarray) -> float | None:
 def voicing_f1(reference: np.ndarray, generated: np.ndarray) -> float | None:
     """F1, 0 to 1, of the voiced frames of ``generated`` against those of ``reference``, F0 contours ``[frames]``.
 
-    2 TP / (2 TP + FP + FN), where positive is voiced. None where neither has a voiced frame.
+    2 TP / (2 TP + FP + FN), with voiced as positive. None where neither has a voiced frame.
     """
     voiced, predicted = ~np.isnan(reference), ~np.isnan(generated)
     total = np.sum(voiced) + np.sum(predicted)  # 2 TP + FP + FN
@@ -236,6 +236,6 @@ def _pieces(audio: np.ndarray) -> list[np.ndarray]:
     """``audio`` ``[samples]`` at 16 kHz whole, or in equal pieces of at most 20 s.
 
     PESQ is defined for clips of that length, and its reference code overruns an array of 50 utterances (each
-    is at least 0.2 s, after a pause of at least 0.2 s) and takes the process down. pYIN needs 5 MB a second.
+    is at least 0.2 s, after a pause of at least 0.2 s), which crashes the process. pYIN needs 5 MB a second.
     """
     return np.array_split(audio, max(1, math.ceil(len(audio) / (LONGEST_PIECE * SPEECH_RATE))))

@@ -14,8 +14,8 @@ HZ_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
 def save_spectrograms(path: str | Path, recordings: dict[str, np.ndarray], front_end: MelSettings) -> None:
     """Writes one PNG with the log-mel of each of ``{title: audio [samples]}``, the first on top.
 
-    All share the colour scale, the seconds across and the mel bands up (centre frequencies in Hz at the
-    right). Written atomically.
+    All share the colour scale, the time axis in seconds and the mel bands as vertical axis (centre frequencies in Hz
+    on the right). Written atomically.
     """
     figure = _figure(_seconds(recordings, front_end), rows=len(recordings))
     _draw_mels(
@@ -49,7 +49,7 @@ def save_overview(
 
 
 def save_accuracies(path: str | Path, accuracies: dict[str, dict[float, list[float]]]) -> None:
-    """Writes one PNG of ``{model: {share of wrong samples: [accuracy of each seed]}}``: dots, and a line of means."""
+    """Writes one PNG of ``{model: {share of wrong samples: [accuracy of each seed]}}``: dots, a line of means."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -1,7 +1,7 @@
 """``python -m hifigan_tf.experiments.periodicity``: can MPD and MSD tell a sinusoid from a slightly wrong one?
 
-The experiment on periodic signals in the appendix of the paper. Protocol, results and what else was
-tried stand in docs/periodicity.md.
+The experiment on periodic signals in the appendix of the paper. Protocol, results and other attempts are in
+docs/periodicity.md.
 """
 
 import argparse
@@ -21,9 +21,9 @@ from hifigan_tf.files import write_bytes
 
 log = logging.getLogger(__name__)
 
-DESCRIPTION = """Small MPD and MSD classifiers learn to tell pure sinusoids from ones of which a small share is of a
+DESCRIPTION = """Small MPD and MSD classifiers learn to distinguish pure sinusoids from ones with a small share of a
 wrong frequency. Writes a table (table.md), every accuracy (results.json) and a picture (accuracy.png). The result of
-each trained model is kept in the output folder: interrupted, the same command goes on. Takes 10 to 20 minutes."""
+each trained model is kept in the output folder; if interrupted, the same command resumes. Takes 10 to 20 minutes."""
 
 MODELS = ("mpd", "msd")
 WRONG = ("scattered", "run", "mixed")
@@ -31,7 +31,7 @@ WRONG = ("scattered", "run", "mixed")
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """All that decides an accuracy, besides model, share and seed."""
+    """Everything that determines an accuracy, besides model, share and seed."""
 
     wrong: str = "scattered"
     steps: int = 800
@@ -42,7 +42,7 @@ class Protocol:
     sampling_rate: int = 22050
     highest_hz: float = 8000.0
     discriminator_channels: int = 128
-    first_share: float = 0.1  # training begins at least here, and reaches the share after half of the steps
+    first_share: float = 0.1  # training starts with at least this, and reaches the final share after half of the steps
 
     def share_at(self, step: int, share: float) -> float:
         """The share of wrong samples in the batch of a step, counted from 0: it falls geometrically."""
@@ -90,21 +90,21 @@ def sinusoid_pairs(rng: np.random.Generator, pairs: int, share: float, protocol:
 
 
 def training_batches(seed: int, share: float, protocol: Protocol) -> Iterator[np.ndarray]:
-    """The pairs of each step: of a seed, both models get the same ones."""
+    """The pairs of each step; for the same seed both models get the same ones."""
     rng = np.random.default_rng([1, seed])
     for step in range(protocol.steps):
         yield sinusoid_pairs(rng, protocol.batch_pairs, protocol.share_at(step, share), protocol)
 
 
 def test_signals(share: float, protocol: Protocol) -> np.ndarray:
-    """The pairs that every model of a share is judged by, whatever its seed."""
+    """The test pairs for all models of a share, whatever their seed."""
     return sinusoid_pairs(np.random.default_rng(0), protocol.test_pairs, share, protocol)
 
 
 def train_cell(cell: Cell, protocol: Protocol) -> float:
-    """Trains one model; the share of the test signals that it judges right after the last step.
+    """Trains one model; returns the share of test signals that it classifies correctly after the last step.
 
-    The same on every call, whatever ran before.
+    The result is the same on every call, whatever ran before.
     """
     import keras
     import tensorflow as tf
@@ -150,9 +150,9 @@ def train_cell(cell: Cell, protocol: Protocol) -> float:
 
 
 def finished(path: Path, protocol: Protocol) -> dict | None:
-    """What the file of a cell says, or None where it is still to be trained.
+    """The result in the file of a cell, or None if it is still to be trained.
 
-    Raises ``UserError`` where the file is of another protocol or no such file at all.
+    Raises ``UserError`` if the file is of another protocol or is not a result.
     """
     if not path.exists():
         return None
@@ -232,7 +232,7 @@ def main(arguments=None) -> None:
     shares = [value / 100 for value in sorted(set(args.shares), reverse=True)]
     output = cli.writable_folder(args.output_dir)
     folder = cli.writable_folder(output / "cells")
-    # Seeds outermost: interrupted, it has a first answer for every model and share.
+    # Seeds outermost, so that an interrupted run has a first result for every model and share.
     cells = [Cell(model, share, seed) for seed in range(args.seeds) for share in shares for model in MODELS]
     paths = {cell: folder / f"{cell.model}_{cell.share:g}_{cell.seed}.json" for cell in cells}
     found = {cell: finished(path, protocol) for cell, path in paths.items()}

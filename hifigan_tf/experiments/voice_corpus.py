@@ -20,19 +20,19 @@ from hifigan_tf.resources import DEMO_TRAIN
 log = logging.getLogger(__name__)
 
 DESCRIPTION = """Lays out recordings for training a voice: 22,050 Hz, mono, 16-bit FLAC, as train/<speaker> and
-valid/<speaker>, and the demo's clips beside them. A sentence that was read several times lies on one side alone, and
-some sentences are left out of both, to judge the finished voice by (test/<speaker>).
+valid/<speaker>, and the demo's clips beside them. All takes of a sentence are on the same side, and some sentences
+are left out of both, for evaluating the finished voice (test/<speaker>).
 
-CLONE is a clone, bare or not, of one of these public repositories, whose recordings are CC0 1.0:
+CLONE is a git clone, bare or not, of one of these public repositories, whose recordings are CC0 1.0:
 rhasspy/dataset-voice-kathleen, rhasspy/dataset-voice-flemishguy, rhasspy/dataset-voice-nathalie."""
 
 RATE = 22050  # Hz
-DEMO_COPIES = 4  # of the demo's clips, which a pass then draws some per cent of its segments from
+DEMO_COPIES = 4  # of the demo's clips, so that they are a few per cent of the segments of a pass
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """``recordings`` matches their paths; of its sentences so many are kept for ``test`` and ``valid``."""
+    """``recordings`` matches the paths; ``test`` and ``valid`` are the numbers of sentences held out for these."""
 
     recordings: str
     test: int
@@ -67,7 +67,7 @@ def main(argv=None) -> None:
 
 
 def speaker_of(clone: str) -> str:
-    """Whose recordings a clone holds. Raises ``UserError`` where its path does not say so."""
+    """The speaker of a clone's recordings. Raises ``UserError`` if its path does not name one."""
     found = [name for name in re.findall(r"dataset-voice-([a-z]+)", str(Path(clone).resolve())) if name in SPEAKERS]
     if not found:
         raise UserError(
@@ -78,12 +78,12 @@ def speaker_of(clone: str) -> str:
 
 
 def recordings(clone: Path, speaker: Speaker) -> dict[str, list[str]]:
-    """``{sentence: git objects of its takes}``. Raises ``UserError`` where there is none."""
+    """``{sentence: git objects of its takes}``. Raises ``UserError`` if there is none."""
     takes = collections.defaultdict(list)
     for line in _git(clone, "ls-tree", "-r", "-z", "HEAD").decode().split("\0")[:-1]:
         meta, path = line.split("\t", 1)
         if re.fullmatch(speaker.recordings, path):
-            # The name is the sentence, and behind it the time of the take.
+            # The name is the sentence, followed by the time of the take.
             takes[re.sub(r"_\d{8,}$", "", PurePosixPath(path).stem)].append((path, meta.split()[2]))
     if not takes:
         raise UserError(f"{clone} holds no recording (such as {speaker.recordings}): is it a clone of the repository?")
@@ -91,7 +91,7 @@ def recordings(clone: Path, speaker: Speaker) -> dict[str, list[str]]:
 
 
 def lay_out(clone: Path, takes: dict[str, list[str]], speaker: Speaker, output: Path, name: str) -> dict[str, float]:
-    """Writes the recordings of a speaker; ``{part: seconds}``. What cannot be read is named and left out."""
+    """Writes the recordings of a speaker; returns ``{part: seconds}``. Unreadable ones are skipped with a warning."""
     import soundfile
 
     from hifigan_tf.audio.audio_files import resample

@@ -1,4 +1,4 @@
-"""From a plan and its calibrated network to a finished model: the ``.tflite``, and the contract that describes it."""
+"""From a plan and its calibrated network to a finished model: the ``.tflite`` and the contract that describes it."""
 
 import dataclasses
 import hashlib
@@ -34,7 +34,7 @@ PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
 
 @dataclass(frozen=True)
 class ExportedModel(Generic[Kind]):
-    """A ``.tflite`` without its contract, and the contract, which ``packed`` puts into it."""
+    """A ``.tflite`` without its contract, and the contract; ``packed`` puts them together."""
 
     model: bytes
     contract: Kind
@@ -46,24 +46,24 @@ class ExportedModel(Generic[Kind]):
 
 @dataclass(frozen=True)
 class ExportedVocoder(ExportedModel[VocoderContract]):
-    """A vocoder, to be judged before it is packed."""
+    """A vocoder, to be evaluated before it is packed."""
 
     contract: VocoderContract
 
     def vocoder(self, chunk_frames: int | None = None) -> ContractVocoder:
-        """The model loaded, with one of the contract's chunks, by default the smallest."""
+        """The loaded model, with one of the contract's chunk sizes, by default the smallest."""
         return ContractVocoder(self.contract, open_model(self.model, "the model"), chunk_frames)
 
 
 def build(plan: Plan, calibrated: Calibrated) -> ExportedVocoder:
-    """The model of a plan, its contract still without quality and speed."""
+    """The model of a plan; its contract does not have quality and speed yet."""
     deployment, options, frames = Deployment(calibrated.network), plan.options, plan.options.window_frames
     if plan.mode == "full_int8" and frames:
         model = full_int8(deployment, frames, calibrated.ranges, options.integer_io, plan.float_layers)
     elif plan.mode == "int16" and frames:
         model = int16_activations(deployment, frames, calibrated.mels, options.integer_io, plan.float_layers)
     else:
-        if frames is not None:  # delegates, for which stateless models are, know plain convolutions best
+        if frames is not None:  # stateless models are for delegates, which support plain convolutions best
             signatures, module = stateless_signatures(deployment, frames), deployment
         else:
             module = FastDeployment(deployment, min(options.chunks), plan.float_layers)
@@ -88,7 +88,7 @@ def _contract(plan: Plan, network: Network, states: dict) -> VocoderContract:
 
 
 def _streams(plan: Plan, spec: StreamSpec) -> dict:
-    """What the contract says of a model with states."""
+    """Fields of the contract for a model with states."""
     return {
         "stateful": True,
         "chunk_frames": plan.options.chunks,
@@ -103,7 +103,7 @@ def _streams(plan: Plan, spec: StreamSpec) -> dict:
 
 
 def _windows(plan: Plan, model: bytes) -> dict:
-    """What the contract says of a model without."""
+    """Fields of the contract for a model without states."""
     return {
         "stateful": False,
         "window": WINDOW,
@@ -115,12 +115,12 @@ def _windows(plan: Plan, model: bytes) -> dict:
 
 
 def versions() -> dict[str, str]:
-    """Of this project and the packages that make its models, for the contract."""
+    """Versions of this project and of the packages that make its models, for the contract."""
     return {"hifigan_tf": __version__, **{name: metadata.version(name) for name in PACKAGES}}
 
 
 def fingerprint(network: Network, how: str) -> str:
-    """The same for models that can go on from each other's states, and for no others; ``how`` they compute."""
+    """A hash that is equal for models that can continue from each other's states; ``how`` describes the arithmetic."""
     digest = hashlib.sha256(how.encode())
     for conv in network.convs():
         digest.update(conv.kernel.tobytes())

@@ -16,12 +16,12 @@ INITIAL, EDGE, WINDOW, WINDOW_EDGE = "initial_state", "edge", "window", "window_
 
 
 def stream_name(frames: int) -> str:
-    """The signature of a chunk of so many frames."""
+    """The signature for a chunk of ``frames`` frames."""
     return f"stream_{frames}"
 
 
 def stateful_signatures(deployment: Deployment, chunk_frames: tuple[int, ...]) -> dict:
-    """``{name: concrete function}``: a stream for each chunk, the edge for the smallest, the initial state."""
+    """``{name: concrete function}``: a stream for each chunk size, ``edge`` for the smallest, the initial state."""
     shapes = deployment.spec.states
     states = {name: tf.TensorSpec(shape, name=name) for name, shape in shapes.items()}
 
@@ -30,7 +30,7 @@ def stateful_signatures(deployment: Deployment, chunk_frames: tuple[int, ...]) -
         return {AUDIO: audio, **new}
 
     def initial(**inputs):
-        # Whatever comes in, it is 0: zeros that nothing computes would lie in the file one by one.
+        # 0 for any input: as constants, the zeros would be stored in the file one by one.
         zero = tf.nn.relu(-tf.nn.relu(inputs[UNUSED]))
         return {name: tf.fill(shape, zero[0]) for name, shape in shapes.items()}
 
@@ -43,7 +43,7 @@ def stateful_signatures(deployment: Deployment, chunk_frames: tuple[int, ...]) -
 
 
 def stateless_signatures(deployment: Deployment, frames: int) -> dict:
-    """``{name: concrete function}`` for windows of so many frames."""
+    """``{name: concrete function}`` for windows of ``frames`` frames."""
 
     def window(**inputs):
         return {AUDIO: deployment.whole(inputs[MEL], inputs.get(VALID))}
@@ -65,9 +65,9 @@ def _function(function, specs: dict):
 
 
 def to_tflite(module: tf.Module, signatures: dict, configure: Callable | None = None) -> bytes:
-    """The ``.tflite``, in float32 unless ``configure`` tells the converter otherwise."""
+    """The ``.tflite``, in float32 unless ``configure`` sets the converter otherwise."""
     with tempfile.TemporaryDirectory() as folder, quiet():
-        # Through a SavedModel: it alone keeps several signatures, and their weights once.
+        # Through a SavedModel, because only that keeps several signatures and stores their weights once.
         tf.saved_model.save(module, folder, signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
         if configure:
@@ -77,7 +77,7 @@ def to_tflite(module: tf.Module, signatures: dict, configure: Callable | None = 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Drops what native code prints inside the block; errors come as exceptions anyway."""
+    """Suppresses what native code prints inside the block; errors are raised as exceptions anyway."""
     sys.stdout.flush()
     kept = [os.dup(descriptor) for descriptor in (1, 2)]
     with Path(os.devnull).open("w") as nowhere:

@@ -1,4 +1,4 @@
-"""The whole way from a generator to a vocoder that has been judged: plan, calibrate, build, judge, distil."""
+"""All steps from a generator to an evaluated vocoder: plan, calibrate, build, evaluate, distil."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A vocoder, and what it costs beside the float model."""
+class Candidate:
+    """A vocoder, and its quality compared with the float model."""
 
     exported: ExportedVocoder
     report: Report
@@ -28,9 +28,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Export:
-    """The result: ``failures`` says why the vocoder may not be shipped, and is empty where it may.
+    """The result: ``failures`` says why the vocoder must not be written, and is empty if it may.
 
-    ``speeds`` is times real time on one thread, by the frames of a step.
+    ``speeds`` is the speed relative to real time on one thread, by the frames of a chunk.
     """
 
     exported: ExportedVocoder
@@ -42,9 +42,9 @@ class Export:
 def export_vocoder(
     generator: Generator, options: ExportOptions, clips: dict[str, np.ndarray], progress: Path | None = None
 ) -> Export:
-    """Exports a generator and judges it over ``{name: clip [samples]}``.
+    """Exports a generator and evaluates the result over ``{name: clip [samples]}``.
 
-    An interrupted distillation goes on from the file ``progress``. Raises ``UserError`` for options that this generator
+    An interrupted distillation resumes from the file ``progress``. Raises ``UserError`` for options that this generator
     does not allow, and calibration data that cannot be used.
     """
     plan = plan_export(generator, options)
@@ -53,35 +53,35 @@ def export_vocoder(
         warn_if_far(generator, mels, clips)
     float_reference = evaluate_model(generator, clips)
     calibrated = calibrate(plan, mels)
-    judged = judge(plan, calibrated, float_reference)
+    candidate = build_and_evaluate(plan, calibrated, float_reference)
     if options.distill_steps:
         settings = Settings(steps=options.distill_steps, seed=options.distill_seed)
-        judged = better_of(judged, distilled(plan, calibrated, float_reference, settings, progress))
-    return finish(plan, judged)
+        candidate = better_of(candidate, distilled(plan, calibrated, float_reference, settings, progress))
+    return finish(plan, candidate)
 
 
-def judge(plan: Plan, calibrated: Calibrated, float_reference: Evaluation) -> Judged:
+def build_and_evaluate(plan: Plan, calibrated: Calibrated, float_reference: Evaluation) -> Candidate:
     """Builds the model and compares it with the float one."""
     exported = build(plan, calibrated)
-    return Judged(exported, compare(exported.vocoder(), float_reference))
+    return Candidate(exported, compare(exported.vocoder(), float_reference))
 
 
 def distilled(
     plan: Plan, calibrated: Calibrated, float_reference: Evaluation, settings: Settings, progress: Path | None
-) -> Judged | None:
-    """The model after distillation, or None where that diverged. ``progress`` stays only where it is interrupted."""
+) -> Candidate | None:
+    """The model after distillation, or None if it diverged. ``progress`` remains only after an interruption."""
     try:
-        judged = judge(plan, distill(plan, calibrated, settings, progress), float_reference)
+        candidate = build_and_evaluate(plan, distill(plan, calibrated, settings, progress), float_reference)
     except UserError as error:
         log.warning("%s: the model from before is kept", error)
-        judged = None
+        candidate = None
     if progress:
         progress.unlink(missing_ok=True)
-    return judged
+    return candidate
 
 
-def better_of(before: Judged, after: Judged | None) -> Judged:
-    """The one that loses less, by ear and by spectrum."""
+def better_of(before: Candidate, after: Candidate | None) -> Candidate:
+    """The one that loses less, by PESQ and by spectrum."""
     if after is None:
         return before
     changes = before.report.summary(), after.report.summary()
@@ -92,9 +92,9 @@ def better_of(before: Judged, after: Judged | None) -> Judged:
     return before
 
 
-def finish(plan: Plan, judged: Judged) -> Export:
-    """Measures the speed, and writes what was found into the contract."""
-    exported, report = judged.exported, judged.report
+def finish(plan: Plan, candidate: Candidate) -> Export:
+    """Measures the speed, and writes quality and speed into the contract."""
+    exported, report = candidate.exported, candidate.report
     if plan.options.window_frames:
         vocoders = {plan.options.window_frames: exported.vocoder()}
     else:

@@ -1,20 +1,20 @@
 """The streaming graph with fewer multiplications: Toom-Cook convolutions (Winograd, 1980; Lavin and Gray, 2016).
 
-A tile of m outputs of a convolution is a product of polynomials in disguise: with r taps, n = m + r - 1 products are
-enough for it instead of m r. Its window d_0 ... d_(n-1) and the kernel g are evaluated at n points, multiplied point by
-point, and brought back. The points are 0, infinity and pairs +a, -a. Q(z) is the product of all (z - a²), and Q_a(z)
-the same without that pair:
+A tile of m outputs of a convolution with r taps is the transpose of a product of polynomials, so n = m + r - 1
+multiplications are enough for it instead of m r. Its inputs d_0 ... d_(n-1) and the kernel g are evaluated at n points,
+multiplied point by point, and combined into the outputs. The points are 0, infinity and pairs +a, -a. Q(z) is the
+product of all (z - a²), and Q_a(z) the same without that pair:
 
-    point     of the window                              of the kernel                             of output i
-    0         Q's coefficients by d_0, d_2, d_4 ...      g_0 / Q(0)                                all of the first
+    point     of the inputs                              of the kernel                             weight in output i
+    0         Q's coefficients by d_0, d_2, d_4 ...      g_0 / Q(0)                                1 for the first only
     +a, -a    E + O, E - O                               sum of (+-a)^k g_k, over 2 a² Q_a(a²)     (+-a)^i
               E: Q_a's coefficients by d_2, d_4 ...
               O: a times these by d_1, d_3 ...
-    infinity  Q's coefficients by d_1, d_3, d_5 ...      the last g                                all of the last
+    infinity  Q's coefficients by d_1, d_3, d_5 ...      the last g                                1 for the last only
 
-A dilated convolution is ``dilation`` such convolutions beside each other, slot j of which is step j * dilation and on.
-A kernel of more than 7 taps is cut into pieces of m taps, and what is left. Each piece meets the window of the tile
-after that of the piece before, which is there already: the product at a point is a short convolution over the tiles.
+A dilated convolution is ``dilation`` interleaved convolutions; slot j holds the steps from j * dilation on.
+A kernel of more than 7 taps is cut into pieces of m taps and a rest. Each piece needs the inputs of the tile after the
+one that the previous piece needs, which are evaluated anyway: the product at a point is a short convolution over tiles.
 """
 
 import math
@@ -23,29 +23,29 @@ from collections.abc import Collection
 import numpy as np
 import tensorflow as tf
 
-from hifigan_tf.export.graph import Deployment, Step, window
+from hifigan_tf.export.graph import ChunkGraph, Deployment, time_slice
 from hifigan_tf.export.network import Conv
 
-TILES = 4, 6  # outputs at a time: more lose digits and need larger kernels, fewer save little
+TILES = 4, 6  # outputs computed together: more lose digits and need larger kernels, fewer save little
 LONGEST = 7  # taps in one piece
 
-# The pairs for each number of points. Numbers about 1 lose the fewest digits: up to 3e-6 of the output with twelve
-# points, where a plain convolution in float32 loses 2e-7.
+# The pairs for each number of points. Values near 1 lose the fewest digits: the error is up to 3e-6 of the output with
+# twelve points, and 2e-7 for a plain convolution in float32.
 PAIRS = {6: (2 / 3, 3 / 2), 8: (1 / 2, 1, 2), 10: (2 / 5, 5 / 6, 6 / 5, 5 / 2), 12: (1 / 3, 2 / 3, 1, 3 / 2, 3)}
 
-# Measured with LiteRT 2.3 on x86 with AVX-512. A matrix product computes so many rows together; a number's way to it
-# and from it takes the time of so many multiplications, by the tile; and so do weights on their way from memory.
+# Cost model, measured with LiteRT 2.3 on x86 with AVX-512: a matrix product computes ROWS rows together; transforming a
+# value in and out costs AROUND multiplications, by tile; reading a weight from memory costs READ.
 ROWS, AROUND, READ = 7, {4: 20, 6: 27}, 6
-WIDE = 128  # channels; weighted sums over columns are one call, over rows one each, but wide ones need more weights
+WIDE = 128  # channels; weighted sums over columns take one call, over rows one each, but wide ones need more weights
 
 
 class FastConvolution(tf.Module):
-    """A convolution by ``tile`` outputs at a time, with its kernel at every point."""
+    """A convolution that computes ``tile`` outputs at a time, with its kernel evaluated at every point."""
 
     def __init__(self, conv: Conv, tile: int):
         super().__init__()
         self.conv, self.tile, self.dilation = conv, tile, conv.dilation
-        # Whether the steps of a slot lie beside each other as channels, or one after the other.
+        # Whether the steps of a slot lie side by side as channels, or one after the other.
         self.wide = conv.dilation * max(conv.kernel.shape[1:]) <= WIDE
         pieces = split(conv.kernel, tile)
         powers = np.arange(pieces.shape[1])
@@ -72,13 +72,13 @@ class FastConvolution(tf.Module):
             for at_point, kernel in zip(self.evaluate(x), self.kernels, strict=True)
         ]
         y = tf.concat(self.outputs(products, bias), axis=2)
-        return window(tf.reshape(y, [1, 1, self.tile * tiles * self.dilation, y.shape[3]]), 0, steps)
+        return time_slice(tf.reshape(y, [1, 1, self.tile * tiles * self.dilation, y.shape[3]]), 0, steps)
 
     def evaluate(self, x) -> list:
-        """The windows of ``[1, 1, slots * dilation, channels]`` at every point."""
+        """The inputs of every tile of ``[1, 1, slots * dilation, channels]``, evaluated at every point."""
         x = self.slots(x)
         odd = self.later(x, 1)
-        # Up to four weights are computed together, and five as nine: there a copy without d_0 saves more than it costs.
+        # Up to four weights are computed together, but five cost as much as nine: there a copy without d_0 pays.
         even, skip = (self.later(x, 2), []) if len(self.pairs) == 4 else (x, [0])
         at_pairs = []
         for a, others in zip(self.pairs, self.other_pairs, strict=True):
@@ -87,16 +87,16 @@ class FastConvolution(tf.Module):
         return [self.every_other(x, self.all_pairs), *at_pairs, self.every_other(odd, self.all_pairs)]
 
     def later(self, x, slots: int):
-        """Without the first ``slots``."""
+        """``x`` without the first ``slots`` slots."""
         return x[:, :, slots:] if self.wide else x[:, slots:]
 
     def slots(self, x):
-        """Steps ``[1, 1, slots * dilation, channels]``, a slot in each row or column."""
+        """Steps ``[1, 1, slots * dilation, channels]``, with one slot in each row or column."""
         channels = x.shape[3]
         return tf.reshape(x, [1, 1, -1, self.dilation * channels] if self.wide else [1, -1, self.dilation, channels])
 
     def every_other(self, x, weights):
-        """Weighted sums of slots 0, 2, 4 ... of every window, a tile apart."""
+        """Weighted sums of slots 0, 2, 4 ... of the inputs of every tile; their starts are a tile apart."""
         if self.wide:
             return depthwise(x, np.reshape(weights, [1, -1]), strides=[1, self.tile], dilations=[1, 2])
         return depthwise(x, np.reshape(weights, [-1, 1]), strides=[self.tile, 1], dilations=[2, 1])
@@ -110,7 +110,7 @@ class FastConvolution(tf.Module):
         return [y[0] + first, *y[1:-1], y[-1] + last]
 
     def over_pairs(self, x, weights, bias):
-        """Weighted sums, and the bias, of ``[1, tiles, pairs * dilation, filters]``, where the pairs are in line."""
+        """Weighted sums over the pairs of ``[1, tiles, pairs * dilation, filters]``, with the bias."""
         filters, weights = x.shape[3], np.reshape(weights, [1, -1])
         if not self.wide:
             return tf.nn.bias_add(depthwise(x, weights, strides=[1, 1], dilations=[1, self.dilation]), bias)
@@ -131,19 +131,19 @@ def split(kernel: np.ndarray, tile: int) -> np.ndarray:
 
 
 def earlier_pieces(taps: int, tile: int) -> int:
-    """How many there are before the last piece."""
+    """How many pieces a kernel has before its last one."""
     return max(0, math.ceil((taps - LONGEST) / tile))
 
 
 def coefficients(pairs) -> np.ndarray:
-    """Of the product of all (z - a²), lowest power first."""
+    """Coefficients of the product of all (z - a²), lowest power first."""
     return np.polynomial.polynomial.polyfromroots(np.square(pairs))
 
 
 def depthwise(x, weights: np.ndarray, strides: list[int], dilations: list[int]):
-    """The same weights for every channel.
+    """A convolution with the same weights for every channel.
 
-    Not by tf.nn.depthwise_conv2d, which wants strides that are equal and dilations without strides; TFLite does not.
+    Not by tf.nn.depthwise_conv2d, which requires equal strides, and no strides with dilations; TFLite does not.
     """
     kernel = np.tile(np.asarray(weights, np.float32)[:, :, None, None], (1, 1, x.shape[3], 1))
     return tf.raw_ops.DepthwiseConv2dNative(
@@ -152,7 +152,7 @@ def depthwise(x, weights: np.ndarray, strides: list[int], dilations: list[int]):
 
 
 def best_tile(conv: Conv, steps: int) -> int | None:
-    """How many outputs at a time are the least work for ``steps`` of them; None where a plain convolution is."""
+    """The tile with the least work for ``steps`` outputs; None if a plain convolution takes less."""
     taps, channels, filters = conv.kernel.shape
     weights = channels * filters
     if conv.stride > 1:
@@ -167,7 +167,7 @@ def best_tile(conv: Conv, steps: int) -> int | None:
         rows = _together(math.ceil(steps / (tile * conv.dilation)) * conv.dilation)
         products = (earlier + 1) * weights * (rows + READ)
         work = points * (products + rows * AROUND[tile] * (channels + filters))
-        if work < 0.95 * least:  # less is not worth a larger file
+        if work < 0.95 * least:  # a smaller gain is not worth a larger file
             best, least = tile, work
     return best
 
@@ -177,9 +177,9 @@ def _together(rows: int) -> int:
 
 
 class FastDeployment(Deployment):
-    """The graph of ``plain`` to convert, for chunks of ``frames`` or more: ``layers`` that gain from it by tiles.
+    """The graph of ``plain`` for chunks of ``frames`` or more, with fast convolutions for the ``layers`` that gain.
 
-    TensorFlow itself cannot run it. The rest is as in ``Deployment``.
+    It is only for conversion: TensorFlow itself cannot run it. The rest is as in ``Deployment``.
     """
 
     def __init__(self, plain: Deployment, frames: int, layers: Collection[str]):
@@ -192,11 +192,11 @@ class FastDeployment(Deployment):
                 if conv.name in layers and (tile := best_tile(conv, steps)):
                     self.fast[conv.name] = FastConvolution(conv, tile)
 
-    def step(self, states, valid):
-        return FastStep(self, states, valid)
+    def chunk_graph(self, states, valid):
+        return FastChunkGraph(self, states, valid)
 
 
-class FastStep(Step):
+class FastChunkGraph(ChunkGraph):
     """The streaming graph of a ``FastDeployment``."""
 
     def convolve(self, x, conv, padding="VALID"):

@@ -1,25 +1,25 @@
 """The deployment graph: one chunk of mel in, one chunk of audio out, and the state that joins chunks.
 
 Three changes to the generator, none to its mathematics: every tensor is ``[1, 1, steps, channels]`` with
-static lengths, so that each convolution is one CONV_2D with its bias inside; a convolution sees the last
-steps of the chunk before through a state; upsampling is a plain convolution and a reshape.
+static lengths, so that each convolution is one CONV_2D with its bias inside; a state gives each convolution the
+last steps of the previous chunk; upsampling is a plain convolution and a reshape.
 
-A streamed convolution cannot see the future, so its output lags by the steps it sees ahead, ``delay``. Everything
-that is added to its output must lag as much, and each stage has one buffer that serves them all; here for convolutions
+A streamed convolution cannot see the future, so its output lags by the steps that it sees ahead, ``delay``. Everything
+added to its output must lag by the same amount, and each stage has one buffer for all of them; here for convolutions
 that see as far ahead as back, where ``reach`` is twice the ``delay``:
 
           state: the last steps of earlier chunks        this chunk
-        |........................................|====================|   stage input x, lateness D
-           |<------- T ------->|<--- lag of a short block ---->|          (its input: an older window)
+        |........................................|====================|   stage input x, delayed by D
+           |<------- T ------->|<--- lag of a short block ---->|          (its input: an older slice)
                               |<-- reach --->|<------- T ------------>|   input of the deepest block's
                                    |<-------- T --------->|<- delay ->|   convolution, and its skip path
 
-Shorter blocks read an older window of the same buffer, so that all blocks end equally late and can be added.
-After an upsampling by ``rate`` the lateness is D * rate + shift, in the new, finer steps.
+Shorter blocks read an older slice of the same buffer, so that all blocks have the same delay and can be added.
+After an upsampling by ``rate`` the delay is D * rate + shift, in the new, finer steps.
 
 The offline generator pads every convolution with zeros: outside the utterance each layer's output is zero,
-not what its bias makes of zeros. ``valid`` says which frames of the chunk lie inside, and a masked graph
-zeroes all others at every layer. Chunks far from both ends need no mask.
+not the bias applied to zeros. ``valid`` says which frames of the chunk lie inside, and a masked graph
+sets all others to zero at every layer. Chunks far from both ends need no mask.
 """
 
 import functools
@@ -29,15 +29,15 @@ import tensorflow as tf
 
 from hifigan_tf.export.network import Conv, Network, Stage
 
-STATE = "state"  # the name of its tensor
+STATE = "state"  # the name of the state tensor
 
 
 @dataclass
 class StreamSpec:
     """What a stream over the graph of a network needs besides weights.
 
-    ``states`` maps names to shapes; ``delay_samples`` is by how much the audio is delayed; ``mask_frames`` is for how
-    many frames from the start the mask matters.
+    ``states`` maps names to shapes; ``delay_samples`` is the delay of the audio; ``mask_frames`` is the number of
+    frames from the start for which the mask matters.
     """
 
     states: dict[str, tuple[int, ...]]
@@ -48,21 +48,21 @@ class StreamSpec:
 class Deployment(tf.Module):
     """The weights of a network as variables, which all signatures of a model share, and the graph over them.
 
-    ``spec`` is taken from another deployment of the same network, where there is one.
+    ``spec`` may be passed from another deployment of the same network.
     """
 
     def __init__(self, network: Network, spec: StreamSpec | None = None):
         super().__init__()
         self.network = network
-        # [1, taps, channels, filters]: the height of 1 makes a 1-D convolution of a 2-D one.
+        # [1, taps, channels, filters]: a 2-D convolution of height 1 is a 1-D one.
         self.kernels = {conv.name: tf.Variable(conv.kernel[None], trainable=False) for conv in network.convs()}
         self.biases = {conv.name: tf.Variable(conv.bias, trainable=False) for conv in network.convs()}
         self.spec = spec or self._spec()
 
     def _spec(self) -> StreamSpec:
-        """Runs one frame of silence without any state: what the graph asks for is what it needs."""
+        """Finds the states by running one frame of silence without any: the graph records those it asks for."""
         bands = self.network.pre.kernel.shape[1]
-        step = Step(self, {}, None)
+        step = ChunkGraph(self, {}, None)
         step.run(tf.zeros([1, 1, bands]))
         return StreamSpec(
             states={name: tuple(tensor.shape) for name, tensor in step.new_states.items()},
@@ -71,11 +71,11 @@ class Deployment(tf.Module):
         )
 
     def parameters(self) -> list[tf.Variable]:
-        """What can be trained."""
+        """The trainable variables."""
         return [*self.kernels.values(), *self.biases.values()]
 
     def store(self) -> None:
-        """Brings the weights, after training, back into the network."""
+        """Copies the weights, after training, back into the network."""
         for conv in self.network.convs():
             conv.kernel, conv.bias = self.kernels[conv.name].numpy()[0], self.biases[conv.name].numpy()
 
@@ -87,29 +87,29 @@ class Deployment(tf.Module):
         ``valid`` is int32 ``[2]``: the first frame of the utterance and the one after its last, counted from
         the start of this chunk (frames outside must be zero in ``mel``). None leaves the mask out.
         """
-        step = self.step(states, valid)
+        step = self.chunk_graph(states, valid)
         return step.run(mel), step.new_states
 
-    def step(self, states: dict, valid) -> "Step":
+    def chunk_graph(self, states: dict, valid) -> "ChunkGraph":
         """Returns the builder of one chunk's graph; subclasses override it."""
-        return Step(self, states, valid)
+        return ChunkGraph(self, states, valid)
 
     def whole(self, mel, valid=None) -> tf.Tensor:
         """Stateless: ``[1, frames, num_mels]`` to ``[1, frames * hop_size]``, ends padded as offline, no delay."""
-        return Window(self, valid).run(mel)
+        return WindowGraph(self, valid).run(mel)
 
 
-class Step:
-    """Builds the streaming graph of one chunk, layer after layer, keeping count of lateness and state."""
+class ChunkGraph:
+    """Builds the streaming graph of one chunk, layer after layer, keeping track of delay and state."""
 
     def __init__(self, deployment: Deployment, states: dict, valid):
         self.deployment = deployment
         self.network = deployment.network
         self.states = states
         self.valid = valid
-        self.kept: list = []  # the ends of buffers, for the next chunk
-        self.rate = 1  # steps per frame where the graph has arrived
-        self.delay = 0  # lateness there, in steps
+        self.kept: list = []  # the last steps of each buffer, for the next chunk
+        self.rate = 1  # steps per frame at the current layer
+        self.delay = 0  # delay at the current layer, in steps
 
     def run(self, mel):
         """``[1, frames, num_mels]`` to ``[1, frames * hop_size]``."""
@@ -133,19 +133,19 @@ class Step:
             return tf.nn.bias_add(x, self.deployment.biases[conv.name])
 
     def product(self, x, kernel, strides: list[int], padding: str, dilations: list[int]):
-        """A convolution without its bias: one operation."""
+        """A convolution without its bias: a single operation."""
         return tf.nn.conv2d(x, kernel, strides, padding, dilations=dilations)
 
     def kernel(self, conv: Conv):
         return self.deployment.kernels[conv.name]
 
     def conv(self, x, conv: Conv):
-        """Convolves a window that begins ``conv.reach`` steps earlier; the result lags by ``conv.delay`` more."""
+        """Convolves ``x`` with ``conv.reach`` earlier steps in front; the result lags by ``conv.delay`` more."""
         self.delay += conv.delay
         return self.convolve(x, conv)
 
     def remember(self, x, steps: int):
-        """``x`` with the ``steps`` before it in front, which the next chunk finds in the state."""
+        """``x`` with the ``steps`` before it in front; stores the last ``steps`` in the state for the next chunk."""
         if steps == 0:
             return x
         shape = [1, 1, steps, x.shape[3]]
@@ -153,16 +153,16 @@ class Step:
         state = self.states.get(STATE)
         before = tf.zeros(shape) if state is None else tf.reshape(tf.slice(state, [0, begin], [1, size]), shape)
         x = tf.concat([before, x], axis=2)
-        self.kept.append(tf.reshape(window(x, x.shape[2] - steps, x.shape[2]), [1, size]))
+        self.kept.append(tf.reshape(time_slice(x, x.shape[2] - steps, x.shape[2]), [1, size]))
         return x
 
     @property
     def new_states(self) -> dict:
-        """The state for the next chunk, packed into one tensor, because each costs an input and an output call."""
+        """The state for the next chunk, packed into one tensor, because each one costs an input and an output call."""
         return {STATE: tf.concat(self.kept, axis=1)} if self.kept else {}
 
     def mask(self, x):
-        """Zeroes the steps outside the utterance."""
+        """Sets the steps outside the utterance to zero."""
         if self.valid is None:
             return x
         positions = tf.range(x.shape[2])
@@ -177,7 +177,7 @@ class Step:
         return self.mask(self.interleave(x, stage))
 
     def interleave(self, x, stage: Stage):
-        """The phases of an upsampling, which lie side by side in its channels, one after the other in time."""
+        """Moves the phases of an upsampling, which lie side by side in the channels, to successive time steps."""
         return tf.reshape(x, [x.shape[0], 1, x.shape[2] * stage.rate, x.shape[3] // stage.rate])
 
     def fuse(self, x, stage: Stage):
@@ -203,30 +203,30 @@ class Step:
         return self.conv(self.remember(x, post.reach), post)
 
     def unit(self, buffer, active, unit: list[Conv], lag: int):
-        """A skip and its convolutions, over the steps of a buffer that end ``lag`` before its last one."""
+        """A skip connection and its convolutions, over the steps of a buffer up to ``lag`` before its last one."""
         length = self.frames * self.rate
         end = buffer.shape[2] - lag
-        x = self.conv(window(active, end - length - unit[0].reach, end), unit[0])
+        x = self.conv(time_slice(active, end - length - unit[0].reach, end), unit[0])
         for conv in unit[1:]:
             x = self.conv(self.remember(self.activate(self.mask(x)), conv.reach), conv)
         end -= sum(conv.delay for conv in unit)
-        return self.add(window(buffer, end - length, end), x)
+        return self.add(time_slice(buffer, end - length, end), x)
 
 
-def window(x, begin: int, end: int):
-    """Steps ``begin`` to ``end`` of ``x``; no operation where that is all of it."""
+def time_slice(x, begin: int, end: int):
+    """Steps ``begin`` to ``end`` of ``x``; adds no operation if that is all of ``x``."""
     if (begin, end) == (0, x.shape[2]):
         return x
     return tf.slice(x, [0, 0, begin, 0], [x.shape[0], 1, end - begin, x.shape[3]])
 
 
 def unit_reach(unit: list[Conv]) -> int:
-    """Older steps that a unit needs: its first convolution's, or those of its skip, which waits for them all."""
+    """Older steps that a unit needs: those of its first convolution, or of its skip, which waits for all of them."""
     return max(unit[0].reach, sum(conv.delay for conv in unit))
 
 
-class Window(Step):
-    """The same graph without states: every convolution pads its window with zeros, nothing is late."""
+class WindowGraph(ChunkGraph):
+    """The graph for a whole window, without states: every convolution pads with zeros, and there is no delay."""
 
     def __init__(self, deployment: Deployment, valid):
         super().__init__(deployment, {}, valid)

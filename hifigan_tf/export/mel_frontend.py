@@ -15,8 +15,8 @@ from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 
 ANALYZE = "analyze"
 BLOCK_FRAMES = 16  # enough to keep the matrix product busy, few enough (0.2 s) to follow a microphone
-# The largest difference of a log-mel, at any frame and band. Between orders of summation in float32 it is up to
-# 3e-4, where a band lies just above the floor; golden values of the original are met to the same limit.
+# The largest allowed difference of a log-mel, at any frame and band. Other orders of summation in float32 give up to
+# 3e-4, where a band lies just above the floor; the parity test with the original has the same limit.
 MAX_DIFFERENCE = 1e-3
 
 
@@ -39,7 +39,7 @@ def build(audio: AudioConfig) -> ExportedModel[MelContract]:
 
 
 def largest_difference(model: TfliteMelSpectrogram, clips: dict[str, np.ndarray]) -> float:
-    """Between log-mels of a model, which hears a second at a time, and ``mel_spectrogram``'s, at any frame and band."""
+    """Between log-mels of the model, fed one second at a time, and ``mel_spectrogram``'s, at any frame and band."""
     front_end, second = MelSpectrogram.of(model.audio), model.audio.sampling_rate
     largest = []
     for clip in clips.values():

@@ -1,4 +1,4 @@
-"""The generator's weights as the deployment graph wants them: norms folded, upsampling as a convolution.
+"""The generator's weights as the deployment graph needs them: norms folded, upsampling as a convolution.
 
 Plain NumPy, so that quantization can reshape and rescale the weights before any graph exists.
 """
@@ -31,12 +31,12 @@ class Conv:
 
     @property
     def reach(self) -> int:
-        """Steps that it sees beside the ``stride`` ones it advances by: the past that a stream must keep for it."""
+        """Steps that it sees besides the ``stride`` it advances by: the past steps that a stream must keep for it."""
         return (len(self.kernel) - self.stride) * self.dilation
 
     @property
     def delay(self) -> int:
-        """How many of them come later: the steps by which its output lags in a stream."""
+        """How many of them are ahead: the steps by which its output lags in a stream."""
         return self.reach // 2 if self.ahead is None else self.ahead
 
 
@@ -45,7 +45,7 @@ class Stage:
     """One upsampling and the residual blocks after it.
 
     ``up`` has ``rate * filters`` filters: phase q of an input step is their slice ``[q * filters:][:filters]``.
-    ``shift`` is what the transposed convolution cuts off at either end. ``blocks`` holds, for each residual
+    ``shift`` is how many steps the transposed convolution cuts off at either end. ``blocks`` holds, for each residual
     block, its units; a unit is the list of convolutions inside one skip (two in ResBlock1, one in ResBlock2).
     """
 
@@ -71,7 +71,7 @@ class Network:
 
     @property
     def samples_per_step(self) -> int:
-        """Samples that the last convolution makes of a step."""
+        """Samples that the last convolution makes at each step."""
         return self.post.kernel.shape[2] // self.post.stride
 
     def convs(self) -> list[Conv]:
@@ -98,7 +98,7 @@ def fold(generator: Generator) -> Network:
                 blocks=blocks,
             )
         )
-        # LeakyReLU is positively homogeneous: the 1/n of the mean passes through it into the next kernel.
+        # LeakyReLU is positively homogeneous, so the 1/n of the mean can be moved through it into the next kernel.
         mean = 1.0 / len(mrf.resblocks)
     kernel, bias = _effective(generator.conv_post)
     samples = generator.hyper_parameters.samples_per_step
@@ -130,10 +130,10 @@ def upsampling_kernel(kernel: np.ndarray, rate: int) -> np.ndarray:
 
 
 def phase_kernel(kernel: np.ndarray, phases: int) -> np.ndarray:
-    """A kernel ``[taps, channels, samples]`` as one that makes ``phases`` steps at once, with that stride.
+    """A kernel ``[taps, channels, samples]`` as one that computes ``phases`` steps at once, with that stride.
 
-    A convolution with a single filter leaves all but one lane of a vector unit idle. Filters q * samples and on are
-    the kernel moved by q steps, with zeros around it: more multiplications, in a quarter of the time.
+    A convolution with a single filter leaves all but one lane of a vector unit idle. Filters from q * samples on are
+    the kernel shifted by q steps and padded with zeros: more multiplications, in a quarter of the time.
     """
     taps, channels, samples = kernel.shape
     result = np.zeros((taps + phases - 1, channels, phases, samples), np.float32)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from hifigan_tf.errors import UserError
 
-STREAMING = ("float32", "float16", "int8")  # with states, or in windows without
-INTEGERS = ("full_int8", "int16")  # integers from layer to layer; windows without states
-EIGHT_BITS = ("int8", "full_int8")  # what distillation is for
+STREAMING = ("float32", "float16", "int8")  # with states, or windows without states
+INTEGERS = ("full_int8", "int16")  # full-integer quantization; windows without states
+EIGHT_BITS = ("int8", "full_int8")  # the modes that can be distilled
 
 CHUNK_FRAMES = 4
-BULK_FACTOR = 4  # the chunk for throughput, in small chunks
-INTEGER_FRAMES = 64  # of a window, in the modes of integers alone
+BULK_FACTOR = 4  # the large chunk, for throughput, is this many small ones
+INTEGER_FRAMES = 64  # default window of the full-integer modes
 SEED = 1234
 
 
@@ -23,13 +23,13 @@ def option(mode: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """The options of ``to_tflite.py`` for a vocoder, by their names there; ``UserError`` where they contradict.
+    """The options of ``to_tflite.py`` for a vocoder, by their names there; ``UserError`` if they contradict.
 
-    ``chunk_frames`` are the chunks of a model with states, by default 4 and 16. ``frames`` is the length of the windows
-    of a model without: with ``stateless``, or in the modes of integers alone. ``recipe`` is ``{layer or pattern:
-    weight format}`` (``quantization/recipe.py``). With ``distill_steps`` an 8-bit model learns so many steps.
-    ``calibration_data`` is a folder of recordings or mels. The limits are what a model may lose and still be written;
-    None stands for the mode's own (``quality.py``).
+    ``chunk_frames`` are the chunk sizes of a model with states, by default 4 and 16. ``frames`` is the window length of
+    a model without states: with ``stateless``, or in the full-integer modes. ``recipe`` is ``{layer or pattern:
+    weight format}`` (``quantization/recipe.py``). ``distill_steps`` is the number of distillation steps of an
+    8-bit model. ``calibration_data`` is a folder of recordings or mels. The limits are the largest losses with which a
+    model is written; None stands for those of the mode (``quality.py``).
     """
 
     mode: str = "float32"
@@ -66,12 +66,12 @@ class ExportOptions:
 
     @property
     def window_frames(self) -> int | None:
-        """Frames of a window of a model without states; None for a model with them."""
+        """Window length of a model without states; None for a model with states."""
         return self.frames or INTEGER_FRAMES if self.mode in INTEGERS else self.frames
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """Chunks of a model with states, the smallest first; none of a model without."""
+        """Chunk sizes of a model with states, the smallest first; empty for a model without states."""
         if self.window_frames is not None:
             return ()
         return tuple(sorted(set(self.chunk_frames or (CHUNK_FRAMES, BULK_FACTOR * CHUNK_FRAMES))))

@@ -1,4 +1,4 @@
-"""What an export will be, decided before anything is computed: the folded network and the format of each layer."""
+"""The plan of an export, made before anything is computed: the folded network and the format of each layer."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from hifigan_tf.streaming.windows import margin_frames
 
 @dataclass(frozen=True)
 class Plan:
-    """A generator's network with its norms folded, ``{layer: weight format}``, and what a window's ends lose."""
+    """A generator's network with its norms folded, ``{layer: weight format}``, and the margin of a window."""
 
     options: ExportOptions
     generator: GeneratorConfig
@@ -28,21 +28,21 @@ class Plan:
 
     @property
     def float_layers(self) -> tuple[str, ...]:
-        """The layers that do not compute in integers."""
+        """The layers computed in float."""
         return tuple(name for name, weight_format in self.formats.items() if weight_format != "int8")
 
     @property
     def is_quantized(self) -> bool:
-        """Whether any layer, or what goes from layer to layer, is in integers."""
+        """Whether any layer, or any tensor between layers, is in integers."""
         return self.mode in INTEGERS or "int8" in self.formats.values()
 
 
 def plan_export(generator: Generator, options: ExportOptions) -> Plan:
-    """What the options mean for this generator.
+    """The plan for this generator with these options.
 
-    Raises ``UserError`` when a window is not longer than what its ends lose, for windows of a generator with
-    ``lookahead_frames`` or ``samples_per_step``, for a recipe that does not fit, and for data or steps to quantize with
-    where nothing is quantized.
+    Raises ``UserError`` when a window is not longer than its two margins, for windows of a generator with
+    ``lookahead_frames`` or ``samples_per_step``, for a recipe that does not fit, and for calibration data or
+    distillation steps if nothing is quantized.
     """
     mode, frames, margin = options.mode, options.window_frames, margin_frames(generator.hyper_parameters)
     if frames is not None and (unknown := generator.hyper_parameters.beyond_paper):

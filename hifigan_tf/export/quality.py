@@ -1,4 +1,4 @@
-"""The quality gate: what an exported model costs beside the float generator, over real clips, and its speed."""
+"""The quality gate: what an exported model loses compared with the float generator, over clips, and its speed."""
 
 import time
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ SPEED_SECONDS = 5.0  # of audio, for the speed of each signature
 
 @dataclass(frozen=True)
 class Limits:
-    """What an export may lose: PESQ-WB, and the log-mel L1 between its output and the float model's.
+    """The largest allowed loss: in PESQ-WB, and as log-mel L1 between its output and the float model's.
 
-    The second one catches a broken model where PESQ cannot: one too young to be speech, a rate other than
-    PESQ's, or no ``pesq`` package.
+    The second one catches a broken model when PESQ cannot: with too little training to give speech, at another rate
+    than PESQ's, or without the ``pesq`` package.
     """
 
     pesq_drop: float
     mel_difference: float
 
 
-# Above what a trained V3 shows: float16 loses 0.0001 and differs by 0.0007, int8 0.05 and 0.12, int16 0.02 and 0.13;
+# Above the losses of a trained V3: float16 loses 0.0001 and differs by 0.0007, int8 0.05 and 0.12, int16 0.02 and 0.13;
 # distilled full_int8 0.31 and 0.29. Without distillation it loses twice as much, and is refused.
 DEFAULT_LIMITS = {
     "float32": Limits(0.01, 0.005),
@@ -47,7 +47,7 @@ DEFAULT_LIMITS = {
 
 
 def limits_of(plan: Plan) -> Limits:
-    """What an export may lose: as its options say, by default what a streaming model's formats or its mode may."""
+    """The limits in the options, or else the defaults of a streaming model's formats or of the mode."""
     names = plan.formats.values() if plan.mode in STREAMING else [plan.mode]
     default, options = max((DEFAULT_LIMITS[name] for name in names), key=lambda it: it.pesq_drop), plan.options
     return Limits(
@@ -58,7 +58,7 @@ def limits_of(plan: Plan) -> Limits:
 
 @dataclass(frozen=True)
 class Report:
-    """Means over the clips: ``{metric: value or None}`` of the float and the exported model, and between them."""
+    """Means over the clips: ``{metric: value or None}`` of the float and the exported model, and the difference."""
 
     clips: int
     float_scores: dict
@@ -71,7 +71,7 @@ class Report:
         return None if before is None or after is None else before - after
 
     def better_than(self, other: "Report") -> bool:
-        """Whether this export of a model loses less than another of it, by ear and by spectrum."""
+        """Whether this export of a model loses less than another one, by PESQ and by spectrum."""
         ours, theirs = self.pesq_drop, other.pesq_drop
         by_ear = ours is None or theirs is None or ours <= theirs
         return by_ear and self.mel_difference < other.mel_difference
@@ -81,7 +81,7 @@ class Report:
         return f"{drop}log-mel L1 {self.mel_difference:.4f} to float"
 
     def failures(self, limits: Limits) -> list[str]:
-        """Why the model may not be shipped: one phrase for each limit passed."""
+        """Why the model must not be written: one phrase for each limit exceeded."""
         found = []
         # "Not at most" rather than "above", so that NaN fails too.
         if not self.mel_difference <= limits.mel_difference:
@@ -103,14 +103,14 @@ class Report:
 
 
 def evaluation_clips(folder: Path, audio: AudioConfig) -> dict[str, np.ndarray]:
-    """``load_clips`` of a folder to judge by; only the demo corpus is brought to the model's rate."""
+    """``load_clips`` of a folder for evaluation; only the demo corpus is resampled to the model's rate."""
     return load_clips(folder, audio, convert_rate=folder == DEMO_HELD_OUT)
 
 
 def load_clips(
     folder: Path, audio: AudioConfig, convert_rate: bool = False, what: str = "evaluation"
 ) -> dict[str, np.ndarray]:
-    """``{name: float32 [samples]}`` of a folder, at a peak of 0.95; ``what`` it is for, in messages.
+    """``{name: float32 [samples]}`` of a folder, at a peak of 0.95; ``what`` names its purpose in messages.
 
     Raises ``UserError`` when it holds no audio, a clip cannot be used (silent, corrupt, shorter than a frame),
     or is of another rate than the model's, unless ``convert_rate``.
@@ -134,7 +134,7 @@ def load_clips(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model makes of clips: its audio of each, and the scores."""
+    """A model's output for each clip, and the mean scores."""
 
     clips: dict[str, np.ndarray]
     outputs: list[np.ndarray]
@@ -156,7 +156,7 @@ def evaluate_model(model, clips: dict[str, np.ndarray]) -> Evaluation:
 
 
 def compare(exported: ContractVocoder, float_reference: Evaluation) -> Report:
-    """What an export costs over the clips of ``reference``, which is what the float model made of them."""
+    """Compares an export with the float model, over the clips on which ``float_reference`` was computed."""
     ours = evaluate_model(exported, float_reference.clips)
     front_end = MelSpectrogram.of(exported.audio, for_loss=True)
     differences = [
@@ -168,11 +168,11 @@ def compare(exported: ContractVocoder, float_reference: Evaluation) -> Report:
 
 
 def speed(model: ContractVocoder, repeats: int = 3) -> float:
-    """Times real time at the model's chunk: the median over some runs of a few seconds of audio."""
+    """Speed relative to real time, with the model's chunk: the median over some runs of a few seconds of audio."""
     audio = model.audio
     frames = int(SPEED_SECONDS * audio.sampling_rate / audio.hop_size)
     mel = np.random.default_rng(0).normal(-5, 2, [frames, audio.num_mels]).astype(np.float32)
-    vocode(model, mel)  # loads and packs
+    vocode(model, mel)  # the first run loads and packs the weights
     rates = []
     for _ in range(repeats):
         begin = time.perf_counter()

@@ -1,23 +1,23 @@
-"""1-D convolution in whichever of several equal ways a CPU computes fastest, with its gradients.
+"""1-D convolution, computed in the fastest of several equivalent ways on a CPU, with its gradients.
 
-Plain convolution primitives are at their best with some dozen channels and a few taps. The discriminators have
-a thousand channels at a few positions, and 41 taps in groups of eight channels: there the same sums are taken
-as one product of matrices, or as a shorter convolution of wider blocks.
+Plain convolution primitives are fastest with a few dozen channels and a few taps. The discriminators have
+a thousand channels at a few positions, and 41 taps in groups of eight channels: there the same sums are computed
+as one matrix product, or as a shorter convolution over wider blocks.
 """
 
 import keras
 import numpy as np
 
-# From so many input channels on, a matrix product beats the primitives: threefold in the gradient of the kernel.
+# With this many input channels or more, a matrix product beats the primitives: threefold in the kernel's gradient.
 WIDE = 512
 # Input channels below which a convolution leaves a CPU's vector units idle.
 MIN_GROUP_CHANNELS = 8
-# Samples that the blocks of a strided grouped convolution hold: its 41 taps become 11.
+# Samples per block of a strided grouped convolution: its 41 taps become 11.
 BLOCK = 4
 
 
 def convolution(x, kernel, stride: int = 1, dilation: int = 1, groups: int = 1, padding: int = 0):
-    """``[batch, length, channels]``, with zeros at either end, by ``[taps, channels / groups, filters]``.
+    """``x`` ``[batch, length, channels]``, zero-padded, convolved with ``[taps, channels / groups, filters]``.
 
     The result is ``[batch, (length + 2 * padding - (taps - 1) * dilation - 1) // stride + 1, filters]``.
     """
@@ -35,9 +35,9 @@ def convolution(x, kernel, stride: int = 1, dilation: int = 1, groups: int = 1, 
 
 
 def _grouped(x, kernel, groups: int, **settings):
-    """So many plain convolutions side by side; Keras hands grouped ones to XLA, which takes a hundred times as long.
+    """One plain convolution per group; Keras passes grouped ones to XLA, which takes a hundred times as long.
 
-    As pictures of one row: what a 1-D convolution would do sixteen times around each of these is done once.
+    They are 2-D convolutions of one row, so that the reshapes around a 1-D convolution are done once, not per group.
     """
     ops = keras.ops
     parts = zip(ops.split(x[:, None], groups, axis=-1), ops.split(kernel[None], groups, axis=-1), strict=True)
@@ -46,9 +46,9 @@ def _grouped(x, kernel, groups: int, **settings):
 
 
 def _matrix_product(x, kernel, stride: int, padding: int):
-    """Everything that a position sees in one row of a matrix.
+    """The convolution as one matrix product: each row of the matrix holds the inputs of one output position.
 
-    In rows of ``stride`` samples, position i sees rows i, i + 1, …, and of the last one a part:
+    In rows of ``stride`` samples, position i reads rows i, i + 1, …, and a part of the last one:
 
         row i      [a b c]    [a b c d e] of 5 taps and stride 3
         row i + 1  [d e .]
@@ -67,9 +67,9 @@ def _matrix_product(x, kernel, stride: int, padding: int):
 
 
 def _grouped_in_blocks(x, kernel, stride: int, groups: int, padding: int):
-    """A grouped convolution without stride over blocks of several samples, which makes several positions of each.
+    """A grouped convolution with stride 1 over blocks of several samples; each block gives several output positions.
 
-    The kernel over blocks holds that of every position, shifted; with 5 taps, stride 2 and blocks of 4:
+    The kernel over blocks holds a shifted copy of the kernel for each position; with 5 taps, stride 2 and blocks of 4:
 
         position 0  [a b c d|e . . .]
         position 1  [. . a b|c d e .]    few zeros beside 41 taps
@@ -85,7 +85,7 @@ def _grouped_in_blocks(x, kernel, stride: int, groups: int, padding: int):
         shifted = ops.pad(kernel, [[shift, block_taps * block - taps - shift], [0, 0], [0, 0]])
         kernels.append(ops.reshape(shifted, (block_taps, block * channels, groups, -1)))
     kernel = ops.reshape(ops.stack(kernels, axis=3), (block_taps, block * channels, -1))
-    # Block by block, a group's channels of all samples side by side.
+    # Within each block, the channels of a group lie together, over all samples of the block.
     x = _blocks(x, block, count - 1 + block_taps, padding)
     x = ops.reshape(x, (ops.shape(x)[0], -1, block, groups, channels))
     x = ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4)), (ops.shape(x)[0], -1, groups * block * channels))

@@ -9,7 +9,7 @@ from hifigan_tf.models.layers import SpectralNormConv1D, WeightNormConv1D, leaky
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What one sub-discriminator says of a batch.
+    """The output of one sub-discriminator for a batch.
 
     ``logits`` is ``[batch, positions]`` in the original's order; ``features`` are its feature maps, the
     logit map last. Losses take means over them, so their layout is free.
@@ -22,8 +22,8 @@ class DiscriminatorOutput(NamedTuple):
 class SubDiscriminator(keras.Model):
     """A stack of normed convolutions with LeakyReLU and a last one that makes the logits.
 
-    Here and below, audio may hold several ``batches``, one after the other: the same as a call for each, at less
-    cost. In training every batch is a power iteration of the spectral norm.
+    Here and below, audio may be ``batches`` batches concatenated: the same as one call for each, at less cost. In
+    training, the spectral norm takes one power iteration per batch.
     """
 
     def __init__(self, convs, conv_post, **kwargs):
@@ -48,10 +48,10 @@ class SubDiscriminator(keras.Model):
 
 
 class PeriodDiscriminator(SubDiscriminator):
-    """Judges audio ``[batch, samples, 1]`` by every ``period``-th sample.
+    """Logits and features of audio ``[batch, samples, 1]`` from every ``period``-th sample.
 
-    The original's (5, 1) convolutions over a ``[samples / period, period]`` picture are 1-D convolutions over
-    each column; here the columns lie in the batch, which a CPU convolves faster:
+    The original's (5, 1) convolutions over a ``[samples / period, period]`` image are 1-D convolutions over
+    each column; here the columns are moved into the batch, which a CPU convolves faster:
 
         [batch, samples, 1] -> [batch, rows, period] -> [batch * period, rows, 1]
     """
@@ -80,7 +80,7 @@ class PeriodDiscriminator(SubDiscriminator):
 
 
 class ScaleDiscriminator(SubDiscriminator):
-    """Judges audio ``[batch, samples, 1]`` by grouped convolutions with long kernels (MelGAN's)."""
+    """Logits and features of audio ``[batch, samples, 1]`` by grouped convolutions with long kernels (as in MelGAN)."""
 
     def __init__(self, norm, discriminator_channels=1024, **kwargs):
         policy = {"dtype": kwargs["dtype"]} if "dtype" in kwargs else {}
@@ -114,7 +114,7 @@ class MultiPeriodDiscriminator(keras.Model):
 
 
 class MultiScaleDiscriminator(keras.Model):
-    """One ``ScaleDiscriminator`` on the audio, others on it averaged 2, 4, … times: ``DiscriminatorOutput``s as above.
+    """One ``ScaleDiscriminator`` on the audio, the others on it average-pooled by 2, 4, …: outputs as above.
 
     The first is spectrally normalised, the others weight-normalised.
     """
@@ -129,12 +129,12 @@ class MultiScaleDiscriminator(keras.Model):
         self.built = True
 
     def call(self, audio, training=False, batches=1):
-        judgements = []
+        outputs = []
         for index, discriminator in enumerate(self.discriminators):
             if index > 0:
                 audio = average_pool(audio)
-            judgements.append(discriminator(audio, training=training, batches=batches))
-        return judgements
+            outputs.append(discriminator(audio, training=training, batches=batches))
+        return outputs
 
 
 def average_pool(audio):

@@ -18,8 +18,8 @@ class Generator(keras.Model):
     """Log-mel ``[batch, frames, num_mels]`` to waveform ``[batch, frames * hop_size, 1]`` in -1 to 1.
 
     The arguments are those of ``GeneratorConfig``; ``audio`` holds those of the mel front end, so that a
-    saved model knows what it was trained on. ``Generator.of`` makes one from a config. Raises ``UserError``
-    where the arguments do not fit together.
+    saved model knows the mels it was trained on. ``Generator.of`` makes one from a config. Raises ``UserError``
+    if the arguments contradict each other.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Generator(keras.Model):
         channels, policy = upsample_initial_channel, self.dtype_policy
         self.conv_pre = WeightNormConv1D(self.audio.num_mels, channels, EDGE_TAPS, ahead=lookahead_frames, dtype=policy)
         self.ups, self.mrfs = [], []
-        ahead = 0 if self.hyper_parameters.low_delay else None  # in the first stage, where steps are longest
+        ahead = 0 if self.hyper_parameters.low_delay else None  # only in the first stage, where steps are longest
         for rate, kernel_size in zip(upsample_rates, upsample_kernel_sizes, strict=True):
             self.ups.append(WeightNormConv1DTranspose(channels, channels // 2, kernel_size, rate, dtype=policy))
             channels //= 2
@@ -89,7 +89,7 @@ class Generator(keras.Model):
         x = self.conv_post(leaky_relu(x, LAST_SLOPE))
         if self.hyper_parameters.samples_per_step > 1:
             x = keras.ops.reshape(x, (keras.ops.shape(x)[0], -1, 1))
-        # float32 under mixed precision too: half precision has fewer levels than 16-bit audio.
+        # float32 under mixed precision too, because half precision has fewer levels than 16-bit audio.
         return keras.ops.tanh(keras.ops.cast(x, "float32"))
 
     def compute_output_shape(self, input_shape):

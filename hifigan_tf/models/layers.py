@@ -16,13 +16,13 @@ def leaky_relu(x, slope: float = LEAKY_SLOPE):
 
 
 class NormedConv1D(keras.layers.Layer):
-    """A 1-D convolution whose kernel is reparametrised; subclasses say how, in ``effective_kernel``.
+    """A 1-D convolution whose kernel is reparametrised, by ``effective_kernel`` of the subclasses.
 
-    ``[batch, length, channels]`` to ``[batch, ceil(length / stride), filters]`` for odd ``kernel_size``, and
-    one more step where the original's symmetric padding of (kernel_size - 1) * dilation / 2 gives one more.
+    ``[batch, length, channels]`` to ``[batch, ceil(length / stride), filters]`` for odd ``kernel_size``, or
+    one step more if the original's symmetric padding of (kernel_size - 1) * dilation / 2 gives one more.
     Kernel and bias start as PyTorch's default does, uniform in ±1 / sqrt(fan_in): the ``init_weights`` of
     the original has no effect under weight norm. ``ahead`` is how many later steps an output sees, by default as
-    many as earlier ones; where the kernel reaches further, it reaches back.
+    many as earlier ones; the rest of the kernel covers earlier steps.
     """
 
     def __init__(self, channels, filters, kernel_size, stride=1, dilation=1, groups=1, ahead=None, **kwargs):
@@ -42,7 +42,7 @@ class NormedConv1D(keras.layers.Layer):
 
     @property
     def fan_in(self) -> int:
-        """What PyTorch counts as the inputs of one output."""
+        """The number of inputs of one output, as PyTorch counts them."""
         return self.kernel_size * self.channels // self.groups
 
     def build(self, input_shape=None):
@@ -55,11 +55,11 @@ class NormedConv1D(keras.layers.Layer):
         self.built = True
 
     def build_norm(self):
-        """Adds what the reparametrisation needs beside ``kernel``."""
+        """Adds the variables that the reparametrisation needs besides ``kernel``."""
         raise NotImplementedError
 
     def effective_kernel(self):
-        """The kernel that convolves, float32."""
+        """The kernel used in the convolution, float32."""
         raise NotImplementedError
 
     def assign(self, weight, bias) -> None:
@@ -67,11 +67,11 @@ class NormedConv1D(keras.layers.Layer):
         raise NotImplementedError
 
     def call(self, x, training=False, batches=1):
-        """``x`` holds so many batches, one after the other: for those whose kernel changes with every batch."""
+        """``x`` is ``batches`` batches concatenated; spectral norm needs the count."""
         return self.convolve(x, self.effective_kernel()) + self.bias
 
     def convolve(self, x, kernel):
-        """``x`` by this kernel, without the bias."""
+        """``x`` convolved with this kernel, without the bias."""
         reach = (self.kernel_size - 1) * self.dilation
         padding = reach // 2
         if self.ahead is not None:
@@ -99,7 +99,7 @@ class WeightNormConv1D(NormedConv1D):
     def call(self, x, training=False, batches=1):
         if self.groups > 1 or self.channels < WIDE:
             return super().call(x)
-        # A wide kernel is far larger than what it makes of a segment: the gain is applied there.
+        # A wide kernel is far larger than its output for a segment, so the gain is applied to the output.
         scale = keras.ops.cast(self.gain / self._norm(), self.compute_dtype)
         return self.convolve(x, self.kernel) * scale + self.bias
 
@@ -107,7 +107,7 @@ class WeightNormConv1D(NormedConv1D):
         self.kernel.assign(weight)
         norm = self._norm()
         self.gain.assign(norm)
-        # A filter that is all zero (pruned) has no direction: any will do, with gain 0.
+        # An all-zero (pruned) filter has no direction: any will do, with gain 0.
         self.kernel.assign(keras.ops.where(norm == 0, 1.0, self.kernel))
         self.bias.assign(bias)
 
@@ -116,7 +116,7 @@ class WeightNormConv1DTranspose(WeightNormConv1D):
     """Upsampling ``[batch, length, channels]`` to ``[batch, length * stride, filters]``.
 
     Equal to PyTorch's with padding (kernel_size - stride) / 2, a whole number in every valid config. The
-    gain is per *input* channel, for that is PyTorch's first axis here.
+    gain is per *input* channel, because that is PyTorch's first axis here.
     """
 
     @property
@@ -146,7 +146,7 @@ class SpectralNormConv1D(NormedConv1D):
         vectors = (("u", filters), ("v", taps * channels))
         for name, size in vectors:
             normal = keras.initializers.RandomNormal(0.0, 1.0)
-            # Replicas have the same kernel, and so the same vectors: none needs to be told another's.
+            # Replicas have the same kernel, and so the same vectors: they need no synchronisation.
             vector = self.add_weight(
                 shape=(size,),
                 initializer=normal,
@@ -180,7 +180,7 @@ class SpectralNormConv1D(NormedConv1D):
         return self.kernel / self._largest_singular_value()
 
     def call(self, x, training=False, batches=1):
-        # Only the scale differs between batches: it is applied to what the stored kernel makes of all of them.
+        # Only the scale differs between batches: it is applied to the output of the stored kernel for all of them.
         ops, scales = keras.ops, []
         for _ in range(batches):
             if training:
@@ -190,7 +190,7 @@ class SpectralNormConv1D(NormedConv1D):
         return self.convolve(x, self.kernel) * ops.reshape(scales, (-1, 1, 1)) + self.bias
 
     def assign(self, weight, bias):
-        """As above, with ``u`` and ``v`` where the power iteration would end."""
+        """As above; sets ``u`` and ``v`` to the values to which the power iteration would converge."""
         self.kernel.assign(weight)
         self.bias.assign(bias)
         left, _, right = np.linalg.svd(keras.ops.convert_to_numpy(self._matrix()), full_matrices=False)
@@ -199,7 +199,7 @@ class SpectralNormConv1D(NormedConv1D):
 
 
 class ResBlock1(keras.layers.Layer):
-    """Pairs of a dilated and a plain convolution, each pair with a skip: ``[batch, length, channels]`` kept.
+    """Pairs of a dilated and a plain convolution, each pair with a skip; keeps ``[batch, length, channels]``.
 
     ``ahead`` is how many later steps each convolution sees, by default as many as earlier ones.
     """
@@ -222,7 +222,7 @@ class ResBlock1(keras.layers.Layer):
 
 
 class ResBlock2(keras.layers.Layer):
-    """Dilated convolutions, each with a skip: ``[batch, length, channels]`` kept. ``ahead`` as in ``ResBlock1``."""
+    """Dilated convolutions, each with a skip; keeps ``[batch, length, channels]``. ``ahead`` as in ``ResBlock1``."""
 
     def __init__(self, channels, kernel_size, dilations, ahead=None, **kwargs):
         super().__init__(**kwargs)

@@ -1,7 +1,7 @@
-"""What a ``.tflite`` file of this project says about itself, and how it is packed into the file.
+"""The contract: metadata of a ``.tflite`` file of this project, and how it is packed into the file.
 
-The contract is a JSON in a zip archive appended to the model, the way TFLite packs associated files: runtimes
-ignore it, and any zip reader opens the whole file (``unzip -p model.tflite contract.json``).
+It is a JSON in a zip archive appended to the model, the way TFLite packs associated files: runtimes ignore it, and
+any zip reader opens the whole file (``unzip -p model.tflite contract.json``).
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 
 MEMBER = "contract.json"
-FORMAT = 1  # raised when a reader of older contracts would misread a newer one
+FORMAT = 1  # incremented when a reader of older contracts would misread a newer one
 
 # Names of tensors in every signature; states are listed in the contract.
 MEL, VALID, AUDIO, UNUSED = "mel", "valid", "audio", "unused"
@@ -23,9 +23,9 @@ MEL, VALID, AUDIO, UNUSED = "mel", "valid", "audio", "unused"
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """What models of every kind say: settings and range of the mel, what was measured, what made the file."""
+    """Fields of all kinds of models: settings and range of the mel, measured quality, versions of the packages."""
 
-    command: ClassVar[str]  # that exports this kind
+    command: ClassVar[str]  # the command line that exports this kind
 
     kind: str = ""  # of the model: every subclass has its own
     audio: dict
@@ -47,9 +47,9 @@ class Contract:
 class MelContract(Contract):
     """Everything a program needs to run a mel front end.
 
-    The signature ``analyze`` makes ``block_frames`` frames of ``block_samples`` samples. The caller fills the
-    last hop of an utterance with silence, a short one up to ``min_samples``; mirrors ``mirrored_samples`` at
-    either end; fills the last block up with zeros, and drops the frames that are too many (``MelStream``).
+    The signature ``analyze`` maps ``block_samples`` samples to ``block_frames`` frames. The caller pads the last hop
+    of an utterance with silence, and a short utterance to ``min_samples``; mirrors ``mirrored_samples`` at either end;
+    pads the last block with zeros, and drops the surplus frames (``MelStream``).
     """
 
     command: ClassVar[str] = "hifigan-tf export --mel-frontend"
@@ -71,16 +71,16 @@ class VocoderContract(Contract):
     """Everything a program needs to run a vocoder.
 
     ``generator`` are the hyper-parameters; ``layers`` are the formats of its layers' weights (none in earlier
-    exports). Signatures are given by name. A stateful model has ``stream``, from the frames of a chunk to a
-    signature; ``edge``, the smallest chunk with the input ``valid``, int32 [2], the first frame of the utterance and
-    the one after its last, counted from the start of the chunk; and ``initial_state``, whose input ``unused`` is
-    there because Java refuses a signature without any. The edge serves chunks that begin before frame
-    ``edge_frames`` or reach past the end. ``states`` gives names and shapes: each is an input and an output, zero at
-    the start. Audio comes ``delay_samples`` late.
+    exports). Signatures are given by name. A stateful model has ``stream``, ``{frames of a chunk:
+    signature}``; ``edge``, the smallest chunk with the input ``valid``, int32 [2], the first frame of the utterance and
+    the one after its last, counted from the start of the chunk; and ``initial_state``, whose input ``unused`` exists
+    because Java refuses a signature without inputs. The edge is for chunks that begin before frame ``edge_frames`` or
+    extend past the end. ``states`` gives names and shapes: each is an input and an output, zero at the start. Audio is
+    delayed by ``delay_samples``.
 
     A stateless model has ``window`` and ``window_edge`` (with ``valid``, for an utterance shorter than the
-    window) of ``window_frames``, of whose output ``margin_frames`` at either end are wrong unless the
-    utterance ends there. Without a ``window_edge`` a short utterance is filled up with silence, frames of
+    window) of ``window_frames``; ``margin_frames`` at either end of its output are invalid unless the
+    utterance ends there. Without a ``window_edge`` a short utterance is padded with silence, frames of
     ``log_floor``. Where ``quantization`` names a tensor, it holds integers of ``dtype``, which stand for
     ``(integer - zero_point) * scale``.
     """
@@ -117,7 +117,7 @@ Kind = TypeVar("Kind", bound=Contract)
 
 
 def pack(model: bytes, contract: Contract) -> bytes:
-    """The model with its contract at the end, in place of one that it may have had."""
+    """The model with its contract at the end, replacing any that it had."""
     buffer = io.BytesIO()
     buffer.write(unpack(model))
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -143,7 +143,7 @@ def read(model: bytes, name: str) -> VocoderContract:
 def read_kind(model: bytes, name: str, kind: type[Kind]) -> Kind:
     """The contract in the bytes of a model of this kind.
 
-    Raises ``UserError``, naming ``name``, when there is none to be read or the model is of another kind.
+    Raises ``UserError``, naming ``name``, when there is no readable one or the model is of another kind.
     """
     again = f"export it again with {kind.command}"
     if model[4:8] != b"TFL3":
@@ -158,10 +158,10 @@ def read_kind(model: bytes, name: str, kind: type[Kind]) -> Kind:
     try:
         if values["format"] != FORMAT:
             raise UserError(f"{name} has a contract of format {values['format']}, this version reads {FORMAT}: {again}")
-        found = values.get("kind", VocoderContract.kind)  # which the first exports did not say
+        found = values.get("kind", VocoderContract.kind)  # the first exports have no such key
         if found != kind.kind:
             raise UserError(f"{name} is a {found}, and a {kind.kind} is needed: export one with {kind.command}")
-        values.pop("float_layers", None)  # of earlier exports, which have no ``layers``
+        values.pop("float_layers", None)  # a key of earlier exports, which have no ``layers``
         contract = kind(**values)
         contract.audio_config  # noqa: B018 - checks itself
     except (KeyError, TypeError) as error:

@@ -9,12 +9,12 @@ from hifigan_tf.streaming.litert import ContractModel, open_tflite
 
 
 class TfliteMelSpectrogram(ContractModel[MelContract]):
-    """The log-mel of an exported front end, for ``MelStream``: whole recordings, or live ones in pieces.
+    """The log-mel of an exported front end, for ``MelStream``: whole recordings, or live audio in pieces.
 
         mels = MelStream(TfliteMelSpectrogram("mel_frontend.tflite"))
         mel = np.concatenate([mels.push(audio), mels.flush()])    # [frames, num_mels]
 
-    ``model`` and ``interpreter`` as for ``load_tflite``. Raises ``UserError`` for a file that is no front end.
+    ``model`` and ``interpreter`` as for ``load_tflite``. Raises ``UserError`` for a file that is not a front end.
     """
 
     def __init__(self, model: str | Path | bytes, threads: int = 1, interpreter=None):
@@ -25,7 +25,7 @@ class TfliteMelSpectrogram(ContractModel[MelContract]):
         self.min_samples = self.contract.min_samples
 
     def analyze(self, audio: np.ndarray) -> np.ndarray:
-        """Audio whose ends are mirrored already, ``[1, (frames - 1) * hop_size + n_fft]``, to log-mel."""
+        """Audio with mirrored ends, ``[1, (frames - 1) * hop_size + n_fft]``, to log-mel."""
         frames = (audio.shape[1] - self.n_fft) // self.hop_size + 1
         block, size = self.contract.block_frames, self.contract.block_samples
         mels = []

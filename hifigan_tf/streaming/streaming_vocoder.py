@@ -1,4 +1,4 @@
-"""Vocoding while the mel is still being made: frames in, audio out, the same samples as all at once."""
+"""Vocoding while the mel is still being made: frames in, audio out, the same samples as for the whole utterance."""
 
 import dataclasses
 import hashlib
@@ -14,7 +14,7 @@ from hifigan_tf.streaming.litert import ContractVocoder, StatefulStream, load_tf
 from hifigan_tf.streaming.windows import WindowStream, margin_frames
 
 # Frames that a Keras generator advances by. Its windows are two margins longer (24 frames in all for V3, 28 for
-# V1): longer chunks waste less on them, shorter ones come sooner.
+# V1): longer chunks waste less on margins, shorter ones have less latency.
 KERAS_CHUNK = 128
 
 
@@ -38,7 +38,7 @@ class KerasVocoder:
         return _compiled(self.generator)(mel[None]).numpy()[0, :, 0]
 
 
-@lru_cache(maxsize=2)  # a training validates its generator and the average of it in turns
+@lru_cache(maxsize=2)  # validation alternates between the generator and its moving average
 def _compiled(generator):
     """The generator as one graph for every length; Keras' ``predict`` traces two, whose last bits differ."""
     import tensorflow as tf
@@ -47,9 +47,9 @@ def _compiled(generator):
 
 
 def load_vocoder(model, chunk_frames: int | None = None, threads: int = 1) -> ContractVocoder | KerasVocoder:
-    """``model``, ready for any number of streams: a ``.tflite`` path or its bytes, a ``.keras`` path, a Generator.
+    """Loads ``model`` for any number of streams: a ``.tflite`` path or its bytes, a ``.keras`` path, a Generator.
 
-    ``chunk_frames`` is how many frames a step takes, ``threads`` is for ``.tflite``; a model that is loaded
+    ``chunk_frames`` is the number of frames per chunk, ``threads`` is for ``.tflite``; a model that is loaded
     already keeps its own. Raises ``UserError`` for a model that cannot be read.
     """
     if chunk_frames is not None and chunk_frames < 1:
@@ -70,22 +70,23 @@ def load_vocoder(model, chunk_frames: int | None = None, threads: int = 1) -> Co
 
 @dataclasses.dataclass(frozen=True)
 class StreamState:
-    """A moment of a stream, to go on from later or several times; of the model with this fingerprint alone."""
+    """A snapshot of a stream, to continue from later or several times, with a model of this fingerprint."""
 
     fingerprint: str
     progress: Any
 
 
 class StreamingVocoder:
-    """Log-mel frames to audio, a few at a time, with the samples of the whole utterance at once.
+    """Log-mel frames to audio, a few at a time, with the same samples as for the whole utterance.
 
         with StreamingVocoder("model.tflite") as vocoder:
             for frames in acoustic_model:           # [any number, num_mels], natural logarithm
                 play(vocoder.push(frames))          # [samples], float32 in -1 to 1; may be empty
             play(vocoder.flush())
 
-    ``model`` is what ``load_vocoder`` takes or gives; one that it gave serves many streams, in several threads
-    too. After ``flush`` every frame pushed has become ``hop_size`` samples; ``reset`` starts another utterance.
+    ``model`` is anything that ``load_vocoder`` takes or returns; a loaded one can be shared by many streams, also in
+    several threads. After ``flush``, ``hop_size`` samples have come out for every frame; ``reset`` starts another
+    utterance.
     """
 
     def __init__(self, model, chunk_frames: int | None = None, threads: int = 1):
@@ -103,10 +104,10 @@ class StreamingVocoder:
         self._open = True
 
     def push(self, frames: np.ndarray) -> np.ndarray:
-        """The audio ``[samples]`` that these frames ``[any number, num_mels]`` complete.
+        """Takes frames ``[any number, num_mels]``; returns the audio ``[samples]`` that they complete.
 
-        Raises ``UserError`` for another number of bands, or NaN, and takes none of the frames then: the
-        stream goes on with the next push. After ``flush`` it is an error to push.
+        Raises ``UserError`` for another number of bands, or NaN, and then takes none of the frames: the
+        stream continues with the next push. Pushing after ``flush`` is an error.
         """
         self._check_open("push")
         frames = np.asarray(frames, np.float32)
@@ -129,17 +130,17 @@ class StreamingVocoder:
 
     @property
     def chunk_frames(self) -> int:
-        """How many frames a step takes."""
+        """The number of frames per chunk."""
         return self._stream.chunk_frames
 
     @property
     def delay_samples(self) -> int:
-        """The audio given is behind the frames pushed by this, and by less than a chunk more, at most."""
+        """Output lags the pushed frames by this much plus less than one chunk."""
         return self._stream.delay_samples
 
     @property
     def state(self) -> StreamState:
-        """This moment of the stream. Setting it goes back there; raises ``UserError`` for another model's."""
+        """A snapshot of the stream. Setting it restores that; raises ``UserError`` for another model's."""
         self._check_open("state")
         return StreamState(self.model.fingerprint, self._stream.progress)
 

@@ -1,10 +1,10 @@
-"""Streaming with a model that has no state: overlapping windows, whose wrong ends are cut off.
+"""Streaming with a model that has no state: overlapping windows whose invalid ends are cut off.
 
-A generator pads its ends with zeros, so the audio of a window is that of the whole utterance only further
-than the receptive field from either end of the window, or where the utterance itself ends:
+A generator pads its input with zeros, so the audio of a window equals that of the whole utterance only further
+than the receptive field from either end of the window, or where the utterance itself begins or ends:
 
     utterance  |==============================================|
-    window 1   |.................:///|                          /// margin: wrong, cut off
+    window 1   |.................:///|                          /// margin: invalid, cut off
     window 2             |///:.......:///|
     window 3                    |///:.......:///|
     last                              |///:...................|   moved back, so that it ends with the utterance
@@ -19,10 +19,10 @@ from hifigan_tf.config import EDGE_TAPS, GeneratorConfig
 
 
 def margin_frames(generator: GeneratorConfig) -> int:
-    """Frames that a sample's receptive field reaches to either side, at most.
+    """The largest number of frames that a sample's receptive field extends to either side.
 
-    From the waveform back to the mel, on the left, where it reaches further: a convolution adds what it does not see
-    ahead; an upsampling of kernel k and rate u reads (k + u) / 2 - 1 finer steps at most.
+    Computed from the waveform back to the mel, on the left, where it extends further: a convolution adds the steps that
+    it sees back; an upsampling of kernel k and rate u reads at most (k + u) / 2 - 1 finer steps.
     """
     reach = EDGE_TAPS // 2
     stages = zip(generator.upsample_rates, generator.upsample_kernel_sizes, strict=True)
@@ -33,7 +33,7 @@ def margin_frames(generator: GeneratorConfig) -> int:
 
 
 class WindowModel(Protocol):
-    """``run`` makes ``[frames * hop_size]`` of ``[frames, num_mels]`` with up to ``window_frames`` frames."""
+    """``run`` maps ``[frames, num_mels]`` of up to ``window_frames`` frames to ``[frames * hop_size]``."""
 
     window_frames: int
     margin_frames: int
@@ -43,11 +43,11 @@ class WindowModel(Protocol):
 
 @dataclass(frozen=True)
 class WindowProgress:
-    """Between two pushes: the frames still needed, where among them the next window begins, how many are heard."""
+    """Between two pushes: the frames still needed, the start of the next window in them, how many are vocoded."""
 
     frames: np.ndarray
     start: int = 0
-    heard: int = 0
+    vocoded: int = 0
 
 
 class WindowStream:
@@ -56,7 +56,7 @@ class WindowStream:
     def __init__(self, model: WindowModel, num_mels: int, hop_size: int):
         self.model = model
         self.hop_size = hop_size
-        # The first window needs a margin at either end, and no chunk is complete before it.
+        # The first window needs a margin at either end before any audio is complete.
         self.delay_samples = 2 * model.margin_frames * hop_size
         self.chunk_frames = model.window_frames - 2 * model.margin_frames
         self.progress = WindowProgress(np.zeros([0, num_mels], np.float32))
@@ -64,21 +64,21 @@ class WindowStream:
     def push(self, frames: np.ndarray) -> np.ndarray:
         window, margin = self.model.window_frames, self.model.margin_frames
         kept = np.concatenate([self.progress.frames, frames])
-        start, heard = self.progress.start, self.progress.heard
+        start, vocoded = self.progress.start, self.progress.vocoded
         pieces = [np.zeros(0, np.float32)]
         while len(kept) - start >= window:
             audio = self.model.run(kept[start : start + window])
             end = start + window - margin
-            pieces.append(audio[(heard - start) * self.hop_size : (end - start) * self.hop_size])
-            start, heard = end - margin, end
-        # The last window will be a whole one that ends with the utterance: it may reach back that far.
+            pieces.append(audio[(vocoded - start) * self.hop_size : (end - start) * self.hop_size])
+            start, vocoded = end - margin, end
+        # The last window is a full one that ends with the utterance, so it may begin this far back.
         done = max(0, start - window)
-        self.progress = WindowProgress(kept[done:].copy(), start - done, heard - done)
+        self.progress = WindowProgress(kept[done:].copy(), start - done, vocoded - done)
         return np.concatenate(pieces)
 
     def flush(self) -> np.ndarray:
-        frames, heard = self.progress.frames, self.progress.heard
-        if heard == len(frames):
+        frames, vocoded = self.progress.frames, self.progress.vocoded
+        if vocoded == len(frames):
             return np.zeros(0, np.float32)
         start = max(0, len(frames) - self.model.window_frames)
-        return self.model.run(frames[start:])[(heard - start) * self.hop_size :]
+        return self.model.run(frames[start:])[(vocoded - start) * self.hop_size :]

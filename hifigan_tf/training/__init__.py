@@ -1,1 +1,1 @@
-"""Training: losses, optimizers, the GAN step, the loop, run folders, and what TensorBoard shows."""
+"""Training: losses, optimizers, the GAN step, the loop, run folders, and TensorBoard logs."""

@@ -26,7 +26,7 @@ ALONE = Workers()
 
 
 def workers_of(strategy: str) -> Workers:
-    """Those of ``TF_CONFIG`` for "multiworker", else this process alone. Raises ``UserError`` when it is malformed."""
+    """The workers of ``TF_CONFIG`` for "multiworker", else this process alone. Raises ``UserError`` if malformed."""
     if strategy != "multiworker":
         return ALONE
     text = os.environ.get("TF_CONFIG")
@@ -57,7 +57,7 @@ def workers_of(strategy: str) -> Workers:
 
 
 def make_strategy(name: str):
-    """The strategy, before anything else of TensorFlow runs. Waits until all workers are there."""
+    """The strategy; must be made before TensorFlow runs anything. Waits until all workers are connected."""
     import tensorflow as tf
 
     if name == "mirrored":
@@ -68,7 +68,7 @@ def make_strategy(name: str):
 
 
 def total(value: int) -> int:
-    """The sum of a number over the replicas of the current strategy, each with its worker's. All must call it."""
+    """Sums ``value`` over all replicas of the current strategy; collective, every worker must call it."""
     import tensorflow as tf
 
     strategy = tf.distribute.get_strategy()

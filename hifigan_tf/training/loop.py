@@ -26,14 +26,14 @@ MEASURED = ("log_mel_l1", "stft_distance", "pesq_wb")  # in validation
 
 
 class StopRequest:
-    """Whether a signal asked the loop to stop, and which."""
+    """The signal that asked the loop to stop, or None."""
 
     received: signal.Signals | None = None
 
 
 @contextmanager
 def stop_on_signals():
-    """Within the block SIGTERM and Ctrl-C ask once for a stop; a second Ctrl-C interrupts at once."""
+    """Within the block, SIGTERM and the first Ctrl-C request a stop; a second Ctrl-C interrupts at once."""
     request, before = StopRequest(), {}
 
     def handle(number, frame):
@@ -59,10 +59,10 @@ def train(
 ) -> int:
     """Trains up to the config's ``max_steps`` and returns the exit code: 0, or 128 + the signal that stopped it.
 
-    ``first_example`` is how many segments the run has seen before.
+    ``first_example`` is how many segments the run has trained on before.
 
-    The chief saves the state at the intervals of the config, at the end, and before stopping on a signal, which
-    stops all workers whichever it reaches. Raises ``UserError`` when a loss is not finite, naming the step and
+    The chief saves the state at the intervals of the config, at the end, and before stopping on a signal; a signal
+    to any worker stops all of them. Raises ``UserError`` when a loss is not finite, naming the step and
     the last good checkpoint.
     """
     batches = TimedBatches(distributed_batches(trainer, clips, first_example), clips)
@@ -81,7 +81,7 @@ def train(
                 session.after_step(scalars)
         if session:
             session.save()
-    total(0)  # a worker that leaves while the chief still saves would be taken for lost
+    total(0)  # a barrier: a worker that exits while the chief still saves would be reported as lost
     if not stopped:
         return 0
     who = request.received.name if request.received else "another worker"
@@ -90,7 +90,7 @@ def train(
 
 
 def distributed_batches(trainer: Trainer, clips: list[Clip], first_example: int):
-    """The batches from segment ``first_example`` on, each worker's its own part."""
+    """The batches from segment ``first_example`` on; each worker gets its own part."""
 
     def batches(context):
         return training_batches(
@@ -106,7 +106,7 @@ def distributed_batches(trainer: Trainer, clips: list[Clip], first_example: int)
 
 
 def progress_bar(trainer: Trainer, workers: Workers) -> tqdm:
-    """Of the steps, on the chief alone; in log files a line every half a minute."""
+    """A progress bar of the steps, only on the chief; in log files one line every half minute."""
     return tqdm(
         total=trainer.config.training.max_steps,
         initial=trainer.steps_done,
@@ -118,7 +118,7 @@ def progress_bar(trainer: Trainer, workers: Workers) -> tqdm:
 
 
 def take_step(trainer: Trainer, folder: RunFolder, batch: tuple) -> dict[str, float]:
-    """One step and its scalars. Raises ``UserError`` where a loss is not finite."""
+    """Takes one step; returns its scalars. Raises ``UserError`` if a loss is not finite."""
     scalars = {name: float(value) for name, value in trainer.train_step(*batch).items()}
     for name, value in scalars.items():
         if name.startswith("loss/") and not math.isfinite(value):
@@ -127,7 +127,7 @@ def take_step(trainer: Trainer, folder: RunFolder, batch: tuple) -> dict[str, fl
 
 
 class Session:
-    """What the chief does between the steps: it shows, logs, validates and saves."""
+    """The work of the chief between steps: progress, logs, validation, checkpoints."""
 
     def __init__(
         self, trainer: Trainer, folder: RunFolder, held_out: list[Clip], batches: TimedBatches, progress: tqdm
@@ -145,7 +145,7 @@ class Session:
             self.validate()
 
     def after_step(self, scalars: dict[str, float]) -> None:
-        """What is due after this step, by the intervals of the config."""
+        """Logs, validates and saves if this step is due, by the intervals of the config."""
         config, step = self.config, self.trainer.steps_done
         last = step == config.max_steps
         self.progress.set_description("training", refresh=False)
@@ -156,7 +156,7 @@ class Session:
         if step % config.validation_interval == 0 or last:
             self.validate()
         if step == config.discriminator_start_step:
-            # With discriminators the mel error rises at first: the best generator is sought among those to come.
+            # With discriminators the mel error rises at first, so the search for the best generator starts again.
             self.trainer.best_mel_error.assign(np.inf)
         if step % config.checkpoint_interval == 0 and not last:
             with _going_on_unsaved():
@@ -184,7 +184,7 @@ _SHORT = {"d": "loss/discriminator", "adv": "loss/adversarial", "fm": "loss/feat
 
 @contextmanager
 def _going_on_unsaved():
-    """A full disk is for its owner to empty while the training goes on."""
+    """If the disk is full, training goes on, and the user can free space meanwhile."""
     try:
         yield
     except NotSaved as error:
@@ -192,7 +192,7 @@ def _going_on_unsaved():
 
 
 def _check_weights(trainer: Trainer, folder: RunFolder) -> None:
-    # The losses were those before the step's last update, so they do not tell whether that one went well.
+    # The losses were computed before the last update, so they do not show whether that update diverged.
     if not trainer.is_finite():
         raise UserError(_diverged(f"the weights are no longer finite after step {trainer.steps_done}", folder))
 
@@ -239,10 +239,10 @@ def validate(
 
 
 def _shown(clips: list, what: str) -> tqdm:
-    """A progress bar below that of the steps, in a terminal alone."""
+    """A progress bar below that of the steps, only in a terminal."""
     return tqdm(clips, desc=what, unit="clip", leave=False, disable=None)
 
 
 def _curves(group: str, means: dict[str, float | None]) -> dict[str, float]:
-    """PESQ has no value where its package is missing, or before it can find speech."""
+    """Curves of the means that exist: PESQ is None without its package, and before it finds speech."""
     return {f"{group}/{metric}": value for metric, value in means.items() if value is not None}

@@ -1,6 +1,6 @@
-"""The losses (paper, section 2.4), unweighted scalars; the trainer weighs and adds them.
+"""The losses (paper, section 2.4), unweighted scalars; the trainer weights and adds them.
 
-Every loss is computed in float32, whatever the models compute in.
+Every loss is computed in float32, whatever the precision of the models.
 """
 
 import keras
@@ -30,17 +30,17 @@ def adversarial_loss(generated):
 
 
 def accuracy(real, generated):
-    """The share of logits ``[batch, positions]`` on the right side of the middle, of one sub-discriminator."""
+    """The share of one sub-discriminator's logits ``[batch, positions]`` that are on the right side of 0.5."""
     ops = keras.ops
     right = [ops.greater(_float32(real), 0.5), ops.less(_float32(generated), 0.5)]
     return ops.mean(ops.cast(ops.stack(right), "float32"))
 
 
 def feature_matching_loss(real, generated):
-    """Mean absolute difference of feature maps (equation 4), every map weighing the same, the logit map too.
+    """Mean absolute difference of feature maps (equation 4); all maps have equal weight, the logit map too.
 
-    ``real`` and ``generated`` are lists, one for each sub-discriminator, of lists of feature maps. The real
-    ones carry no gradient.
+    ``real`` and ``generated`` are lists, one for each sub-discriminator, of lists of feature maps. No gradient
+    flows through the real ones.
     """
     return sum(
         keras.ops.mean(keras.ops.abs(keras.ops.stop_gradient(_float32(r)) - _float32(g)))
@@ -57,8 +57,8 @@ def mel_loss(real, generated):
 def stft_loss(real, generated):
     """Multi-resolution STFT loss of two audio batches ``[batch, samples]`` (Yamamoto, Song and Kim, 2020).
 
-    The mean over three resolutions of the spectral convergence, which weighs loud parts, and the mean absolute
-    difference of the log-magnitudes, natural logarithm, which weighs all alike (equations 4 to 6). Audio must be
+    The mean over three resolutions of the spectral convergence, which loud parts dominate, and the mean absolute
+    difference of the log-magnitudes, natural logarithm, which weights all parts alike (equations 4 to 6). Audio must be
     longer than half of the longest FFT, 1,024 samples.
     """
     ops, total = keras.ops, 0.0
@@ -70,7 +70,7 @@ def stft_loss(real, generated):
 
 
 def _norm(x):
-    # With a gradient at zero too, where both are silent.
+    # The floor gives a finite gradient at zero, where both are silent.
     return keras.ops.sqrt(keras.ops.sum(keras.ops.square(x)) + STFT_POWER_FLOOR)
 
 

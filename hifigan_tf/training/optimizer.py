@@ -1,4 +1,4 @@
-"""AdamW and the decay of its learning rate, as the original runs them."""
+"""AdamW and its learning rate decay, as in the original."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,8 +17,8 @@ class Pace(NamedTuple):
 class SteppedDecay(keras.optimizers.schedules.LearningRateSchedule):
     """The rate, multiplied by ``decay_rate`` at every decay of the ``paces``, which follow each other from step 0 on.
 
-    The optimizer takes its first step at ``first_step`` of the run. Steps are counted, not updates of the weights, also
-    where gradients of several steps are accumulated: so does Keras when it asks for the rate.
+    The optimizer takes its first step at ``first_step`` of the run. Steps are counted, not weight updates, even with
+    gradient accumulation, because Keras asks for the rate by step.
     """
 
     def __init__(self, learning_rate: float, decay_rate: float, paces: Sequence[Pace], first_step: int = 0):
@@ -44,7 +44,7 @@ class AdamW(keras.optimizers.Adam):
     """AdamW (Loshchilov and Hutter, 2019) with PyTorch's epsilon, through TensorFlow's fused Adam kernel.
 
     PyTorch adds epsilon after the bias correction of the second moment, Keras before it, and the difference
-    counts while moments are young or gradients tiny. ``decay`` is on every parameter, gains and biases too.
+    matters in the first steps and for tiny gradients. ``decay`` applies to every parameter, gains and biases too.
     """
 
     def __init__(self, *args, decay: float, **kwargs):
@@ -66,7 +66,7 @@ class AdamW(keras.optimizers.Adam):
             lr=learning_rate,
             beta1=self.beta_1,
             beta2=self.beta_2,
-            # The kernel divides by √v + ε, where √(v / c) + ε is meant; c = 1 - β₂ᵗ is in its step size already.
+            # The kernel divides by √v + ε, but √(v / c) + ε is needed; c = 1 - β₂ᵗ is already in its step size.
             epsilon=self.epsilon * tf.sqrt(1.0 - beta_2_power),
             grad=gradient,
         )

@@ -1,4 +1,4 @@
-"""The page of ``report``: HTML that needs no other file, no script and no network."""
+"""The page of ``report``: HTML without other files, scripts or network."""
 
 import io
 import math
@@ -14,8 +14,8 @@ from hifigan_tf.config import Config
 from hifigan_tf.evaluation.metrics import METRICS
 from hifigan_tf.training.tensorboard import Events
 
-MOMENTS = 6  # of a clip, from the first validation to the last
-POINTS = 400  # of a curve: as many as its picture can show
+MOMENTS = 6  # steps at which a clip is shown, from the first validation to the last
+POINTS = 400  # at most, per curve: as many as its picture can show
 VALIDATED = {"validation": "generator", "validation_ema": "moving average"}  # group of tags: what was validated
 
 
@@ -40,7 +40,7 @@ CHARTS = [
     ),
     Chart("Mel loss", ("loss/mel",), "Mean absolute log-mel difference of the segments, unweighted."),
     Chart(
-        "Adversarial loss", ("loss/adversarial",), "Of the generator, summed over the sub-discriminators, unweighted."
+        "Adversarial loss", ("loss/adversarial",), "The generator's, summed over the sub-discriminators, unweighted."
     ),
     Chart("Feature matching loss", ("loss/feature_matching",), "Summed over all feature maps, unweighted."),
     Chart("STFT loss", ("loss/stft",), "Multi-resolution STFT loss of the segments, unweighted."),
@@ -49,9 +49,9 @@ CHARTS = [
     Chart(
         "Accuracy of the discriminators",
         ("accuracy/",),
-        "Share of their judgements that are right: at 0.5 they cannot tell, at 1 the generator fools nobody.",
+        "Share of right decisions: at 0.5 they are guessing, at 1 the generator never deceives them.",
     ),
-    Chart("Gradient norms", ("gradient_norm/",), "L2 over all weights of a side.", logarithmic=True),
+    Chart("Gradient norms", ("gradient_norm/",), "L2 over all weights of each side.", logarithmic=True),
     Chart("Learning rate", ("learning_rate",)),
     Chart("Steps per second", ("steps_per_second",)),
     Chart("Waiting for data", ("waiting_for_data",), "Share of the time."),
@@ -60,7 +60,7 @@ CHARTS = [
 
 @dataclass(frozen=True)
 class Take:
-    """One playing of a clip: WAV and PNG, encoded."""
+    """A clip at one step: WAV and PNG, encoded."""
 
     sound: bytes
     picture: bytes
@@ -68,7 +68,7 @@ class Take:
 
 @dataclass(frozen=True)
 class ShownClip:
-    """A validation clip: the recording, where it was written, and what the generator made of it at some steps."""
+    """A validation clip: the recording, if it was logged, and the generator's output at some steps."""
 
     name: str
     original: Take | None
@@ -76,12 +76,12 @@ class ShownClip:
 
     @classmethod
     def all_of(cls, events: Events) -> list["ShownClip"]:
-        """The clips that a run has written, at no more than ``MOMENTS`` steps each."""
+        """The clips that a run has logged, at no more than ``MOMENTS`` steps each."""
         takes: dict[str, dict[str, list[int]]] = {}  # {clip: {kind: steps}}
         for tag, steps in events.media.items():
             group, _, rest = tag.partition("/")
             name, _, kind = rest.rpartition("/")
-            # A killed session may have written the sound alone.
+            # A killed session may have written only the sound.
             whole = [step for step in steps if step in events.media.get(f"mel/{rest}", ())]
             if group == "audio" and whole:
                 takes.setdefault(name, {})[kind] = moments(whole) if kind == "generated" else whole[-1:]
@@ -109,7 +109,7 @@ class ShownClip:
 
 
 def moments(steps: list[int]) -> list[int]:
-    """At most ``MOMENTS`` of the steps, the first and the last among them, denser early on, where more happens."""
+    """At most ``MOMENTS`` of the steps, including the first and the last, denser early on, where more changes."""
     if len(steps) <= MOMENTS:
         return steps
     places = np.round(np.geomspace(1, len(steps), MOMENTS)).astype(int) - 1
@@ -176,8 +176,8 @@ def _clips(clips: list[ShownClip], events: Events, config: Config) -> str:
     top = config.audio.fmax_for_loss or config.audio.sampling_rate / 2
     parts = [
         "<section><h2>Validation clips</h2>",
-        f"<p>Log-mel spectrograms: time across, {config.audio.fmin:,.0f} to {top:,.0f} Hz up, the brighter the louder. "
-        "Sound is FLAC, without loss. The figures are means over all held-out clips.</p>",
+        f"<p>Log-mel spectrograms: time by {config.audio.fmin:,.0f} to {top:,.0f} Hz, brighter is louder. "
+        "Sound is FLAC, lossless. The figures are means over all held-out clips.</p>",
     ]
     for clip in clips:
         name = escape(clip.name)
@@ -202,7 +202,7 @@ def _scores(events: Events, step: int) -> str:
 
 
 def _take(take: Take, label: str, caption: str, hint: str) -> str:
-    """A figure; the texts are HTML."""
+    """The HTML figure of a take; the texts are HTML already."""
     return (
         f"<figure><figcaption><b>{caption}</b> <small>{hint}</small></figcaption>"
         f'<img class="mel" alt="Spectrogram of {label}" src="{_data_uri("image/png", take.picture)}">'
@@ -250,12 +250,12 @@ def _figure(chart: Chart, curves: dict[str, dict[int, float]]) -> str:
 
 
 def _draw(chart: Chart, curves: dict[str, dict[int, float]]) -> bytes:
-    """The chart as SVG, its letters as text."""
+    """The chart as SVG, with text as text, not as outlines."""
     import matplotlib
     from cycler import cycler
     from matplotlib.figure import Figure  # not pyplot: no window, no global state
 
-    # Five colours that differ for the colour-blind too (Okabe and Ito), then the same dashed.
+    # Five colours that colour-blind readers can tell apart (Okabe and Ito), then the same dashed.
     colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00"]
     style = {
         "svg.fonttype": "none",
@@ -270,7 +270,7 @@ def _draw(chart: Chart, curves: dict[str, dict[int, float]]) -> bytes:
         panel = figure.subplots()
         for label, points in curves.items():
             steps, values = averaged(points)
-            # An underscore at the start would keep the label out of the legend, a dollar sign begin a formula.
+            # A leading underscore would hide the label from the legend; a dollar sign would begin a formula.
             legible = label.lstrip("_").replace("$", r"\$")
             panel.plot(steps, values, label=legible, linewidth=1.2, marker="." if len(steps) < 20 else "")
         if chart.logarithmic:
@@ -289,7 +289,7 @@ def _draw(chart: Chart, curves: dict[str, dict[int, float]]) -> bytes:
 
 
 def averaged(points: dict[int, float]) -> tuple[list[float], list[float]]:
-    """Steps and values of a curve, as means of neighbours so that they are at most ``POINTS``, the finite ones only."""
+    """Steps and finite values of a curve, neighbours averaged so that there are at most ``POINTS``."""
     finite = [(step, value) for step, value in points.items() if math.isfinite(value)]
     together = math.ceil(len(finite) / POINTS)
     parts = [np.mean(finite[start : start + together], axis=0) for start in range(0, len(finite), together or 1)]
@@ -328,7 +328,7 @@ def _data_uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{b64encode(data).decode()}"
 
 
-# The browser itself refuses what would leave the page.
+# The browser blocks every request that would leave the page.
 POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 
 STYLE = """
@@ -361,7 +361,7 @@ audio { display: block; width: 100%; height: 2.5rem; }
 .charts, .generated { grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
 @media (min-width: 50rem) {
   .clip { grid-template-columns: 1fr 2fr; }
-  .original figure { position: sticky; top: 1rem; } /* beside whatever it is compared with */
+  .original figure { position: sticky; top: 1rem; } /* stays beside the generated clips */
 }
 dl { margin: 0 0 0.5rem; display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }

@@ -1,14 +1,14 @@
 """A run folder: the config, rotating checkpoints, the generator as .keras files, the logs.
 
     runs/<name>/config.json
-                history.json                    batch size and learning rate, from which step on
+                history.json                    batch size and learning rate, and the step from which they hold
                 last.keras  best.keras          the generator, for vocode and export
                 ema.keras                       its moving average, where the config asks for one
                 checkpoints/step-00001000/      everything that resuming needs, the newest few
                 logs/                           TensorBoard
 
-A checkpoint is written into a hidden folder and renamed when it is whole, and renamed again before it is
-deleted, so that whatever is called step-… is whole; what a killed process left behind is removed by the next.
+A checkpoint is written into a hidden folder and renamed when it is complete, and renamed again before it is
+deleted, so that every folder named step-… is complete; the next process removes what a killed one left behind.
 """
 
 import json
@@ -29,9 +29,9 @@ from hifigan_tf.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
-# What may change between the sessions of a run: these with a line that says so,
+# Keys that may change between the sessions of a run: these are reported in the log,
 TOLD_KEYS = ("batch_size", "learning_rate")
-# and these, which touch neither the networks nor what a step computes, without.
+# and these, which change neither the networks nor the result of a step, are not.
 FREE_KEYS = {
     "max_steps",
     "validation_interval",
@@ -64,7 +64,7 @@ class RunFolder:
         self.logs = self.path / "logs"
 
     def going_on(self, config: Config) -> tuple[Config, list[dict]]:
-        """The config with which a run goes on when ``config`` is asked for, and its sessions.
+        """The config with which a run resumes when ``config`` is asked for, and its sessions.
 
         A run keeps its own ``epoch_clip_seconds``; older runs have none, and count one segment for each clip. A session
         is ``{"step", "batch_size", "learning_rate"}``, the step from which on these hold. Raises ``UserError`` when the
@@ -86,14 +86,14 @@ class RunFolder:
                 )
         session["step"] = int(self.saved()[-1].name.removeprefix(PREFIX))
         first = {"step": 0, **{key: theirs[key] for key in TOLD_KEYS}}
-        # Changes after the newest checkpoint are of steps that are taken again.
+        # Steps after the newest checkpoint are repeated, so changes made during them do not count.
         sessions = [one for one in self._sessions() if one["step"] < session["step"]] or [first]
         if any(sessions[-1][key] != session[key] for key in TOLD_KEYS):
             sessions.append(session)
         return config, sessions
 
     def _sessions(self) -> list[dict]:
-        """What ``history.json`` holds; none where there is no such file yet."""
+        """The sessions in ``history.json``; an empty list if there is no such file yet."""
         if not self.history.is_file():
             return []
         try:
@@ -108,7 +108,7 @@ class RunFolder:
             ) from None
 
     def prepare(self, config: Config) -> None:
-        """Makes the folder, writes what ``going_on`` gives, and tells what has changed in it.
+        """Makes the folder, writes the result of ``going_on``, and logs what has changed.
 
         Raises ``UserError`` when the folder holds a run of another config.
         """
@@ -128,11 +128,11 @@ class RunFolder:
                 left_behind.unlink()
 
     def saved(self) -> list[Path]:
-        """The checkpoints that are whole, oldest first."""
+        """The complete checkpoints, oldest first."""
         return sorted(path for path in self.checkpoints.glob(f"{PREFIX}{'[0-9]' * 8}") if path.is_dir())
 
     def save(self, trainer: Trainer) -> None:
-        """Writes the generator, its average and a checkpoint of this step, then removes the oldest to be kept no more.
+        """Writes the generator, its average and a checkpoint; deletes the oldest beyond ``checkpoints_to_keep``.
 
         Raises ``NotSaved`` when it cannot; what was saved before stays.
         """
@@ -157,7 +157,7 @@ class RunFolder:
             shutil.rmtree(old.rename(self.checkpoints / f"{HIDDEN}{old.name}"))
 
     def save_best(self, trainer: Trainer, mel_error: float) -> None:
-        """Writes ``best.keras``, of this validation error. Raises ``NotSaved`` when it cannot."""
+        """Writes ``best.keras``, which has this validation error. Raises ``NotSaved`` when it cannot."""
         try:
             save_generator(trainer.generator, self.best)
         except OSError as error:
@@ -172,8 +172,8 @@ class RunFolder:
     def restore(self, trainer: Trainer, put_damaged_aside: bool = True) -> Path | None:
         """Loads the newest checkpoint that can be read into the trainer; None where there is none yet.
 
-        Newer ones that cannot be read are put aside, out of the way of those to come. Raises ``UserError`` when
-        there are some and none can be read.
+        Newer ones that cannot be read are renamed, so that later checkpoints can take their names. Raises
+        ``UserError`` when there are checkpoints and none can be read.
         """
         saved, damaged = self.saved(), []
         for path in reversed(saved):
@@ -207,7 +207,7 @@ class RunFolder:
         return result
 
     def restore_networks(self, trainer: Trainer) -> Path:
-        """Loads the generator and the discriminators, and nothing else, of the newest checkpoint.
+        """Loads only the generator and the discriminators of the newest checkpoint.
 
         Raises ``UserError`` when there is none, it is damaged, or holds other networks.
         """
@@ -232,7 +232,7 @@ class RunFolder:
         return saved[-1]
 
 
-# What TensorFlow raises for files that are cut short or missing, and for shapes that differ.
+# Raised by TensorFlow for truncated or missing files, and for shapes that differ.
 _UNREADABLE = (tf.errors.OpError, ValueError, AssertionError, IndexError, RuntimeError)
 
 
@@ -242,7 +242,7 @@ def _networks(trainer: Trainer) -> dict:
 
 
 def _variables(model) -> list[tf.Variable]:
-    # Variables, not models: TensorFlow's search of a model's attributes passes over Keras' lists of layers.
+    # Variables, not models: TensorFlow does not find layers in Keras' lists among a model's attributes.
     return [variable.value for variable in model.weights]
 
 
@@ -259,7 +259,7 @@ def _checkpoint(trainer: Trainer) -> tf.train.Checkpoint:
 
 
 def _sync(folder: Path, contents: bool = True) -> None:
-    """Waits until the folder, and what is in it, has reached the disk."""
+    """Waits until the folder and its contents have reached the disk."""
     for path in [*(folder.iterdir() if contents else []), folder]:
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -269,7 +269,7 @@ def _sync(folder: Path, contents: bool = True) -> None:
 
 
 def save_generator(generator: Generator, path: Path) -> None:
-    """Writes the generator as a ``.keras`` file, atomically, in float32 whatever it was trained in."""
+    """Writes the generator as a ``.keras`` file, atomically, in float32 whatever the training precision."""
     if generator.dtype_policy.name != "float32":
         full = Generator.of(generator.hyper_parameters, generator.audio)
         full.set_weights(generator.get_weights())

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: curves, sound and pictures, written by ``Summaries`` and read back by ``Events``."""
+"""TensorBoard logs of a run: curves, sound and pictures, written by ``Summaries`` and read back by ``Events``."""
 
 import logging
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Summaries:
-    """Event files in ``folder``. A full disk costs curves, never the run."""
+    """Writes event files in ``folder``. A full disk loses curves, but never stops the run."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -35,7 +35,7 @@ class Summaries:
 
     @contextmanager
     def _writing(self):
-        """Everything within the block has been written at its end, or is lost with a warning."""
+        """Summaries of the block are on disk when it ends, or are lost with a warning."""
         try:
             writer = self._writer or tf.summary.create_file_writer(str(self._folder))
             self._writer = writer
@@ -50,14 +50,14 @@ class Summaries:
 
 
 def mel_picture(mel: np.ndarray) -> np.ndarray:
-    """A log-mel ``[frames, num_mels]`` as an RGB picture ``[1, num_mels, frames, 3]``, low bands below."""
+    """A log-mel ``[frames, num_mels]`` as an RGB picture ``[1, num_mels, frames, 3]``, low bands at the bottom."""
     import matplotlib
 
     levels = np.clip((mel.T[::-1] + 11.5) / 13.5, 0.0, 1.0)  # silence to loud speech
     return matplotlib.colormaps["magma"](levels)[None, ..., :3].astype(np.float32)
 
 
-# Which of the strings of a summary is the encoded file: sound is (WAV, label), a picture is (width, height, PNG).
+# Index of the encoded file among the strings of a summary: sound is (WAV, label), a picture (width, height, PNG).
 FILE_OF = {"audio": 0, "images": 2}
 
 
@@ -65,11 +65,11 @@ class Events:
     """The summaries in the event files of ``folder``.
 
     ``scalars`` is ``{tag: {step: value}}``, ``media`` is ``{tag: steps}`` of sound and pictures, whose bytes
-    ``read`` fetches: a long run has written gigabytes of them. Both are in the order of the steps. ``last_time``
+    ``read`` fetches: a long run has gigabytes of them. Both are in the order of the steps. ``last_time``
     is when the last was written, in seconds since 1970.
 
-    A session that was killed leaves half a record, which ends its file, and steps after its last checkpoint,
-    which the next session takes again: these count for nothing. Raises ``UserError`` when there is no event file,
+    A killed session may leave half a record at the end of its file, and steps after its last checkpoint, which the
+    next session takes again: both are ignored. Raises ``UserError`` when there is no event file,
     or one cannot be read.
     """
 
@@ -87,7 +87,7 @@ class Events:
 
     @property
     def last_step(self) -> int:
-        """The last step that anything was written of."""
+        """The last step with any summary."""
         return max((max(steps) for steps in self._all_steps()), default=0)
 
     def _all_steps(self) -> list[dict]:
@@ -127,7 +127,7 @@ class Events:
 
 
 def _summaries(file: Path) -> Iterator:
-    """The events of one file that hold summaries, up to its first damage."""
+    """The events of one file that hold summaries, up to the first damaged record."""
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
     try:

@@ -1,4 +1,4 @@
-"""The GAN step (paper, sections 2.3 and 2.4) and the generator's own before it, each one ``tf.function``."""
+"""The GAN step (paper, sections 2.3 and 2.4) and the generator-only step before it, each one ``tf.function``."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ from hifigan_tf.training.losses import (
 )
 from hifigan_tf.training.optimizer import AdamW, Pace, SteppedDecay
 
-WINDOW_FRAMES = 1024  # that validation hears of a window: most clips are one
+WINDOW_FRAMES = 1024  # chunk in which validation vocodes; most clips fit into one
 
 
 class Trainer:
@@ -29,10 +29,10 @@ class Trainer:
 
     ``mixed_precision`` is None, "bfloat16" or "float16" (with loss scaling). ``epoch_steps`` is the number of
     steps after which the learning rate decays, or the paces of a run in which it has changed. ``accumulate_steps`` is
-    the number of batches whose gradients make an update. ``jit_compile`` compiles the step with XLA. ``average`` is the
+    the number of batches per weight update. ``jit_compile`` compiles the step with XLA. ``average`` is the
     moving average of the generator, or None.
 
-    It is made, and its step runs, within the current ``tf.distribute`` strategy, whose replicas share the batch.
+    It must be made, and its step run, within the current ``tf.distribute`` strategy, whose replicas share the batch.
     """
 
     def __init__(
@@ -71,31 +71,31 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the next step."""
+        """The learning rate of the next step."""
         return float(self.generator_optimizer.learning_rate)
 
     @property
     def steps_done(self) -> int:
-        """Of the run, earlier sessions included."""
+        """Steps of the run so far, including earlier sessions."""
         return int(self.step.numpy())
 
     def is_finite(self) -> bool:
-        """Whether every weight of every network is a number."""
+        """Whether all weights of all networks are finite."""
         weights = [weight.value for model in [self.generator, *self.discriminators] for weight in model.weights]
         return all(bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in weights)
 
     def judge(self, audio, batches=1):
-        """What every sub-discriminator says of audio ``[batch, samples, 1]``: ``(logits, features)``, lists."""
-        judgements = [one for model in self.discriminators for one in model(audio, training=True, batches=batches)]
-        return [one.logits for one in judgements], [one.features for one in judgements]
+        """Outputs of all sub-discriminators for audio ``[batch, samples, 1]``: the lists ``(logits, features)``."""
+        outputs = [one for model in self.discriminators for one in model(audio, training=True, batches=batches)]
+        return [one.logits for one in outputs], [one.features for one in outputs]
 
     def train_step(self, mel, audio) -> dict:
-        """One step on mel ``[batch, frames, num_mels]`` and audio ``[batch, samples]``, and its scalars.
+        """Takes one step on mel ``[batch, frames, num_mels]`` and audio ``[batch, samples]``; returns its scalars.
 
-        These are the unweighted losses ``loss/…``, ``gradient_norm/…`` of both sides, and ``accuracy/…`` of every
-        sub-discriminator, means over the replicas. The discriminators learn first, and the generator is judged by
-        what they have become. Before ``discriminator_start_step`` the generator learns alone, and there are the
-        losses and the norm of its own.
+        These are the unweighted losses ``loss/…``, ``gradient_norm/…`` of generator and discriminators, and
+        ``accuracy/…`` of every sub-discriminator, means over the replicas. The discriminators are updated first, and
+        the generator's loss uses the updated ones. Before ``discriminator_start_step`` the generator is trained
+        alone, and the scalars are only its own losses and gradient norm.
         """
         alone = self.steps_done < self.config.training.discriminator_start_step
         return (self._step_alone if alone else self._step_of_both)(mel, audio)
@@ -126,7 +126,7 @@ class Trainer:
         """The step on one replica's share of the batch; the optimisers add up the gradients of all."""
         replicas = self.strategy.num_replicas_in_sync
         real = audio[..., None]
-        # Every tape watches only what it is asked about, so no gradient is computed to be thrown away.
+        # Each tape watches only the tensors whose gradients are needed.
         generator_tape = tf.GradientTape(watch_accessed_variables=False)
         with generator_tape:
             generator_tape.watch(self._generator_tensors)
@@ -168,7 +168,7 @@ class Trainer:
         return loss
 
     def _total(self, loss: dict):
-        """The generator's loss: the weighted sum of those there are."""
+        """The generator's loss: the weighted sum of the losses in ``loss``."""
         weights = self.config.training
         parts = [
             getattr(weights, f"lambda_{name}") * loss[f"loss/{name}"]
@@ -183,7 +183,7 @@ class Trainer:
         return {"gradient_norm/generator": tf.linalg.global_norm(gradients) * total / scaled}
 
     def _update_average(self) -> None:
-        # A short memory at first: the average leaves the beginner's weights behind.
+        # Ramps up the decay so that the average forgets the initial weights.
         steps = tf.cast(self.step.value, tf.float32)
         share = 1.0 - tf.minimum(self.config.training.ema_decay, steps / (steps + 9.0))
         assert self.average is not None
@@ -191,9 +191,9 @@ class Trainer:
             average.assign_sub(share * (average - variable))
 
     def vocode(self, mel: np.ndarray, average: bool = False) -> np.ndarray:
-        """A whole mel ``[frames, num_mels]`` as audio ``[frames * hop_size]``; by the moving average if so asked.
+        """Vocodes a whole mel ``[frames, num_mels]`` to ``[frames * hop_size]``, by the moving average if ``average``.
 
-        Takes the memory of a window, whatever the length.
+        Memory is that of one chunk of ``WINDOW_FRAMES``, whatever the length.
         """
         return vocode(KerasVocoder(self.average if average else self.generator, WINDOW_FRAMES), mel)
 
@@ -205,7 +205,7 @@ def make_optimizer(
     accumulate_steps: int = 1,
     loss_scaling: bool = False,
 ):
-    """The original's AdamW, its rate decaying, with an update every ``accumulate_steps`` steps from ``first_step`` on.
+    """The original's AdamW with learning rate decay, updating every ``accumulate_steps`` steps from ``first_step`` on.
 
     ``epoch_steps`` as in ``Trainer``.
     """

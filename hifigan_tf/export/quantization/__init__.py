@@ -1,1 +1,1 @@
-"""All that is 8 and 16 bits: recipes, equalisation, simulation, distillation, full-integer models."""
+"""Quantization: recipes, calibration, equalisation, simulated graphs, distillation, full-integer models."""

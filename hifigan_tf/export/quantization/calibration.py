@@ -1,4 +1,4 @@
-"""What a quantized model is fitted to: mels of speech, and how loud its channels and tensors are for them."""
+"""Calibration: mels of speech, and the loudness of a network's channels and tensors for them."""
 
 import copy
 import logging
@@ -25,15 +25,15 @@ from hifigan_tf.streaming import load_vocoder, vocode
 
 log = logging.getLogger(__name__)
 
-DEMO_CLIPS = 6  # which channels are loud hardly depends on the voice
-FAR_RATIO = 1.5  # to the error on evaluation clips: another voice has 1.1, another kind of sound 2 and more
+DEMO_CLIPS = 6  # enough, because the loudness of channels hardly depends on the voice
+FAR_RATIO = 1.5  # times the error on evaluation clips: another voice has 1.1, another kind of sound 2 or more
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A network ready to be quantized, the mels ``[frames, num_mels]`` it was fitted to, and its static ranges.
+    """A network ready to be quantized, its calibration mels ``[frames, num_mels]``, and its static ranges.
 
-    Float models have no mels; ``ranges`` are those of ``--full-int8`` alone, by the names that ``StaticWindow`` gives.
+    Float models have no mels; only ``--full-int8`` has ``ranges``, by the names of ``StaticWindow``.
     """
 
     network: Network
@@ -61,7 +61,7 @@ def demo_mels(audio: AudioConfig) -> list[np.ndarray]:
 
 
 def load_mels(folder: Path, audio: AudioConfig) -> list[np.ndarray]:
-    """The mels ``[frames, num_mels]`` of a calibration folder: of its recordings, and those in its ``.npy`` files.
+    """The mels ``[frames, num_mels]`` of a calibration folder: from its recordings and its ``.npy`` files.
 
     Raises ``UserError`` when it holds neither, or one of them cannot be used.
     """
@@ -73,7 +73,7 @@ def load_mels(folder: Path, audio: AudioConfig) -> list[np.ndarray]:
 
 
 def warn_if_far(generator: Generator, mels: list[np.ndarray], clips: dict[str, np.ndarray]) -> None:
-    """Warns where the generator reproduces these mels far worse than those of evaluation ``clips`` ``[samples]``."""
+    """Warns if the generator reproduces these mels much worse than those of evaluation ``clips`` ``[samples]``."""
     front_end = MelSpectrogram.of(generator.audio)
     theirs = round_trip_error(generator, mels)
     known = round_trip_error(generator, [mel_spectrogram(clip, front_end) for clip in clips.values()])
@@ -94,5 +94,5 @@ def round_trip_error(generator: Generator, mels: list[np.ndarray]) -> float:
 
 
 def at_least(mel: np.ndarray, frames: int) -> np.ndarray:
-    """A mel with silence at its end where it is shorter."""
+    """A mel, padded with silence at its end to at least this length."""
     return np.pad(mel, [[0, max(0, frames - len(mel))], [0, 0]], constant_values=LOG_MIN)

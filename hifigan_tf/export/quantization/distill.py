@@ -1,7 +1,7 @@
-"""Distillation: a quantized network learns to sound like the float network that it was made from.
+"""Distillation: a quantized network is trained to sound like the float network that it was made from.
 
-The teacher's audio is the target, so mels are all the data there is to have, and no discriminator is needed.
-The student computes as the exported model will (``fake_quant.py``), and learns to be least disturbed by it.
+The teacher's audio is the target, so mels are the only data needed, and there is no discriminator. The student
+computes with the rounding of the exported model (``fake_quant.py``), and its weights adapt to that rounding.
 """
 
 import contextlib
@@ -31,16 +31,16 @@ from hifigan_tf.training.losses import mel_loss
 
 log = logging.getLogger(__name__)
 
-RESOLUTIONS = (2.0, 1.0, 0.5)  # frames of a spectrum, in those of the mel: pitch, speech, attacks
-WAVEFORM_WEIGHT = 20.0  # brings an error of rounding to the size of the logarithms'
+RESOLUTIONS = (2.0, 1.0, 0.5)  # window of each spectrum, relative to n_fft: for pitch, speech, onsets
+WAVEFORM_WEIGHT = 20.0  # scales waveform errors from rounding to the size of the log-spectral errors
 SAVE_EVERY = 50  # steps
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and on what a student learns: ``batch`` segments of ``frames`` mel frames a step.
+    """Settings of a distillation: each step takes ``batch`` segments of ``frames`` mel frames.
 
-    ``learning_rate`` is the highest one, by default the student's own.
+    ``learning_rate`` is the highest of the schedule, by default the student's own.
     """
 
     steps: int
@@ -51,7 +51,7 @@ class Settings:
 
 
 def audio_distance(audio, target, front_end: MelSpectrogram):
-    """How differently two batches of audio ``[batch, samples]`` sound: spectra, log-mel and waveform."""
+    """The loss: distance of two batches of audio ``[batch, samples]`` in log spectra, log-mel and waveform."""
     sizes = [int(resolution * front_end.n_fft) for resolution in RESOLUTIONS]
     spectra = [tf.reduce_mean(tf.abs(_log_spectrum(audio, size) - _log_spectrum(target, size))) for size in sizes]
     waveform = tf.reduce_mean(tf.abs(audio - target))
@@ -65,7 +65,7 @@ def _log_spectrum(audio, size: int):
 
 
 class Student(Protocol):
-    """A quantized network that learns (``quantized_graphs.py``)."""
+    """A quantized network that is trained (``quantized_graphs.py``)."""
 
     variables: list
     learning_rate: float
@@ -79,9 +79,9 @@ class Student(Protocol):
 class Distillation:
     """The training of one student.
 
-    ``student`` makes audio ``[batch, samples]`` of mels ``[batch, frames, num_mels]`` by way of its
-    ``variables``, which are what learns. The same settings, mels and networks give the same student, to the bit. With
-    ``progress``, a file, an interrupted distillation goes on where it was.
+    ``student`` maps mels ``[batch, frames, num_mels]`` to audio ``[batch, samples]``; its
+    ``variables`` are trained. The same settings, mels and networks give the same student, to the bit. With a file
+    ``progress``, an interrupted distillation resumes where it was.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Distillation:
         self.step = tf.function(self._step, autograph=False, reduce_retracing=True)
 
     def run(self) -> None:
-        """Teaches. Raises ``UserError`` when the loss is no longer a number."""
+        """Trains the student. Raises ``UserError`` when the loss is no longer finite."""
         from tqdm import tqdm
 
         done, losses = self._resume()
@@ -131,7 +131,7 @@ class Distillation:
 
     def _step(self, mel):
         loss = audio_distance(self.student(mel), self.teacher.whole(mel), self.front_end)
-        # Not with a tape, which adds all gradients of a tensor at once.
+        # tf.gradients, because a tape adds all gradients of a tensor at once.
         two_at_a_time = tf.AggregationMethod.EXPERIMENTAL_TREE
         self.optimizer.apply(tf.gradients(loss, self.variables, aggregation_method=two_at_a_time), self.variables)
         return loss
@@ -145,14 +145,14 @@ class Distillation:
         return tf.constant(np.stack(segments))
 
     def _fingerprint(self) -> str:
-        """The same for distillations that take the same steps."""
+        """A hash that is equal for distillations that take the same steps."""
         digest = hashlib.sha256(f"{self.settings} {self.student.identity}".encode())
         for array in [*self.mels, *(variable.numpy() for variable in self.variables)]:
             digest.update(array.tobytes())
         return digest.hexdigest()
 
     def _resume(self) -> tuple[int, list[float]]:
-        """Steps done and their losses, from the file of a distillation that was cut short."""
+        """Steps done and their losses, from the file of an interrupted distillation."""
         self.identity = self._fingerprint()
         if self.progress is None or not self.progress.is_file():
             return 0, []
@@ -162,7 +162,7 @@ class Distillation:
                     return 0, []
                 arrays = [saved[f"array_{index}"] for index in range(len(self._state()))]
                 step, losses = int(saved["step"]), saved["losses"].tolist()
-        except (OSError, EOFError, KeyError, ValueError, BadZipFile):  # not whole
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile):  # incomplete
             return 0, []
         for variable, array in zip(self._state(), arrays, strict=True):
             variable.assign(array)
@@ -182,10 +182,10 @@ class Distillation:
 
 @contextlib.contextmanager
 def _sums_as_written() -> Iterator[None]:
-    """Keeps TensorFlow from making one sum of several, inside the block.
+    """Inside the block, TensorFlow does not merge several additions into one.
 
-    It adds three tensors and more in an order that depends on buffer reuse, and so on timing, which changes the last
-    digits from process to process; adding two at a time is deterministic.
+    A merged sum of three or more tensors is added in an order that depends on buffer reuse, and so on timing, which
+    changes the last digits from process to process; adding two at a time is deterministic.
     """
     options = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
@@ -197,7 +197,7 @@ def _sums_as_written() -> Iterator[None]:
 
 
 def distill(plan: Plan, calibrated: Calibrated, settings: Settings, progress: Path | None = None) -> Calibrated:
-    """The calibrated network after it has learnt to sound like the plan's float one, on the mels it was fitted to.
+    """The calibrated network, trained to sound like the plan's float network, on its calibration mels.
 
     ``progress`` as in ``Distillation``. Raises ``UserError`` when the loss diverges.
     """

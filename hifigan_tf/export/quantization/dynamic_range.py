@@ -1,7 +1,8 @@
 """Dynamic-range quantization: a float model's weights in the formats of a recipe, by ai-edge-quantizer.
 
-float16 weights are computed with in float32. An int8 convolution computes in 8 bits, with a scale for each filter. The
-range of its input is found in every call, over the whole chunk: the noise of short chunks follows the speech.
+float16 weights are expanded to float32 for computing. An int8 convolution computes in 8 bits, with a scale for each
+filter. The range of its input is found in every call, over the whole chunk, so with short chunks the rounding noise
+follows the loudness of the speech.
 """
 
 import contextlib
@@ -24,11 +25,11 @@ def quantize(model: bytes, formats: dict[str, str]) -> bytes:
     convolution, casting = qtyping.TFLOperationName.CONV_2D, algorithm_manager.AlgorithmName.FLOAT_CASTING
     recipe = recipe_manager.RecipeManager()
     for layer, weight_format in formats.items():
-        name = f"{re.escape(layer)}/"  # an operation's is that of its layer and more
+        name = f"{re.escape(layer)}/"  # names of operations begin with that of their layer
         if weight_format == "int8":
             recipe.add_dynamic_config(name, convolution, num_bits=8)
         elif weight_format == "float16":
             recipe.add_weight_only_config(name, convolution, num_bits=16, algorithm_key=casting)
-    # It prints its timing, and draws progress bars, natively and from Python.
+    # It prints timings and progress bars, from native code and from Python.
     with quiet(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         return bytes(quantizer.Quantizer(model, recipe.get_quantization_recipe()).quantize().quantized_model)

@@ -1,9 +1,9 @@
-"""Channel equalisation: the same function with weights and activations that lose less in eight bits.
+"""Channel equalisation: the same function, with weights and activations that lose less in eight bits.
 
-LeakyReLU is positively homogeneous, so a channel may be scaled by any positive factor where it is made, and
-scaled back where it is read, through every residual block of a stage. One range serves all channels of an
-8-bit tensor, so quiet channels drown in the rounding of loud ones. Bringing each half-way to the loudest (in
-decibels) helps both sides: all the way would give the weights the spread that the activations lose.
+LeakyReLU is positively homogeneous, so a channel may be scaled by any positive factor in the layer that produces it,
+and scaled back in the layers that read it, through every residual block of a stage. All channels of an 8-bit tensor
+share one range, so quiet channels drown in the rounding noise of loud ones. Scaling each half-way to the loudest (in
+decibels) is the compromise: scaling all the way would give the weights the spread that the activations lose.
 """
 
 import itertools
@@ -11,15 +11,15 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from hifigan_tf.export.graph import Deployment, Window
+from hifigan_tf.export.graph import Deployment, WindowGraph
 from hifigan_tf.export.network import Conv, Network
 
 POWER = 0.5
-QUIETEST = 1e-3  # of the loudest channel: a channel that is all but silent is scaled no further
+QUIETEST = 1e-3  # relative to the loudest channel: limits the scaling of nearly silent channels
 
 
-class Observer(Window):
-    """Runs the network and adds up the squares of every convolution's input, channel by channel."""
+class Observer(WindowGraph):
+    """Runs the network and sums the squares of every convolution's input, per channel."""
 
     def __init__(self, deployment: Deployment, squares: dict):
         super().__init__(deployment, None)
@@ -32,7 +32,7 @@ class Observer(Window):
 
 
 def equalize(network: Network, mels: list[np.ndarray]) -> None:
-    """Rescales the channels of a network in place, by how loud they are for ``mels`` ``[frames, num_mels]``."""
+    """Rescales the channels of a network in place, by their loudness for ``mels`` ``[frames, num_mels]``."""
     squares: dict[str, np.ndarray] = {}
     deployment = Deployment(network)
     for mel in mels:
@@ -54,13 +54,13 @@ def equalize(network: Network, mels: list[np.ndarray]) -> None:
 
 
 def _scale(makers: list[Conv], readers: list[Conv], loudness: np.ndarray) -> None:
-    """Scales the channels that ``makers`` make and ``readers`` read half-way to the loudest one."""
+    """Scales the channels that ``makers`` produce and ``readers`` read half-way to the loudest one."""
     loudest = loudness.max()
     if loudest == 0:
         return
     factor = ((loudest / np.maximum(loudness, QUIETEST * loudest)) ** POWER).astype(np.float32)
     for conv in makers:
-        tiled = np.tile(factor, len(conv.bias) // len(factor))  # an upsampling makes every channel once a phase
+        tiled = np.tile(factor, len(conv.bias) // len(factor))  # an upsampling produces every channel once per phase
         conv.kernel, conv.bias = conv.kernel * tiled, conv.bias * tiled
     for conv in readers:
         conv.kernel = conv.kernel / factor[None, :, None]

@@ -1,7 +1,7 @@
-"""Quantized arithmetic in float: numbers on the grid of an exported model, and gradients to train through it.
+"""Quantized arithmetic in float: values rounded as in an exported model, with gradients for training.
 
-Rounding has no gradient; all functions here pass it on as if they had not rounded (the straight-through
-estimator, Bengio et al., 2013), but not for values that a fixed range cuts off.
+Rounding has no useful gradient; all functions here pass gradients through as if they had not rounded (the
+straight-through estimator, Bengio et al., 2013), except for values that a fixed range clips.
 """
 
 import numpy as np
@@ -10,11 +10,11 @@ from tensorflow_model_optimization.quantization.keras import quantizers
 
 from hifigan_tf.export.graph import Deployment
 
-STEPS = 255  # between the ends of an 8-bit range
+STEPS = 255  # quantization steps between the ends of an 8-bit range
 
 
 class Weights:
-    """The kernels of a deployment in 8 bits: symmetric, a scale for each filter, as TFLite wants them."""
+    """The kernels of a deployment in 8 bits: symmetric, a scale for each filter, as TFLite requires."""
 
     def __init__(self, deployment: Deployment):
         self.quantizer = quantizers.LastValueQuantizer(num_bits=8, per_axis=True, symmetric=True, narrow_range=True)
@@ -23,7 +23,7 @@ class Weights:
         }
 
     def add_weight(self, name, shape=None, initializer=None, trainable=False):
-        """What the quantizer keeps a range in: it asks a Keras layer for that, and there is none here."""
+        """A variable for a range; the quantizer calls this method of a Keras layer, whose place this object takes."""
         return tf.Variable(initializer(shape), trainable=trainable, name=name)
 
     def __call__(self, name: str, kernel):
@@ -31,7 +31,7 @@ class Weights:
 
 
 def with_dynamic_range(x, axes: list[int]):
-    """``x`` in 8 bits over the range that it has along ``axes``, zero included, as LiteRT finds it in every call."""
+    """``x`` in 8 bits over its range along ``axes``, including zero, as LiteRT finds it in every call."""
     low = tf.minimum(tf.reduce_min(x, axes, keepdims=True), 0.0)
     high = tf.maximum(tf.reduce_max(x, axes, keepdims=True), 0.0)
     scale = (high - low) / STEPS
@@ -44,12 +44,12 @@ def with_dynamic_range(x, axes: list[int]):
 
 @tf.custom_gradient
 def with_static_range(x, low, high):
-    """``x`` in 8 bits between scalars ``low`` (at most 0) and ``high``, which learn (Esser et al., 2020, LSQ)."""
+    """``x`` in 8 bits between scalars ``low`` (at most 0) and ``high``, which are trained (LSQ, Esser et al., 2020)."""
     rounded = tf.quantization.fake_quant_with_min_max_vars(x, low, high)
 
     def gradient(upstream):
         inside, to_low, to_high = tf.quantization.fake_quant_with_min_max_vars_gradient(upstream, x, low, high)
-        # A wider range makes every step coarser: what that does to a value is how far off its rounding is.
+        # A wider range makes every step coarser, which changes a value in proportion to its rounding error.
         coarser = tf.reduce_sum(inside * (rounded - x)) / (high - low)
         return inside, to_low - coarser, to_high + coarser
 
@@ -57,9 +57,9 @@ def with_static_range(x, low, high):
 
 
 class LearnedRanges:
-    """Static ranges, one for each tensor of a graph. Training stretches them: ``stretch`` is what learns."""
+    """Static ranges, one for each tensor of a graph; ``stretch``, the log of a factor on each end, is trained."""
 
-    SPEED = 250.0  # by this much faster than weights, for ranges change by factors and weights by hundredths
+    SPEED = 250.0  # learning rate relative to the weights': ranges change by factors, weights by hundredths
 
     def __init__(self, first: dict[str, tuple[float, float]]):
         self.names = list(first)
@@ -79,7 +79,7 @@ class LearnedRanges:
 
 
 class ObservedRanges:
-    """Finds where ranges begin: between the percentiles that cut ``CUT`` per cent off either end."""
+    """Finds the initial ranges: between the percentiles that cut ``CUT`` per cent off either end."""
 
     CUT = 0.01
 

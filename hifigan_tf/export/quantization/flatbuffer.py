@@ -1,4 +1,4 @@
-"""Operations put into a finished ``.tflite`` of one graph and one signature, where the converter has none."""
+"""Adds operations to a finished ``.tflite`` of one graph and one signature that the converter cannot make."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -8,14 +8,14 @@ TYPES = {"float32": schema.TensorType.FLOAT32, "int16": schema.TensorType.INT16,
 
 
 class Flatbuffer:
-    """A model taken apart: ``graph`` and ``signature`` as the schema has them. Tensors go by their index."""
+    """A parsed model: ``graph`` and ``signature`` are objects of the schema. Tensors are given by index."""
 
     def __init__(self, model: bytes):
         self.tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
         (self.graph,), (self.signature,) = self.tree.subgraphs, self.tree.signatureDefs
 
     def dump(self) -> bytes:
-        """The model put together, without what is in tensors that nothing reads any more."""
+        """The model as bytes, without the data of tensors that nothing reads any more."""
         read = {index for operator in self.graph.operators for index in operator.inputs}
         read |= {*self.graph.inputs, *self.graph.outputs}
         kept = {self.graph.tensors[index].buffer for index in read if index >= 0}
@@ -25,12 +25,12 @@ class Flatbuffer:
         return bytes(flatbuffer_utils.convert_object_to_bytearray(self.tree))
 
     def kind(self, operator) -> int:
-        """Which of ``schema.BuiltinOperator`` it is."""
+        """The operator's code in ``schema.BuiltinOperator``."""
         code = self.tree.operatorCodes[operator.opcodeIndex]
         return max(code.builtinCode, code.deprecatedBuiltinCode)
 
     def append(self, name: str, inputs: list[int], output: int, version: int, options=None) -> int:
-        """Puts an operation at the end of the graph; its output."""
+        """Appends an operation to the graph; returns its output."""
         operator = schema.OperatorT()
         operator.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
         operator.inputs, operator.outputs = inputs, [output]
@@ -41,7 +41,7 @@ class Flatbuffer:
         return output
 
     def tensor(self, shape, dtype: str, scale: float | None = None) -> int:
-        """A new tensor, of integers that stand for themselves times ``scale``, where that is given."""
+        """A new tensor; if ``scale`` is given, its integers stand for integer times scale."""
         tensor = schema.TensorT()
         tensor.shape, tensor.type, tensor.buffer = [int(size) for size in shape], TYPES[dtype], self._buffer(None)
         if scale is not None:
@@ -52,7 +52,7 @@ class Flatbuffer:
         return len(self.graph.tensors) - 1
 
     def constant(self, values: np.ndarray) -> int:
-        """A new tensor that holds values."""
+        """A new constant tensor."""
         tensor = self.tensor(values.shape, values.dtype.name)
         self.graph.tensors[tensor].buffer = self._buffer(values.tobytes())
         return tensor

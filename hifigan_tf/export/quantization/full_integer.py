@@ -1,9 +1,9 @@
-"""Stateless models of integers alone, for accelerators: every tensor has a static range.
+"""Full-integer quantization: stateless models for accelerators, where every tensor has a static range.
 
-With 8-bit activations, TensorFlow's converter makes operations of a graph whose tensors are marked with their
-ranges. It cannot mix 8 and 16 bits, so the sum of the pieces of the waveform and its tanh are put behind them here,
-in the file. With 16-bit activations it finds the ranges itself: they hardly matter. Layers that a recipe wants in float
-are exchanged in the file too, for the converter would compute what is around them in float as well.
+With 8-bit activations, TensorFlow's converter gets a graph whose tensors are marked with their ranges. It cannot mix 8
+and 16 bits, so the sum of the pieces of the waveform and its tanh are added here, to the converted file. With 16-bit
+activations the converter finds the ranges itself: they hardly matter. Layers that a recipe keeps in float are replaced
+in the file too, because the converter would also compute their neighbours in float.
 """
 
 from collections.abc import Callable
@@ -22,16 +22,16 @@ from hifigan_tf.streaming.contract import AUDIO, MEL
 
 PIECE = "piece_{}"
 SUM_RANGE = 1.0 + max(abs(centre) + reach for centre, reach in PIECES)
-INT16 = 32768  # steps on either side of zero
+INT16 = 32768  # quantization steps on either side of zero
 
 
 class MarkedWindow(StaticWindow):
-    """The same graph with constant ranges and kernels, for the converter; the pieces of the waveform apart."""
+    """``StaticWindow`` with constant ranges and kernels, for the converter; the pieces of the waveform are separate."""
 
     def __init__(self, deployment: Deployment, ranges: dict):
         super().__init__(deployment, self._mark, lambda _, kernel: kernel)
         self.ranges = ranges
-        # As constants, whose own ranges are known.
+        # As constants, so that their ranges are known.
         self.kernels = {name: kernel.numpy() for name, kernel in deployment.kernels.items()}
         self.biases = {name: bias.numpy() for name, bias in deployment.biases.items()}
 
@@ -52,8 +52,8 @@ class MarkedWindow(StaticWindow):
         x = tf.pad(x, [[0, 0], [0, 0], [post.delay, post.delay], [0, 0]])
         self.found = {}
         for index, (centre, reach) in enumerate(PIECES):
-            # A convolution of its own each, for it is its saturation that cuts the piece out. The converter would
-            # make one of kernels that are equal.
+            # A separate convolution for each piece, because its saturation cuts the piece out. The factor keeps the
+            # converter from merging equal kernels.
             kernel = self.kernel(post, 1 + index * 1e-6)
             y = tf.nn.conv2d(x, kernel, [1, 1, post.stride, 1], "VALID") + (self.biases[post.name] - centre)
             y = tf.quantization.fake_quant_with_min_max_args(y, *piece_range(reach))
@@ -77,7 +77,7 @@ def full_int8(
 def int16_activations(
     deployment: Deployment, frames: int, mels: list[np.ndarray], integer_io: bool, float_layers: tuple[str, ...]
 ) -> bytes:
-    """The ``.tflite`` with 8-bit weights and 16-bit activations, whose ranges are what ``mels`` show."""
+    """The ``.tflite`` with 8-bit weights and 16-bit activations; ranges are calibrated on ``mels``."""
 
     def windows():
         for mel in mels:
@@ -97,7 +97,7 @@ def int16_activations(
 
 
 def _converted(deployment: Deployment, frames: int, graph: Callable, configure: Callable) -> bytes:
-    """``graph``, of a mel ``[1, frames, num_mels]``, as the signature ``window`` of a quantized ``.tflite``."""
+    """``graph`` of a mel ``[1, frames, num_mels]``, as the signature ``window`` of a quantized ``.tflite``."""
     function = tf.function(lambda **inputs: graph(inputs[MEL]), autograph=False)
     signatures = {WINDOW: function.get_concrete_function(**{MEL: mel_spec(deployment, frames)})}
 
@@ -109,7 +109,7 @@ def _converted(deployment: Deployment, frames: int, graph: Callable, configure: 
 
 
 def _with_sum(model: bytes, integer_io: bool) -> bytes:
-    """The model with one output in the place of the pieces: their sum's tanh, ``[1, samples]``."""
+    """The model with one output instead of the pieces: tanh of their sum, ``[1, samples]``."""
     file = Flatbuffer(model)
     tensors = file.graph.tensors
     outputs = {entry.name.decode(): entry.tensorIndex for entry in file.signature.outputs}
@@ -117,7 +117,7 @@ def _with_sum(model: bytes, integer_io: bool) -> bytes:
     for index in range(len(PIECES)):
         piece = outputs[PIECE.format(index)]
         shape, (scale,) = tensors[piece].shape, tensors[piece].quantization.scale
-        # A cast, which keeps integer and scale: not every runtime can quantize 8 bits to 16.
+        # A cast, which keeps integer and scale, because not every runtime can quantize 8 bits to 16.
         wide = file.append("CAST", [piece], file.tensor(shape, "int16", scale), 1, schema.CastOptionsT())
         if total is not None:
             both = file.tensor(shape, "int16", SUM_RANGE / INT16)
@@ -140,7 +140,7 @@ def _with_sum(model: bytes, integer_io: bool) -> bytes:
 
 
 def _with_float_layers(model: bytes, deployment: Deployment, float_layers: tuple[str, ...]) -> bytes:
-    """The model with some convolutions in float, and what is before and after them in integers as it was."""
+    """The model with some convolutions in float; the tensors before and after them stay in integers."""
     file = Flatbuffer(model)
     tensors, operators = file.graph.tensors, file.graph.operators
     file.graph.operators, left = [], set(float_layers)
@@ -163,7 +163,7 @@ def _with_float_layers(model: bytes, deployment: Deployment, float_layers: tuple
 
 
 def io_quantization(model: bytes) -> dict:
-    """What the integers of ``mel`` and ``audio`` stand for: ``(integer - zero_point) * scale``."""
+    """Quantization parameters of ``mel`` and ``audio``: an integer stands for ``(integer - zero_point) * scale``."""
     file = Flatbuffer(model)
     result = {}
     for entry in (*file.signature.inputs, *file.signature.outputs):

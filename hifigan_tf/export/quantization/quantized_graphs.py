@@ -1,11 +1,11 @@
-"""The deployment graph as the quantized models compute it, in float: to train it, and to know what to expect."""
+"""The deployment graph as the quantized models compute it, simulated in float: for training and for tests."""
 
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from hifigan_tf.export.graph import Deployment, Step, Window
+from hifigan_tf.export.graph import ChunkGraph, Deployment, WindowGraph
 from hifigan_tf.export.network import Conv
 from hifigan_tf.export.quantization.fake_quant import (
     LearnedRanges,
@@ -15,23 +15,23 @@ from hifigan_tf.export.quantization.fake_quant import (
     with_static_range,
 )
 
-# The last convolution of an all-integer model is made of five, each of which saturates outside of its piece of the
-# waveform, as in A-law: together they have the resolution of 13 bits where speech is quiet.
+# The last convolution of a full-integer model is split into five, each of which saturates outside of its piece of the
+# waveform, as in A-law: together they have a resolution of 13 bits where speech is quiet.
 #
 #     reach      0.9     0.13    0.04   0.13     0.9
 #            |=========|======|=|=|======|=========|      the sum of the five is the waveform before its tanh
 REACHES = (0.04, 0.13, 0.9)
-LOWER = 128 / 127  # an 8-bit range whose middle is zero goes a step further down than up
+LOWER = 128 / 127  # an 8-bit range centred on zero goes one step further down than up
 
 
 def _abutting(reaches: tuple[float, ...]) -> tuple[tuple[float, float], ...]:
-    """Pieces ``(centre, reach)`` that begin where others end, so that they add up to what they were cut from."""
+    """Adjacent pieces ``(centre, reach)`` that add up to the whole range."""
     first, *others = reaches
     pieces, low, high = [(0.0, first)], -first * LOWER, first
     for reach in others:
         pieces.append((high + reach * LOWER, reach))
         high += reach * LOWER + reach
-        below = reach * LOWER  # what the two add where both saturate cancels out
+        below = reach * LOWER  # where both saturate, their contributions cancel
         pieces.append((low - below, below))
         low -= below + below * LOWER
     return tuple(pieces)
@@ -45,8 +45,8 @@ def piece_range(reach: float) -> tuple[float, float]:
     return -reach * LOWER, reach
 
 
-class RoundedKernels(Step):
-    """What both kinds of 8 bits do to the kernels of a graph; ``float_layers`` names the layers left in float."""
+class RoundedKernels(ChunkGraph):
+    """Rounds the kernels of a graph, in both 8-bit modes; ``float_layers`` names the layers left in float."""
 
     weights: Callable
     float_layers: tuple[str, ...]
@@ -57,7 +57,7 @@ class RoundedKernels(Step):
 
 
 class DynamicRange(RoundedKernels):
-    """What ``--int8`` does to a convolution (dynamic-range quantization)."""
+    """A convolution as ``--int8`` computes it (dynamic-range quantization)."""
 
     def rounded(self, x):
         """The input of a convolution in 8 bits; subclasses choose what its range is taken over."""
@@ -68,20 +68,20 @@ class DynamicRange(RoundedKernels):
 
 
 class Differentiable:
-    """A graph to be trained: without oneDNN, TensorFlow has no gradient of a dilated CONV_2D on a CPU.
+    """A trainable graph: without oneDNN, TensorFlow has no gradient of a dilated CONV_2D on a CPU.
 
-    Here it is a plain one, of samples as many apart as the dilation says.
+    Here it is a plain convolution over samples that are ``dilation`` apart.
     """
 
     def product(self, x, kernel, strides, padding, dilations):
         return tf.nn.convolution(x, kernel, strides, padding, dilations=dilations)
 
 
-class DynamicRangeWindow(Differentiable, DynamicRange, Window):
-    """What ``--int8`` computes, for training: segments in batches, with the ranges of chunks of ``chunk_frames``.
+class DynamicRangeWindow(Differentiable, DynamicRange, WindowGraph):
+    """The graph of ``--int8`` for training: batches of segments, with the ranges of chunks of ``chunk_frames``.
 
-    A chunk's convolution also reads the end of the chunk before, in its own range; here every step has the range of
-    its own chunk, which saves half of the work.
+    A convolution in a stream also reads the end of the previous chunk, rounded in the range of the current one; here
+    every step is rounded in the range of its own chunk, which saves half of the work.
     """
 
     def __init__(self, deployment: Deployment, weights: Weights, float_layers: tuple[str, ...], chunk_frames: int):
@@ -98,8 +98,8 @@ class DynamicRangeWindow(Differentiable, DynamicRange, Window):
         return tf.reshape(chunks, [x.shape[0], 1, -1, x.shape[3]])[:, :, : x.shape[2]]
 
 
-class StaticWindow(RoundedKernels, Window):
-    """The stateless graph in integers: every tensor that is computed goes through ``quantize``, by its number."""
+class StaticWindow(RoundedKernels, WindowGraph):
+    """The stateless full-integer graph: every computed tensor goes through ``quantize``, named by its number."""
 
     def __init__(self, deployment, quantize: Callable, weights: Callable, float_layers: tuple[str, ...] = ()):
         super().__init__(deployment, None)
@@ -133,13 +133,13 @@ class StaticWindow(RoundedKernels, Window):
 
 
 class TrainedStaticWindow(Differentiable, StaticWindow):
-    """The same for training."""
+    """``StaticWindow`` for training."""
 
 
 class DynamicRangeStudent:
-    """An ``--int8`` model as distillation teaches it: mels ``[batch, frames, num_mels]`` to ``[batch, samples]``."""
+    """The student of an ``--int8`` model: mels ``[batch, frames, num_mels]`` to audio ``[batch, samples]``."""
 
-    learning_rate = 2e-5  # it has little to repair: larger steps cost more than they mend
+    learning_rate = 2e-5  # there is little to gain, and larger steps lose more than they gain
 
     def __init__(self, deployment: Deployment, float_layers: tuple[str, ...], chunk_frames: int):
         self.deployment = deployment
@@ -153,12 +153,12 @@ class DynamicRangeStudent:
 
     @property
     def identity(self) -> str:
-        """Of two students of equal weights, the same where they learn the same."""
+        """Distinguishes students of equal weights that would be trained differently."""
         return f"dynamic range {self.chunk_frames} {self.float_layers} {self.learning_rate}"
 
 
 class StaticStudent:
-    """A ``--full-int8`` model likewise, whose ``ranges`` learn too."""
+    """The student of a ``--full-int8`` model, whose ``ranges`` are trained too."""
 
     learning_rate = 4e-5
 
@@ -178,7 +178,7 @@ class StaticStudent:
 
 
 def observed_ranges(deployment: Deployment, mels: list[np.ndarray]) -> dict[str, tuple[float, float]]:
-    """The static ranges that mels ``[frames, num_mels]`` call for, by the names that ``StaticWindow`` gives."""
+    """The static ranges observed on mels ``[frames, num_mels]``, by the names of ``StaticWindow``."""
     observed = ObservedRanges()
     for mel in mels:
         StaticWindow(deployment, observed, lambda _, kernel: kernel).run(tf.constant(mel[None]))

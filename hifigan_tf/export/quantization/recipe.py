@@ -1,9 +1,9 @@
-"""A recipe: the format of each layer's weights, and with it how the layer computes.
+"""A recipe: the format of each layer's weights, which also decides how the layer computes.
 
     {"layers": {"conv_pre": "int8", "stage_2/*": "float32"}}
 
-Names are those of the layers, or patterns (``*``, ``?``); a later line overrides an earlier one, and no name may stand
-there twice. Layers that no line names are in the format of the mode. ``float16`` is for the modes that stream.
+Names are those of the layers, or patterns (``*``, ``?``); a later line overrides an earlier one, and no name may appear
+twice. Layers that no line names have the format of the mode. ``float16`` is for the modes that stream.
 """
 
 import fnmatch
@@ -22,7 +22,7 @@ FORMATS = ("int8", "float16", "float32")
 
 
 def load_recipe(path: Path) -> dict[str, str]:
-    """``{name or pattern: format}`` of a recipe's file. Raises ``UserError`` when it is none."""
+    """``{name or pattern: format}`` of a recipe's file. Raises ``UserError`` when it is not a recipe."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
         layers = content.pop("layers")
@@ -48,9 +48,9 @@ def _without_twins(pairs: list[tuple]) -> dict:
 def default_formats(network: "Network", mode: str) -> dict[str, str]:
     """``{layer: format}`` of a mode.
 
-    ``int8`` leaves three in float, a twentieth of the work and a third of the loss. The first rounds the mel, and so
-    moves the phase of everything; the last makes the samples themselves; the last upsampling feeds the widest stage,
-    the one where rounding costs most.
+    ``int8`` leaves three in float, which are a twentieth of the work and would cause a third of the loss. Rounding in
+    the first convolution changes the phase of everything; the last one makes the samples themselves; the last
+    upsampling feeds the stage where rounding costs most.
     """
     formats = {conv.name: mode if mode in FORMATS else "int8" for conv in network.convs()}
     if mode == "int8":
@@ -61,7 +61,7 @@ def default_formats(network: "Network", mode: str) -> dict[str, str]:
 def layer_formats(network: "Network", mode: str, recipe: Mapping[str, str]) -> dict[str, str]:
     """``{layer: format}`` of a mode with a recipe.
 
-    Raises ``UserError`` for a line that names no layer, or a format that the mode cannot give the layer.
+    Raises ``UserError`` for a line that names no layer, or a format that the mode does not allow for a layer.
     """
     formats = default_formats(network, mode)
     for pattern, choice in recipe.items():

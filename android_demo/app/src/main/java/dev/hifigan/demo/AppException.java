@@ -2,7 +2,7 @@ package dev.hifigan.demo;
 
 import java.io.IOException;
 
-/** A problem that the app has words of its own for, in the user's language. */
+/** A problem for which the app has its own text, in the user's language. */
 final class AppException extends IOException {
     final Message line;
 

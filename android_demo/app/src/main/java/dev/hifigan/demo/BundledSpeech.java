@@ -8,7 +8,7 @@ import dev.hifigan.vocoder.NpyReader;
 import dev.hifigan.vocoder.WavReader;
 import java.io.IOException;
 
-/** The clip among the assets: its mel, {@code mels/NAME.npy}, and the recording that was made of, {@code mels/NAME.wav}. */
+/** The clip in the assets: its mel, {@code mels/NAME.npy}, and the recording of that, {@code mels/NAME.wav}. */
 final class BundledSpeech implements AudioInput {
     private static final String FOLDER = "mels";
     private static final String MEL = ".npy";

@@ -12,7 +12,7 @@ public final class DemoApplication extends Application {
     public void onCreate() {
         super.onCreate();
         if ((getApplicationInfo().flags & ApplicationInfo.FLAG_DEBUGGABLE) != 0) {
-            StrictMode.enableDefaults(); // the log tells whatever would keep the screen waiting
+            StrictMode.enableDefaults(); // logs everything that would block the screen
         }
         session = new Session(this);
     }

@@ -13,12 +13,12 @@ import java.io.RandomAccessFile;
  * A WAV file that can be played while it is being written.
  *
  * The vocoder writes as fast as it can and never waits for a loudspeaker; a player reads from the start and waits for
- * what is not there yet. However long the audio, memory stays small.
+ * samples that are not written yet. Memory is constant, whatever the length of the audio.
  */
 final class GrowingWav implements AudioSink, AudioInput {
     private static final int HEADER = 44; // bytes
     private static final int PIECE = 2048; // samples read at a time, at most
-    private static final float LARGEST = 32767; // what the writer multiplied by: every sample comes back as it was
+    private static final float LARGEST = 32767; // the writer's factor, so that every sample is read back unchanged
 
     private final File file;
     private final int samplingRate;
@@ -62,7 +62,7 @@ final class GrowingWav implements AudioSink, AudioInput {
         return new Follower();
     }
 
-    /** Reads behind the writer. An interrupted thread stops waiting. */
+    /** Reads what the writer has written. An interrupted thread stops waiting. */
     private final class Follower implements AudioSource {
         private final RandomAccessFile reader = new RandomAccessFile(file, "r");
         private long position; // samples
@@ -104,7 +104,7 @@ final class GrowingWav implements AudioSink, AudioInput {
             reader.close();
         }
 
-        /** Waits for samples that have not been read; how many there are, 0 at the end. */
+        /** Waits for unread samples; returns how many there are, 0 at the end. */
         private long awaitSamples() throws InterruptedIOException {
             synchronized (lock) {
                 try {
@@ -113,7 +113,7 @@ final class GrowingWav implements AudioSink, AudioInput {
                     }
                 } catch (InterruptedException e) {
                     Thread.currentThread().interrupt();
-                    throw new InterruptedIOException("nobody listens any more");
+                    throw new InterruptedIOException("playback has ended");
                 }
                 return samples - position;
             }

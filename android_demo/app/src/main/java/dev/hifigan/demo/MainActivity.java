@@ -16,7 +16,7 @@ import android.widget.ProgressBar;
 import android.widget.Spinner;
 import android.widget.TextView;
 
-/** The screen: it shows the state of the {@link Session} and passes on what the user does. It keeps nothing itself. */
+/** The screen: it shows the state of the {@link Session} and passes on what the user does. It holds no state itself. */
 public final class MainActivity extends Activity implements Session.Screen, View.OnClickListener {
     private static final int PICK = 1;
     private static final int PERMISSION = 2;
@@ -121,7 +121,7 @@ public final class MainActivity extends Activity implements Session.Screen, View
     @Override
     public void onRequestPermissionsResult(int request, String[] permissions, int[] results) {
         super.onRequestPermissionsResult(request, permissions, results);
-        if (request != PERMISSION || results.length == 0) { // none: the question was cut off
+        if (request != PERMISSION || results.length == 0) { // none: the request was interrupted
             return;
         }
         if (results[0] == PackageManager.PERMISSION_GRANTED) {
@@ -238,7 +238,7 @@ public final class MainActivity extends Activity implements Session.Screen, View
         findViewById(R.id.share_figures).setEnabled(results.files != null);
     }
 
-    /** Screen readers tell every new text of a status: one that stays the same is left alone. */
+    /** Sets a text only if it changes, because screen readers announce every new text of a status. */
     private void setText(int id, String text) {
         TextView view = findViewById(id);
         if (!text.contentEquals(view.getText())) {

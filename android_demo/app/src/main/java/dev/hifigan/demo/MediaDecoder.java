@@ -28,7 +28,7 @@ final class MediaDecoder implements AudioSource {
     private int samplingRate;
     private int channels;
     private int encoding;
-    private float[] first; // decoded at once, as only then the rate is known for certain
+    private float[] first; // decoded at once, because only then the rate is certain
 
     MediaDecoder(Context context, Uri uri, String name) throws IOException {
         this.name = name;
@@ -43,7 +43,7 @@ final class MediaDecoder implements AudioSource {
             opened = true;
         } catch (AppException e) {
             throw e;
-        } catch (IOException | RuntimeException e) { // MediaCodec reports faults of a file by exceptions of both kinds
+        } catch (IOException | RuntimeException e) { // MediaCodec reports faults of a file by both kinds of exceptions
             throw undecodable(e);
         } finally {
             if (!opened) {
@@ -128,7 +128,7 @@ final class MediaDecoder implements AudioSource {
         return null;
     }
 
-    /** Gives the codec what is there of the file, as far as it takes it. */
+    /** Gives the codec data of the file, as much as it accepts now. */
     private void feed() {
         while (!fed) {
             int index = codec.dequeueInputBuffer(0);

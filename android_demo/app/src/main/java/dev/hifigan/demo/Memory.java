@@ -9,11 +9,11 @@ import java.nio.charset.StandardCharsets;
 
 /** Memory of this app. */
 final class Memory {
-    private static final String RESIDENT = "VmRSS:"; // and so many kB
+    private static final String RESIDENT = "VmRSS:"; // followed by a number of kB
 
     private Memory() {}
 
-    /** Bytes of it in RAM now, those of the runtime and of mapped models included; 0 where the system does not tell. */
+    /** Resident bytes now, including the runtime and mapped models; 0 if the system does not report them. */
     static long resident() {
         try (BufferedReader lines = new BufferedReader(
                 new InputStreamReader(new FileInputStream("/proc/self/status"), StandardCharsets.US_ASCII))) {
@@ -23,7 +23,7 @@ final class Memory {
                 }
             }
         } catch (IOException e) {
-            Log.w("Memory", "The system does not tell how much memory is in use", e);
+            Log.w("Memory", "The system does not report how much memory is in use", e);
         }
         return 0;
     }

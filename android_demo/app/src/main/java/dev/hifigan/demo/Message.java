@@ -11,7 +11,7 @@ import java.io.IOException;
 final class Message {
     private final int text; // a string resource
     private final Object[] arguments;
-    /** Whether the app's page in the system's settings is where to go now. */
+    /** Whether to offer the app's page in the system's settings. */
     final boolean toSettings;
 
     private Message(int text, boolean toSettings, Object... arguments) {
@@ -28,7 +28,7 @@ final class Message {
         return new Message(text, true);
     }
 
-    /** What to say of anything that can go wrong in a thread. */
+    /** The message for any exception in a thread. */
     static Message of(Throwable problem) {
         if (problem instanceof AppException) {
             return ((AppException) problem).line;

@@ -18,7 +18,7 @@ final class Models {
         return "vocoder_" + mode + ".tflite";
     }
 
-    /** A model as it lies in the APK: mapped, not copied. */
+    /** A model mapped from the APK, not copied. */
     static ByteBuffer map(Context context, String name) throws IOException {
         try (AssetFileDescriptor asset = context.getAssets().openFd("models/" + name);
                 FileInputStream stream = new FileInputStream(asset.getFileDescriptor())) {

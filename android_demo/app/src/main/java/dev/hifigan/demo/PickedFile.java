@@ -14,7 +14,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 
-/** A file of the phone, which the user has picked: audio of any format that the phone can decode, or a mel. */
+/** A file on the phone that the user has picked: audio of any format that the phone can decode, or a mel. */
 final class PickedFile implements AudioInput {
     private static final byte[] WAV = {'R', 'I', 'F', 'F'};
     private static final byte[] NUMPY = {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y'};
@@ -34,7 +34,7 @@ final class PickedFile implements AudioInput {
         return name;
     }
 
-    /** WAV files keep all of their bits; everything else goes through the phone's decoders. */
+    /** WAV files are read without loss of bits; all others go through the phone's decoders. */
     @Override
     public AudioSource open() throws IOException {
         BufferedInputStream stream = stream();
@@ -55,7 +55,7 @@ final class PickedFile implements AudioInput {
         }
     }
 
-    /** The name that the file goes by, or the end of its address where it has none. */
+    /** The display name of the file, or the end of its URI if it has none. */
     static String nameOf(Context context, Uri uri) {
         String[] columns = {OpenableColumns.DISPLAY_NAME};
         try (Cursor cursor = context.getContentResolver().query(uri, columns, null, null, null)) {
@@ -63,7 +63,7 @@ final class PickedFile implements AudioInput {
                 return cursor.getString(0);
             }
         } catch (RuntimeException e) {
-            Log.w("PickedFile", "The app that has the file does not tell its name", e);
+            Log.w("PickedFile", "The app that has the file does not report its name", e);
         }
         return String.valueOf(uri.getLastPathSegment());
     }
@@ -72,7 +72,7 @@ final class PickedFile implements AudioInput {
         InputStream stream;
         try {
             stream = context.getContentResolver().openInputStream(uri);
-        } catch (FileNotFoundException | RuntimeException e) { // gone, no longer allowed, or the other app's own trouble
+        } catch (FileNotFoundException | RuntimeException e) { // deleted, not permitted, or a fault of the other app
             throw new AppException(e, R.string.error_unreadable, name);
         }
         if (stream == null) { // the app that has the file has crashed

@@ -1,10 +1,10 @@
 package dev.hifigan.demo;
 
-/** What is to be drawn of a track, so far. */
+/** What can be drawn of a track so far. */
 final class Picture {
     static final Picture NONE = new Picture(new float[0][], 0, new float[0][], 0, 0);
 
-    /** {@code [bins][2]}: the least and the largest sample of each, over the first {@link #waveSeconds}. */
+    /** {@code [bins][2]}: the smallest and the largest sample of each, over the first {@link #waveSeconds}. */
     final float[][] extremes;
     final double waveSeconds;
     /** {@code [columns][numMels]}, natural logarithm, over the first {@link #melSeconds}. */

@@ -6,7 +6,7 @@ import android.graphics.Paint;
 import android.util.AttributeSet;
 import android.view.View;
 
-/** A picture over time, with a line where playback is. Its width stands for a span that grows no further once known. */
+/** A picture over time, with a line at the playback position. Its width is a time span, fixed once known. */
 abstract class PictureView extends View {
     private final int background;
     private final Paint playhead = new Paint();
@@ -21,7 +21,7 @@ abstract class PictureView extends View {
     }
 
     /**
-     * Says how the picture lies in time.
+     * Sets the time axis of the picture.
      *
      * @param seconds that the picture covers
      * @param position of playback in seconds; below 0 for none

@@ -14,16 +14,16 @@ import java.nio.ByteOrder;
 
 /** Plays one track to its end, a piece at a time. Whatever goes wrong becomes a message. */
 final class PlayThread extends Thread {
-    /** Told on the main thread. */
+    /** Called on the main thread. */
     interface Listener {
         void onPosition(PlayThread from, double seconds);
 
-        /** @param problem null where it came to its end, or was ended */
+        /** @param problem null if the track ended, or was stopped */
         void onEnd(PlayThread from, Message problem);
     }
 
     private static final double BUFFER = 0.25; // seconds
-    private static final double PIECE = 0.05; // seconds; so often the position is told
+    private static final double PIECE = 0.05; // seconds between reports of the position
     private static final long PAUSE = 20; // milliseconds
     private static final int BYTES = 2; // a sample
 
@@ -32,7 +32,7 @@ final class PlayThread extends Thread {
     private final Handler main;
     private final Listener listener;
 
-    private final Object lock = new Object(); // of what follows
+    private final Object lock = new Object(); // for the fields below
     private AudioTrack speaker; // null before and after
     private boolean held;
     private boolean ended;
@@ -45,7 +45,7 @@ final class PlayThread extends Thread {
         this.listener = listener;
     }
 
-    /** Falls silent where it is, or goes on from there. */
+    /** Pauses, or continues from there. */
     void hold(boolean held) {
         synchronized (lock) {
             this.held = held;
@@ -60,7 +60,7 @@ final class PlayThread extends Thread {
         }
     }
 
-    /** Falls silent for good. Does not wait for that. */
+    /** Stops for good, without waiting for the end. */
     void end() {
         synchronized (lock) {
             ended = true;
@@ -70,7 +70,7 @@ final class PlayThread extends Thread {
             }
             lock.notifyAll();
         }
-        interrupt(); // it may be waiting for audio that is not made yet
+        interrupt(); // it may be waiting for audio that is not yet made
     }
 
     @Override
@@ -79,7 +79,7 @@ final class PlayThread extends Thread {
         try (AudioSource source = input.open()) {
             Process.setThreadPriority(Process.THREAD_PRIORITY_AUDIO);
             play(source);
-        } catch (Throwable e) { // the guard: nothing may end the app
+        } catch (Throwable e) { // nothing may crash the app
             if (!isEnded()) {
                 Log.w("PlayThread", "Cannot play " + track, e);
                 problem = Message.of(e);
@@ -144,7 +144,7 @@ final class PlayThread extends Thread {
         }
     }
 
-    /** Waits while it is held; and a little where it has just taken nothing, as it may while it changes. */
+    /** Waits while paused; and briefly if it has just taken nothing, which happens while it changes state. */
     private AudioTrack awaitSpeaker(boolean tookNothing) throws InterruptedException {
         synchronized (lock) {
             if (tookNothing) {

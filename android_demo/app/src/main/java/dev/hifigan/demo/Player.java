@@ -11,14 +11,14 @@ import android.os.Handler;
 import dev.hifigan.vocoder.AudioInput;
 
 /**
- * Plays a track, as a good citizen: with audio focus, silent while another app speaks, while this one is in the
- * background, and once headphones are unplugged. All of it on the main thread; {@link PlayThread} does the work.
+ * Plays a track by Android's rules: with audio focus, silent while another app speaks, while this one is in the
+ * background, and after headphones are unplugged. Runs on the main thread; {@link PlayThread} does the work.
  */
 final class Player implements PlayThread.Listener, AudioManager.OnAudioFocusChangeListener {
     interface Listener {
         void onPlaying(UiState.Playback playback);
 
-        /** @param problem null where it came to its end, or was stopped */
+        /** @param problem null if the track ended, or was stopped */
         void onSilent(Message problem);
     }
 
@@ -41,7 +41,7 @@ final class Player implements PlayThread.Listener, AudioManager.OnAudioFocusChan
 
     private PlayThread thread; // null while nothing plays
     private boolean inBackground;
-    private boolean outspoken; // another app has the focus for a moment
+    private boolean outspoken; // another app has the focus temporarily
 
     Player(Context context, Handler main, Listener listener) {
         this.context = context;
@@ -50,7 +50,7 @@ final class Player implements PlayThread.Listener, AudioManager.OnAudioFocusChan
         audio = context.getSystemService(AudioManager.class);
         focus = new AudioFocusRequest.Builder(AudioManager.AUDIOFOCUS_GAIN)
                 .setAudioAttributes(ATTRIBUTES)
-                .setWillPauseWhenDucked(true) // speech under speech is understood by nobody
+                .setWillPauseWhenDucked(true) // overlapping speech is unintelligible
                 .setOnAudioFocusChangeListener(this, main)
                 .build();
     }

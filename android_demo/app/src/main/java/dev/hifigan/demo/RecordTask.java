@@ -12,14 +12,14 @@ import java.io.IOException;
 
 /** Records from the microphone into a WAV file, until it is stopped. */
 final class RecordTask extends Task {
-    private static final int SAMPLING_RATE = 44100; // Hz; the one that every phone has
+    private static final int SAMPLING_RATE = 44100; // Hz; supported by every phone
     private static final int PIECE = SAMPLING_RATE / 10;
     private static final int MIN_SAMPLES = SAMPLING_RATE / 2;
     private static final int MAX_MINUTES = 30;
 
     private final Context context;
 
-    /** @param before what was chosen before, and stays chosen when this fails */
+    /** @param before the previous source, which stays chosen when this fails */
     RecordTask(Context context, Handler main, Listener listener, Source before) {
         super(main, listener, Work.of(Work.Phase.RECORDING, before));
         this.context = context;
@@ -64,8 +64,8 @@ final class RecordTask extends Task {
                     SAMPLING_RATE,
                     AudioFormat.CHANNEL_IN_MONO,
                     AudioFormat.ENCODING_PCM_16BIT,
-                    Math.max(least, 2 * SAMPLING_RATE)); // bytes; a second, lest a busy phone lose any
-        } catch (SecurityException e) { // the permission was taken back a moment ago
+                    Math.max(least, 2 * SAMPLING_RATE)); // bytes; at least a second, so that a busy phone loses none
+        } catch (SecurityException e) { // the permission has just been revoked
             throw new AppException(e, R.string.error_no_microphone);
         }
         if (recorder.getState() != AudioRecord.STATE_INITIALIZED) {
@@ -75,7 +75,7 @@ final class RecordTask extends Task {
         return recorder;
     }
 
-    /** Whether it went on to the limit. */
+    /** Returns whether it reached the limit. */
     private boolean record(AudioRecord recorder, WavWriter writer, Sketch sketch) throws IOException {
         short[] piece = new short[PIECE];
         for (long samples = 0; samples < MAX_MINUTES * 60L * SAMPLING_RATE; ) {
@@ -83,7 +83,7 @@ final class RecordTask extends Task {
                 return false;
             }
             int count = recorder.read(piece, 0, piece.length);
-            if (count <= 0) { // 0 where it has been taken away
+            if (count <= 0) { // 0 if the microphone has been taken away
                 throw new AppException(R.string.error_no_microphone);
             }
             float[] audio = Pcm.toMono(piece, count, 1);

@@ -15,7 +15,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.tensorflow.lite.TensorFlowLite;
 
-/** The figures of a run as a JSON file, with everything needed to compare it with one of another phone. */
+/** The figures of a run as a JSON file, with everything needed to compare runs on different phones. */
 final class Report {
     private Report() {}
 

@@ -12,7 +12,7 @@ final class ResultFiles {
     final File audio;
     final File json;
 
-    /** Makes room for them: those of the run before are removed. */
+    /** Removes the files of the previous run. */
     ResultFiles(Context context, String mode) throws IOException {
         File folder = folder(context);
         File[] old = folder.listFiles();
@@ -30,7 +30,7 @@ final class ResultFiles {
         json = new File(folder, "figures_" + name + ".json");
     }
 
-    /** A cache: the system may empty it when the phone is full. */
+    /** A cache folder: the system may empty it when storage is full. */
     static File folder(Context context) {
         return new File(context.getCacheDir(), "results");
     }

@@ -6,7 +6,7 @@ import dev.hifigan.vocoder.Figures;
 final class Results {
     final double loadSeconds;
     final Figures figures;
-    /** The most memory in bytes that was seen in use while it ran; 0 where the system does not tell. */
+    /** The peak memory in bytes while it ran; 0 if the system does not report it. */
     final long peakMemory;
     /** Null while they are being made. */
     final ResultFiles files;

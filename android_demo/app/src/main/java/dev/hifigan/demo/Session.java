@@ -10,11 +10,11 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
 /**
- * What the app does and shows, whichever activity is there to show it: one piece of work at a time on a worker thread,
- * one track at a time on a player. Every method is for the main thread, and none waits.
+ * The state of the app, independent of the activity that shows it: one task at a time on a worker thread, one track at
+ * a time on a player. All methods are for the main thread, and none blocks.
  */
 final class Session implements Task.Listener, Player.Listener {
-    /** Whoever shows it. */
+    /** The activity that shows it. */
     interface Screen {
         void show(UiState state);
     }
@@ -24,7 +24,7 @@ final class Session implements Task.Listener, Player.Listener {
     private final ExecutorService worker = Executors.newSingleThreadExecutor();
     private final Player player;
     private UiState state = new UiState(Work.of(Work.Phase.IDLE, Source.BUNDLED), null, null);
-    private Task task; // the newest; what older ones still report is not heard
+    private Task task; // the newest; reports of older ones are ignored
     private Screen screen; // null while there is none
     private boolean inBackground;
 
@@ -69,12 +69,12 @@ final class Session implements Task.Listener, Player.Listener {
         begin(new RecordTask(context, main, this, state.work.source), null);
     }
 
-    /** @param mode of the model: {@code "int8"}, say */
+    /** @param mode of the model, for example {@code "int8"} */
     void vocode(String mode, int threads) {
         begin(new VocodeTask(context, main, this, state.work.source, mode, threads), null);
     }
 
-    /** Ends the work under way and falls silent. */
+    /** Ends the current task and playback. */
     void stop() {
         task.stop(null);
         player.stop();
@@ -94,7 +94,7 @@ final class Session implements Task.Listener, Player.Listener {
         show(state.with(message));
     }
 
-    /** The user has left for good. */
+    /** The user has closed the app. */
     void finish() {
         chooseBundled();
     }
@@ -129,7 +129,7 @@ final class Session implements Task.Listener, Player.Listener {
         show(new UiState(state.work, null, problem == null ? state.message : problem));
     }
 
-    /** Ends what was going on, and begins the next. */
+    /** Ends the current task, and begins the next. */
     private void begin(Task next, Work idle) {
         if (task != null) {
             task.stop(null);
@@ -146,7 +146,7 @@ final class Session implements Task.Listener, Player.Listener {
         this.inBackground = inBackground;
         player.setInBackground(inBackground);
         if (inBackground && state.work.phase == Work.Phase.RECORDING) {
-            task.stop(null); // an app in the background hears nothing but silence
+            task.stop(null); // an app in the background records only silence
         }
     }
 

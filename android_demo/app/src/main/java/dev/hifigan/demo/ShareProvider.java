@@ -18,14 +18,14 @@ public final class ShareProvider extends ContentProvider {
     private static final String AUTHORITY = "dev.hifigan.demo.share"; // as in the manifest
     private static final String WAV = ".wav";
 
-    /** The sheet from which the user chooses who gets the file. */
+    /** The sheet in which the user chooses the receiving app. */
     static Intent share(File file) {
         Uri uri = new Uri.Builder().scheme("content").authority(AUTHORITY).appendPath(file.getName()).build();
         Intent send = new Intent(Intent.ACTION_SEND)
                 .setType(typeOf(file.getName()))
                 .putExtra(Intent.EXTRA_STREAM, uri)
                 .addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION);
-        send.setClipData(ClipData.newRawUri(file.getName(), uri)); // what the permission is granted for
+        send.setClipData(ClipData.newRawUri(file.getName(), uri)); // the read permission is granted for this
         return Intent.createChooser(send, null);
     }
 
@@ -84,7 +84,7 @@ public final class ShareProvider extends ContentProvider {
         throw new UnsupportedOperationException();
     }
 
-    /** One of the files of a run. A name with a path in it, which no one was given, is none. */
+    /** One of the files of a run. A name that contains a path is refused. */
     private File file(Uri uri) throws FileNotFoundException {
         Context context = getContext();
         File[] files = context == null ? null : ResultFiles.folder(context).listFiles();

@@ -8,7 +8,7 @@ import dev.hifigan.vocoder.MelPicture;
 import dev.hifigan.vocoder.MelSource;
 import java.io.IOException;
 
-/** Makes the picture of a track while the track goes by, in constant memory. */
+/** Makes the picture of a track while it is read, in constant memory. */
 final class Sketch {
     private static final int BINS = 512;
     private static final int COLUMNS = 256;
@@ -37,7 +37,7 @@ final class Sketch {
         this.frames += frames.length;
     }
 
-    /** Says how long the track is going to be. */
+    /** Sets the expected length of the track. */
     void expect(double seconds) {
         expected = seconds;
     }

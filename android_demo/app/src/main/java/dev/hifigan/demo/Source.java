@@ -7,7 +7,7 @@ import java.io.File;
 
 /** Where the audio or the mel comes from. */
 final class Source {
-    /** As it is named in the figures. */
+    /** The names in the JSON of figures. */
     enum Kind {
         BUNDLED,
         AUDIO_FILE,
@@ -20,7 +20,7 @@ final class Source {
     final Kind kind;
     /** Of a file that was picked. */
     final Uri uri;
-    /** As the user knows the file; null for the other kinds, whose names are translated. */
+    /** The file name; null for the other kinds, whose names are translated. */
     final String name;
     /** Of a recording. */
     final File file;
@@ -40,7 +40,7 @@ final class Source {
         return new Source(Kind.RECORDING, null, null, file);
     }
 
-    /** The audio; null for a mel alone. */
+    /** The audio; null for a mel. */
     AudioInput audio(Context context) {
         switch (kind) {
             case BUNDLED:

@@ -5,7 +5,7 @@ import android.util.Log;
 
 /** Work for the worker thread. Whatever goes wrong in it becomes a message on the screen. */
 abstract class Task implements Runnable {
-    /** Told on the main thread. */
+    /** Called on the main thread. */
     interface Listener {
         void onWork(Task task, Work work);
     }
@@ -18,27 +18,27 @@ abstract class Task implements Runnable {
     private volatile boolean stopped;
     private volatile Message stopReason;
 
-    /** @param start what is known before it runs */
+    /** @param start the state before it runs */
     Task(Handler main, Listener listener, Work start) {
         this.main = main;
         this.listener = listener;
         last = start;
     }
 
-    /** Does the work, until it is done or {@link #isStopped}, and returns how it ended. */
+    /** Does the work, until it is done or {@link #isStopped}, and returns the final state. */
     abstract Work work() throws Exception;
 
     @Override
     public final void run() {
         try {
             report(work());
-        } catch (Throwable problem) { // the guard: nothing may end the app
+        } catch (Throwable problem) { // nothing may crash the app
             Log.w(TAG, "Failed: " + getClass().getSimpleName(), problem);
             report(last.ended(Work.Phase.FAILED, Message.of(problem)));
         }
     }
 
-    /** Asks it to end soon; from any thread. @param why null where the user knows */
+    /** Asks it to end soon; from any thread. @param why null if the user asked for it */
     final void stop(Message why) {
         stopReason = why;
         stopped = true;

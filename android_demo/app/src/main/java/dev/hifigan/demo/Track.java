@@ -1,6 +1,6 @@
 package dev.hifigan.demo;
 
-/** The two things that can be heard. */
+/** The two tracks that can be played. */
 enum Track {
     ORIGINAL,
     VOCODED

@@ -30,7 +30,7 @@ final class UiState {
         return playback != null && playback.track == track;
     }
 
-    /** While recording, the microphone would hear it. */
+    /** Not while recording, because the microphone would pick it up. */
     boolean isPlayable(Track track) {
         return work.phase != Work.Phase.RECORDING
                 && (track == Track.ORIGINAL ? work.source.kind != Source.Kind.MEL_FILE : work.audio != null);
@@ -41,15 +41,15 @@ final class UiState {
         return Math.max(work.original.seconds, work.vocoded.seconds);
     }
 
-    /** How far into a track playback is; -1 where it does not play. */
+    /** Playback position in a track; -1 if it is not playing. */
     double position(Track track) {
         return isPlaying(track) ? playback.seconds : -1;
     }
 
-    /** Playback, a moment of it. */
+    /** A snapshot of playback. */
     static final class Playback {
         final Track track;
-        /** Heard so far. */
+        /** Played so far. */
         final double seconds;
 
         Playback(Track track, double seconds) {

@@ -15,7 +15,7 @@ import dev.hifigan.vocoder.StreamingVocoder;
 import dev.hifigan.vocoder.VocodingJob;
 import java.io.IOException;
 
-/** From a source to a WAV file that can be heard from its first chunk on, with pictures and figures. */
+/** From a source to a WAV file that can be played from its first chunk on, with pictures and figures. */
 final class VocodeTask extends Task implements VocodingJob.Listener {
     private static final long INTERVAL = 150_000_000; // nanoseconds between reports
 

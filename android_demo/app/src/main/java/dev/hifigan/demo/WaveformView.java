@@ -5,7 +5,7 @@ import android.graphics.Canvas;
 import android.graphics.Paint;
 import android.util.AttributeSet;
 
-/** A waveform: a vertical stroke for each bin, from its least sample to its largest. */
+/** A waveform: a vertical stroke for each bin, from its smallest sample to its largest. */
 public final class WaveformView extends PictureView {
     private final Paint paint = new Paint();
     private final float thinnest = getResources().getDisplayMetrics().density;
@@ -37,7 +37,7 @@ public final class WaveformView extends PictureView {
             strokes[4 * bin + 2] = x;
             strokes[4 * bin + 3] = half - half * extremes[bin][0] + thinnest / 2;
         }
-        paint.setStrokeWidth(Math.max(thinnest, width + 1)); // one pixel over its neighbour, lest a seam show
+        paint.setStrokeWidth(Math.max(thinnest, width + 1)); // overlaps its neighbour by one pixel: no seams
         canvas.drawLines(strokes, paint);
     }
 }

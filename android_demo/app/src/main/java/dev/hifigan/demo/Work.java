@@ -2,7 +2,7 @@ package dev.hifigan.demo;
 
 import dev.hifigan.vocoder.AudioInput;
 
-/** How far work has come: an immutable snapshot. */
+/** The progress of a task: an immutable snapshot. */
 final class Work {
     /** What is going on. */
     enum Phase {
@@ -18,15 +18,15 @@ final class Work {
 
     final Phase phase;
     final Source source;
-    /** 0 to 1; -1 where it cannot be known. */
+    /** 0 to 1; -1 if unknown. */
     final double progress;
     final Picture original;
     final Picture vocoded;
-    /** The vocoded audio, from its first sample on; null before. */
+    /** The vocoded audio, available from its first sample on; null before. */
     final AudioInput audio;
     /** Null before there are any. */
     final Results results;
-    /** Null where there is nothing to say. */
+    /** Null if there is none. */
     final Message message;
 
     Work(
@@ -48,12 +48,12 @@ final class Work {
         this.message = message;
     }
 
-    /** Nothing but a source. */
+    /** Only a source. */
     static Work of(Phase phase, Source source) {
         return new Work(phase, source, -1, Picture.NONE, Picture.NONE, null, null, null);
     }
 
-    /** The same at another phase, with something to say. */
+    /** The same in another phase, with a message. */
     Work ended(Phase end, Message why) {
         return new Work(end, source, -1, original, vocoded, audio, results, why);
     }

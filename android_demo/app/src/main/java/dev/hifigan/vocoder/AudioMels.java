@@ -3,9 +3,9 @@ package dev.hifigan.vocoder;
 import java.io.IOException;
 
 /**
- * The mel of a recording of any length and rate, in constant memory, at the peak that models are trained with.
+ * The mel of a recording of any length and rate, in constant memory, at the peak level used in training.
  *
- * <p>The recording is read twice: first for its level, during which {@link #next} gives no frames, then for its mel.
+ * <p>The recording is read twice: first for its level, while {@link #next} returns no frames, then for its mel.
  */
 public final class AudioMels implements MelSource {
     private static final float[][] NO_FRAMES = {};
@@ -16,16 +16,16 @@ public final class AudioMels implements MelSource {
     private final MelAnalyzer analyzer;
     private final int samplingRate;
     private final Level level;
-    private AudioSource source; // the reading under way
+    private AudioSource source; // of the current pass
     private Resampler resampler;
     private boolean measured;
     private float gain;
     private boolean ended;
 
     /**
-     * @param analyzer is reset, and stays the caller's to close
+     * @param analyzer is reset; the caller closes it
      * @param vocoder that the mel is for
-     * @throws ModelException when the analyzer makes other mels than the vocoder takes
+     * @throws ModelException when the analyzer's mels do not fit the vocoder
      */
     public AudioMels(AudioInput input, MelAnalyzer analyzer, Contract vocoder) throws ModelException {
         analyzer.requireFits(vocoder);

@@ -8,7 +8,7 @@ public final class AudioSettings {
     public final int hopSize;
     public final int winSize;
     public final double fmin;
-    /** Half the sampling rate where the contract says null. */
+    /** Half the sampling rate if the contract has null. */
     public final double fmax;
 
     AudioSettings(Fields fields) {
@@ -26,7 +26,7 @@ public final class AudioSettings {
         return (double) samples / samplingRate;
     }
 
-    /** What sets these settings apart from others, in words; null when they are the same. */
+    /** The first difference from other settings, as text; null when they are equal. */
     String difference(AudioSettings other) {
         String[] names = {"sampling_rate", "num_mels", "n_fft", "hop_size", "win_size", "fmin", "fmax"};
         double[] own = numbers();

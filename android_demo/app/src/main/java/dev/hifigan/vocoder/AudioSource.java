@@ -8,7 +8,7 @@ public interface AudioSource extends Closeable {
     /** In Hz. */
     int samplingRate();
 
-    /** Samples in all; -1 where that is not known before the end. An estimate will do: it serves for progress. */
+    /** Total samples; -1 if not known before the end. Used for progress only, so an estimate is enough. */
     long samples();
 
     /**

@@ -12,7 +12,7 @@ import java.util.Map;
 /**
  * A signature of a stateful vocoder with its buffers: one chunk of frames to its audio.
  *
- * <p>The state lies in two sets of buffers. A step reads one and writes the other, and nothing is copied:
+ * <p>There are two sets of buffers for the state. A step reads one and writes the other, without copying:
  *
  * <pre>
  *   set 0 --[step]--> set 1 --[step]--> set 0 --[step]--> ...
@@ -25,13 +25,13 @@ final class ChunkStep {
     private final FloatBuffer mel;
     private final IntBuffer valid;
     private final FloatBuffer audio;
-    /** By the set that holds the state before the step. */
+    /** Indexed by the set that holds the state before the step. */
     private final List<Map<String, Object>> inputs = new ArrayList<Map<String, Object>>();
     private final List<Map<String, Object>> outputs = new ArrayList<Map<String, Object>>();
 
     /**
      * @param masked whether the signature takes the input {@code valid}
-     * @param states two sets of buffers by the names of their tensors
+     * @param states two sets of buffers, by tensor name
      */
     ChunkStep(Model model, String signature, int frames, boolean masked, List<Map<String, Object>> states)
             throws ModelException {
@@ -62,7 +62,7 @@ final class ChunkStep {
     /**
      * Runs the step.
      *
-     * @param waiting frames, one after the other; silence stands for those that lack
+     * @param waiting frames, one after the other; padded with silence if too few
      * @param first frame of the utterance, and {@code last} the one after its last, counted from the start of the chunk
      * @param set that holds the state; afterwards the other one does
      * @return the audio, to be read before the next step

@@ -10,15 +10,15 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * What a {@code .tflite} file of this project says about itself: a JSON in a zip archive at the end of the model.
+ * The metadata in a {@code .tflite} file of this project: a JSON in a zip archive at the end of the model.
  *
- * <p>{@code hifigan_tf/streaming/contract.py} explains every field. The ones of the other kind are 0, null or empty.
+ * <p>{@code hifigan_tf/streaming/contract.py} explains every field. Fields of the other kind are 0, null or empty.
  */
 public final class Contract {
     public static final String VOCODER = "vocoder";
     public static final String MEL_FRONTEND = "mel_frontend";
 
-    /** No size of a good model comes near, and a product of two fits into memory. */
+    /** Larger than any size in a valid model; a product of two such sizes still fits into memory. */
     static final int LARGE = 1 << 14;
 
     private static final String MEMBER = "contract.json";
@@ -29,7 +29,7 @@ public final class Contract {
     /** {@link #VOCODER} or {@link #MEL_FRONTEND}. */
     public final String kind;
     public final AudioSettings audio;
-    /** The whole contract, as {@link Json} reads it; {@code "quality"} and {@code "speed"} are for people. */
+    /** The whole contract, as {@link Json} reads it; {@code "quality"} and {@code "speed"} are informative. */
     public final Map<String, Object> values;
 
     /** Of a vocoder that streams: {@code "float32"}, {@code "float16"} or {@code "int8"}. */
@@ -38,7 +38,7 @@ public final class Contract {
     public final boolean stateful;
     /** The lengths of chunks in frames, ascending. */
     public final int[] chunkFrames;
-    /** How late the audio comes. */
+    /** The delay of the audio. */
     public final int delaySamples;
     /** Chunks that begin before this frame go through {@link #edge}. */
     public final int edgeFrames;
@@ -49,7 +49,7 @@ public final class Contract {
     public final String edge;
     public final String initialState;
 
-    /** Of a mel front end: its signature, the frames that it makes of so many samples ... */
+    /** Of a mel front end: its signature, and the numbers of frames and samples of a block ... */
     public final String analyze;
     public final int blockFrames;
     public final int blockSamples;

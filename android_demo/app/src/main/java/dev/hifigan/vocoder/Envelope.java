@@ -3,8 +3,8 @@ package dev.hifigan.vocoder;
 /**
  * A waveform of any length as a limited number of extremes, for a picture; in constant memory.
  *
- * <p>Every bin stands for as many samples. When all bins are full, neighbours become one, and each stands for twice as
- * many.
+ * <p>All bins cover the same number of samples. When all are full, pairs of neighbours are merged, and each bin covers
+ * twice as many.
  */
 public final class Envelope implements AudioSink {
     private final float[][] bins;
@@ -33,7 +33,7 @@ public final class Envelope implements AudioSink {
         }
     }
 
-    /** {@code [bins][2]}: the least and the largest sample of each bin so far; from any thread. */
+    /** {@code [bins][2]}: the smallest and the largest sample of each bin so far; from any thread. */
     public synchronized float[][] extremes() {
         float[][] copy = new float[used][];
         for (int i = 0; i < used; i++) {

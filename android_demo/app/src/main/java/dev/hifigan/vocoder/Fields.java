@@ -16,7 +16,7 @@ final class Fields {
         values = (Map<?, ?>) object;
     }
 
-    /** All of them, read only, in their order. */
+    /** All fields, read only, in their order. */
     Map<String, Object> values() {
         Map<String, Object> copy = new LinkedHashMap<String, Object>();
         for (Map.Entry<?, ?> entry : values.entrySet()) {

@@ -3,9 +3,9 @@ package dev.hifigan.vocoder;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** How fast a job is. What it waits for, such as a loudspeaker that takes audio as it plays, is not counted. */
+/** The speed of a job. Time spent waiting, for example for a loudspeaker that is playing, is not counted. */
 public final class Figures {
-    /** Seconds until the first samples were ready for the sink, everything before them included; NaN before that. */
+    /** Seconds until the first samples were ready for the sink, including everything before them; NaN until then. */
     public final double firstAudioSeconds;
     /** Seconds of audio made. */
     public final double audioSeconds;
@@ -21,7 +21,7 @@ public final class Figures {
         this.vocoderSeconds = vocoderSeconds;
     }
 
-    /** Time of the vocoder over the length of its audio: below 1 is faster than it plays. NaN before any audio. */
+    /** Time of the vocoder divided by the length of its audio: below 1 is faster than real time. NaN without audio. */
     public double realTimeFactor() {
         return vocoderSeconds / audioSeconds;
     }

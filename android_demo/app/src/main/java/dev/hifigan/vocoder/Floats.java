@@ -34,14 +34,14 @@ final class Floats {
         end += count;
     }
 
-    /** Appends {@code count} floats from where the buffer stands. */
+    /** Appends {@code count} floats from the buffer's position. */
     void append(FloatBuffer buffer, int count) {
         makeRoom(count);
         buffer.get(values, end, count);
         end += count;
     }
 
-    /** Puts the first {@code count} floats to where the buffer stands. */
+    /** Copies the first {@code count} floats to the buffer's position. */
     void copyTo(FloatBuffer buffer, int count) {
         buffer.put(values, start, count);
     }

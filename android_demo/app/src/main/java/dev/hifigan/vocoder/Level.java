@@ -1,6 +1,6 @@
 package dev.hifigan.vocoder;
 
-/** Length and peak of a recording, measured a piece at a time, and the gain that brings it to the peak of training. */
+/** Length and peak of a recording, measured a piece at a time, and the gain to the peak level of training. */
 final class Level {
     /** The peak of the recordings that models are trained with. */
     static final double PEAK = 0.95;
@@ -32,9 +32,9 @@ final class Level {
     }
 
     /**
-     * What samples are to be multiplied with.
+     * The factor for the samples.
      *
-     * @param least samples that a recording must have: those of a frame
+     * @param least samples that a recording must have: those of one frame
      */
     float gain(int least) throws InputException {
         if (samples == 0) {

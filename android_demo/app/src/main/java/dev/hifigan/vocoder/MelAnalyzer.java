@@ -10,10 +10,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Audio to log-mel frames by the mel front-end model, a piece at a time, with the frames of all of it at once.
+ * Audio to log-mel frames by the mel front-end model, a piece at a time, with the same frames as for the whole.
  *
- * <p>A frame needs audio to both sides of its hop. At the two ends the recording is mirrored, without its outermost
- * sample, after silence has filled the last hop; {@code hifigan_tf/audio/mel_stream.py} does the same.
+ * <p>A frame needs audio on both sides of its hop. At both ends the recording is mirrored, without its outermost
+ * sample, after the last hop is padded with silence; {@code hifigan_tf/audio/mel_stream.py} does the same.
  *
  * <pre>
  *    |&lt;- mirrored -&gt;|&lt;------------- audio -------------&gt;|&lt;- mirrored -&gt;|
@@ -31,7 +31,7 @@ public final class MelAnalyzer implements Closeable {
     private final Map<String, Object> inputs;
     private final Map<String, Object> outputs;
 
-    private final Floats kept = new Floats(); // from where the next frame begins
+    private final Floats kept = new Floats(); // audio from the start of the next frame on
     private long samples;
     private long framesDone;
     private boolean begun; // the start has been mirrored
@@ -72,9 +72,9 @@ public final class MelAnalyzer implements Closeable {
     }
 
     /**
-     * The frames {@code [maybe none][numMels]} that these samples, -1 to 1, complete; in whole blocks.
+     * Takes samples, -1 to 1; returns the frames {@code [maybe none][numMels]} that they complete, in whole blocks.
      *
-     * @throws IllegalArgumentException for NaN; none of the samples is taken then
+     * @throws IllegalArgumentException for NaN; then none of the samples is taken
      * @throws IllegalStateException after {@link #flush} or {@link #close}
      */
     public float[][] push(float[] audio) {
@@ -155,7 +155,7 @@ public final class MelAnalyzer implements Closeable {
         }
     }
 
-    /** Frames that the kept samples are enough for. */
+    /** Frames that can be made of the kept samples. */
     private int ready() {
         int beyond = kept.size() - contract.audio.nFft;
         return beyond < 0 ? 0 : beyond / contract.audio.hopSize + 1;

@@ -5,8 +5,8 @@ import java.util.Arrays;
 /**
  * A mel of any length as a limited number of columns, for a picture; in constant memory.
  *
- * <p>Every column stands for as many frames. When all are full, neighbours become one, and each stands for twice as
- * many.
+ * <p>All columns cover the same number of frames. When all are full, pairs of neighbours are merged, and each column
+ * covers twice as many.
  */
 public final class MelPicture {
     private final double[][] sums;

@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.Locale;
 
 /**
- * Tells mels in natural logarithms from those of other front ends, whose numbers would become noise.
+ * Distinguishes mels in natural logarithms from those on other scales, which would become noise.
  *
  * <p>The same rules and limits as {@code recognize} in {@code hifigan_tf/audio/mel_formats.py}, which gives their reasons.
  */
@@ -24,7 +24,7 @@ final class MelScale {
 
     private MelScale() {}
 
-    /** What is foreign about a mel {@code [frames][numMels]}, in words; null for one in natural logarithms. */
+    /** The other scale of a mel {@code [frames][numMels]}, as text; null for one in natural logarithms. */
     static String foreign(float[][] mel) {
         float[] sorted = flat(mel);
         Arrays.sort(sorted);
@@ -42,7 +42,7 @@ final class MelScale {
         if (low < DECIBEL_BELOW) {
             return high <= DECIBEL_MAX ? "look like decibels" : "are on no scale known here";
         }
-        // A floor at a whole power of ten, such as -5 or -10, met more than once: by design, not by chance.
+        // The minimum is a whole power of ten, such as -5 or -10, and occurs more than once: a floor, not chance.
         long whole = Math.round(low);
         boolean floor = -10 <= whole && whole <= -5 && Math.abs(low - whole) < 1e-4 && sorted[1] == low;
         if (floor && high <= LOG10_MAX) {

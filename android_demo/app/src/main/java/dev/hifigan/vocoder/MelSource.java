@@ -8,9 +8,9 @@ public interface MelSource extends Closeable {
     /** The next frames {@code [none or more][numMels]}, natural logarithm; null at the end. */
     float[][] next() throws IOException;
 
-    /** Length of the audio at the model's rate, known at the end; -1 where every frame stands for a whole hop. */
+    /** Length of the audio at the model's rate, known at the end; -1 if every frame is a whole hop. */
     long samples();
 
-    /** How much has been read, 0 to 1; -1 where the length is not known. */
+    /** How much has been read, 0 to 1; -1 if the length is not known. */
     double progress();
 }

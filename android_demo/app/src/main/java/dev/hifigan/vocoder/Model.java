@@ -15,7 +15,7 @@ final class Model implements Closeable {
     private final Interpreter interpreter;
     private boolean closed;
 
-    /** @param kind that the contract must be of */
+    /** @param kind of contract that the model must have */
     Model(ByteBuffer bytes, String name, String kind, int threads) throws ModelException {
         if (threads < 1) {
             throw new IllegalArgumentException(threads + " threads: it takes at least 1");
@@ -39,7 +39,7 @@ final class Model implements Closeable {
         return ByteBuffer.allocateDirect(4 * count).order(ByteOrder.nativeOrder());
     }
 
-    /** Checks that a signature takes and gives these tensors, so that running it cannot fail for their names or sizes. */
+    /** Checks that a signature has these tensors, so that running it cannot fail because of their names or sizes. */
     void require(String signature, Map<String, Object> inputs, Map<String, Object> outputs) throws ModelException {
         try {
             for (Map.Entry<String, Object> input : inputs.entrySet()) {
@@ -57,7 +57,7 @@ final class Model implements Closeable {
     /** Runs a signature; the buffers are read and written from their starts. */
     void run(String signature, Map<String, Object> inputs, Map<String, Object> outputs) {
         for (Object output : outputs.values()) {
-            ((Buffer) output).rewind(); // where the interpreter begins to write
+            ((Buffer) output).rewind(); // the interpreter writes from the position on
         }
         interpreter.runSignature(inputs, outputs, signature);
     }
@@ -90,7 +90,7 @@ final class Model implements Closeable {
         return String.valueOf(e.getMessage()).trim().replaceAll("\\s+", " ");
     }
 
-    /** The whole of a buffer, as the interpreter takes it: direct, and in the machine's order. */
+    /** The whole buffer as the interpreter needs it: direct, and in native order. */
     private static ByteBuffer direct(ByteBuffer bytes) {
         ByteBuffer whole = bytes.duplicate();
         ((Buffer) whole).clear();

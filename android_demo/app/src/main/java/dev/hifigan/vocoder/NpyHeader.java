@@ -60,7 +60,7 @@ final class NpyHeader {
         }
     }
 
-    /** The number at an index of the data. */
+    /** The number at an index in the data. */
     float number(ByteBuffer data, int index) {
         return size == 4 ? data.getFloat(4 * index) : (float) data.getDouble(8 * index);
     }

@@ -10,12 +10,12 @@ import java.util.Arrays;
 /**
  * A mel in a NumPy {@code .npy} file, {@code [frames, numMels]} in natural logarithms, checked, a block at a time.
  *
- * <p>Its first three minutes are read at once, to tell the scale of its values ({@link MelScale}); more than that is
- * read as it is needed. A batch axis of one is dropped. An array in Fortran's order is read whole.
+ * <p>The first three minutes are read at once, to detect the scale of the values ({@link MelScale}); the rest is read
+ * when needed. A batch axis of one is dropped. An array in Fortran order is read whole.
  */
 public final class NpyReader implements MelSource {
     private static final int BLOCK = 256; // frames
-    private static final int SAMPLE = 16384; // frames that the scale is told from
+    private static final int SAMPLE = 16384; // frames from which the scale is detected
     private static final long MAX_WHOLE = 1 << 24; // numbers of an array that must be read whole
 
     private final DataInputStream stream;
@@ -29,9 +29,9 @@ public final class NpyReader implements MelSource {
     /**
      * Reads the header, and the first values.
      *
-     * @param stream is closed with the reader, and at once where the file is refused
+     * @param stream is closed with the reader, and at once if the file is refused
      * @param numMels the bands that the model takes
-     * @throws InputException for a file that is no such mel, or of another scale
+     * @throws InputException for a file that is not such a mel, or on another scale
      */
     public NpyReader(InputStream stream, String name, int numMels) throws IOException {
         this.stream = new DataInputStream(stream);
@@ -54,7 +54,7 @@ public final class NpyReader implements MelSource {
         }
     }
 
-    /** Frames in all. */
+    /** Total number of frames. */
     public long frames() {
         return frames;
     }
@@ -65,7 +65,7 @@ public final class NpyReader implements MelSource {
         if (count == 0) {
             return null;
         }
-        // Blocks do not straddle the end of what was read ahead: it is a whole number of them, or all there is.
+        // Blocks do not cross the end of the sample: it is a whole number of blocks, or the whole file.
         float[][] rows = given < sample.length
                 ? Arrays.copyOfRange(sample, (int) given, (int) given + count)
                 : readRows(count, given);

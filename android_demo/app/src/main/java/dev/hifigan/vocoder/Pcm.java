@@ -14,7 +14,7 @@ public final class Pcm {
         return shorts;
     }
 
-    /** The first {@code count} 16-bit samples, those of the channels in turns, as mono in -1 to 1. */
+    /** The first {@code count} 16-bit samples, interleaved channels, as mono in -1 to 1. */
     public static float[] toMono(short[] samples, int count, int channels) {
         float[] mono = new float[count / channels];
         for (int i = 0; i < mono.length; i++) {

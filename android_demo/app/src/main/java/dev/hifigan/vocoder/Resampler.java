@@ -1,23 +1,23 @@
 package dev.hifigan.vocoder;
 
 /**
- * Changes the sampling rate of a stream: the samples of all of it at once, whatever the pieces.
+ * Changes the sampling rate of a stream: the same samples for pieces of any size.
  *
- * <p>A sinc of the lower rate's band under a Kaiser window, cut into a bank of filters, one for every position that an
- * output sample can have between two input samples. The band up to 91 % of the lower rate's half passes; what would
- * alias is 100 dB down. Where two rates have so many positions that the bank would be large, it holds some of them, and
- * two neighbours are blended.
+ * <p>A sinc filter for the lower rate's band with a Kaiser window, as a bank of filters, one for every position that an
+ * output sample can have between two input samples. The passband is 91 % of half the lower rate; aliases are attenuated
+ * by 100 dB. If two rates have too many positions for a bank of moderate size, it holds a part of them, and
+ * two neighbours are interpolated.
  */
 public final class Resampler {
     private static final double PASSBAND = 0.913; // as soxr's high quality, which hifigan_tf uses
     private static final double ATTENUATION = 100; // dB
-    private static final int MAX_FILTERS = 512; // blending between so many leaves errors below -100 dB
+    private static final int MAX_FILTERS = 512; // interpolating between this many leaves errors below -100 dB
 
     private final int from;
     private final int to;
     private final int half; // input samples that a filter reaches to either side
     private final float[][] bank; // by position; one more than there are positions
-    private final Floats kept = new Floats(); // from where the next filter begins
+    private final Floats kept = new Floats(); // input from the start of the next filter on
     private long taken;
     private long made;
 
@@ -29,7 +29,7 @@ public final class Resampler {
         int divisor = greatestDivisor(from, to);
         this.from = from / divisor;
         this.to = to / divisor;
-        double lower = Math.min(1.0, (double) to / from); // the lower rate, of which the input's is 1
+        double lower = Math.min(1.0, (double) to / from); // the lower rate, relative to the input's
         // Kaiser's formulas: the length that reaches the attenuation within the transition, in input samples.
         double transition = Math.PI * lower * (1 - PASSBAND);
         half = (int) Math.ceil((ATTENUATION - 8) / (2.285 * transition) / 2);
@@ -46,7 +46,7 @@ public final class Resampler {
         return filter(Long.MAX_VALUE);
     }
 
-    /** The rest: {@code samples * to / from} samples in all, rounded. */
+    /** The rest, up to a total of {@code samples * to / from} samples, rounded. */
     public float[] flush() {
         if (bank == null) {
             return new float[0];
@@ -56,7 +56,7 @@ public final class Resampler {
         return filter(all);
     }
 
-    /** Makes what the kept samples allow, up to {@code all} samples since the start. */
+    /** Makes as many samples as the kept input allows, up to {@code all} since the start. */
     private float[] filter(long all) {
         Floats made = new Floats();
         while (this.made < all && kept.size() >= 2 * half) {
@@ -87,7 +87,7 @@ public final class Resampler {
                 sum += filter[tap];
             }
             for (int tap = 0; tap < filter.length; tap++) {
-                bank[position][tap] = (float) (filter[tap] / sum); // a constant stays what it is
+                bank[position][tap] = (float) (filter[tap] / sum); // unit gain at 0 Hz
             }
         }
         return bank;

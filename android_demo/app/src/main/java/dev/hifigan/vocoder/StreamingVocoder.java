@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Log-mel frames to audio, a few at a time, with the samples of the whole utterance at once.
+ * Log-mel frames to audio, a few at a time, with the same samples as for the whole utterance.
  *
  * <pre>{@code
  * try (StreamingVocoder vocoder = new StreamingVocoder(model, "vocoder_int8.tflite", 2)) {
@@ -22,13 +22,13 @@ import java.util.Map;
  * }
  * }</pre>
  *
- * <p>Audio comes late by {@link Contract#delaySamples}, which are dropped at the start and fetched by
- * {@link #flush}. Chunks that reach beyond the utterance go through the signature {@code edge}, which is told where
- * the utterance lies; the others need not be. For one thread at a time.
+ * <p>Audio is delayed by {@link Contract#delaySamples}, which are dropped at the start and made up for by
+ * {@link #flush}. Chunks that extend beyond the utterance go through the signature {@code edge}, whose input says where
+ * the utterance lies; the others do not need that. For one thread at a time.
  */
 public final class StreamingVocoder implements Closeable {
-    /** Frames; far more than any model's delay, and times a hop far from overflowing an int. */
-    private static final int LONG_AGO = 1 << 16;
+    /** Frames; far more than any model's delay, and small enough that frames times hop do not overflow an int. */
+    private static final int POSITION_LIMIT = 1 << 16;
 
     private final Model model;
     private final Contract contract;
@@ -45,7 +45,7 @@ public final class StreamingVocoder implements Closeable {
     private boolean flushed;
 
     /**
-     * With the model's smallest chunks: least latency, and the best quality of an 8-bit model.
+     * With the model's smallest chunks: lowest latency, and best quality of an 8-bit model.
      *
      * @param model the whole file, best mapped; a direct buffer must not change while the vocoder is open
      * @param name of the model, for messages
@@ -92,16 +92,16 @@ public final class StreamingVocoder implements Closeable {
         return contract;
     }
 
-    /** Frames that become audio at a time. */
+    /** Frames per chunk. */
     public int chunkFrames() {
         return chunk.frames;
     }
 
     /**
-     * The audio that these frames complete; maybe none.
+     * Takes frames; returns the audio that they complete, possibly none.
      *
      * @param frames {@code [any number][numMels]}
-     * @throws IllegalArgumentException for another number of bands, or NaN; none of the frames is taken then
+     * @throws IllegalArgumentException for another number of bands, or NaN; then none of the frames is taken
      * @throws IllegalStateException after {@link #flush} or {@link #close}
      */
     public float[] push(float[][] frames) {
@@ -112,7 +112,7 @@ public final class StreamingVocoder implements Closeable {
             waiting.append(frame);
             ChunkStep step = nextStep();
             if (waitingFrames() == step.frames) {
-                run(step, step.frames); // where the utterance ends is not known yet: beyond this chunk
+                run(step, step.frames); // the end of the utterance is not known yet: beyond this chunk
             }
         }
         return audio.toArray();
@@ -127,7 +127,7 @@ public final class StreamingVocoder implements Closeable {
         if (done + end == 0) {
             return new float[0];
         }
-        // What the steps must still give: the audio of the waiting frames, and all that is late.
+        // Samples still to come: the audio of the waiting frames, and the delay.
         int missing = end * contract.audio.hopSize + contract.delaySamples;
         int fed = 0;
         for (; fed * contract.audio.hopSize < missing; fed += smallest.frames) {
@@ -164,9 +164,9 @@ public final class StreamingVocoder implements Closeable {
     /** Runs a chunk of the utterance that ends {@code end} frames after the chunk's first. */
     private void run(ChunkStep step, int end) {
         boolean masked = done < contract.edgeFrames || end < step.frames;
-        // The positions need no more room than they can matter for, however long the stream.
-        int first = (int) -Math.min(done, LONG_AGO);
-        int last = Math.max(end, -LONG_AGO);
+        // Positions further away than this make no difference, so int is enough for any length.
+        int first = (int) -Math.min(done, POSITION_LIMIT);
+        int last = Math.max(end, -POSITION_LIMIT);
         FloatBuffer fresh = (masked ? edge : step).run(waiting, first, last, stateSet);
         stateSet = 1 - stateSet;
         done += step.frames;
@@ -208,7 +208,7 @@ public final class StreamingVocoder implements Closeable {
         return buffers;
     }
 
-    /** The input of {@code initial_state}, which is there because no signature may be without any. */
+    /** The input of {@code initial_state}, which exists because a signature must have one. */
     private static Map<String, Object> unused() {
         return Collections.<String, Object>singletonMap("unused", Model.buffer(1));
     }

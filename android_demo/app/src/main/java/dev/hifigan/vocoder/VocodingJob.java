@@ -3,11 +3,11 @@ package dev.hifigan.vocoder;
 import java.io.IOException;
 import java.util.Arrays;
 
-/** From a mel to a sink, chunk after chunk: the first is heard while the last is not yet computed. */
+/** From a mel to a sink, chunk after chunk: the first can be played before the last is computed. */
 public final class VocodingJob {
-    /** Told on the thread of the job, after every chunk. */
+    /** Called on the thread of the job, after every chunk. */
     public interface Listener {
-        /** @param done 0 to 1; -1 where the length is not known yet */
+        /** @param done 0 to 1; -1 if the length is not known yet */
         void onProgress(double done, Figures figures);
     }
 
@@ -25,7 +25,7 @@ public final class VocodingJob {
     private long vocoderTime;
     private long written; // samples
 
-    /** Nothing is closed by the job: source, vocoder and sink stay the caller's. */
+    /** The caller closes source, vocoder and sink. */
     public VocodingJob(MelSource source, StreamingVocoder vocoder, AudioSink sink, Listener listener) {
         this.source = source;
         this.vocoder = vocoder;
@@ -91,7 +91,7 @@ public final class VocodingJob {
         return audio;
     }
 
-    /** Writes audio; of the last frame only what belongs to the recording. */
+    /** Writes audio; of the last frame only the part that belongs to the recording. */
     private void write(float[] vocoded) throws IOException {
         long left = source.samples() < 0 ? Long.MAX_VALUE : source.samples() - written;
         float[] audio = left < vocoded.length ? Arrays.copyOf(vocoded, (int) left) : vocoded;

@@ -10,7 +10,7 @@ import java.nio.ByteOrder;
  * A WAV file, a piece at a time, as mono: PCM of 8, 16, 24 or 32 bits, or float of 32 or 64.
  *
  * <p>Chunks other than the format and the data are skipped; a file that ends before its data does is refused. Files
- * that were written to a pipe do not tell their length: they are read to their end.
+ * that were written to a pipe do not state their length: they are read to their end.
  */
 public final class WavReader implements AudioSource {
     private static final int RIFF = 0x52494646;
@@ -20,7 +20,7 @@ public final class WavReader implements AudioSource {
     private static final int PCM = 1;
     private static final int FLOAT = 3;
     private static final int EXTENSIBLE = 0xfffe;
-    private static final long UNKNOWN = 0x7ffff000L; // writers to a pipe leave 0, or a number of this size
+    private static final long UNKNOWN = 0x7ffff000L; // programs that write to a pipe leave 0, or a number of this size
     private static final int PIECE = 1 << 14; // samples
     private static final int MAX_CHANNELS = 64;
 
@@ -33,7 +33,7 @@ public final class WavReader implements AudioSource {
     private long dataBytes; // -1 where unknown
     private long readBytes;
 
-    /** Reads the header; the stream is closed with the reader, and at once where the header is refused. */
+    /** Reads the header; the stream is closed with the reader, and at once if the header is refused. */
     public WavReader(InputStream stream, String name) throws IOException {
         this.stream = stream;
         this.name = name;
@@ -94,7 +94,7 @@ public final class WavReader implements AudioSource {
         if (integer(ByteOrder.BIG_ENDIAN) != RIFF) {
             throw undecodable("it does not begin as a WAV file");
         }
-        integer(ByteOrder.LITTLE_ENDIAN); // the size of the rest, of which writers to a pipe know nothing
+        integer(ByteOrder.LITTLE_ENDIAN); // the size of the rest, which is unknown when writing to a pipe
         if (integer(ByteOrder.BIG_ENDIAN) != WAVE) {
             throw undecodable("it does not begin as a WAV file");
         }
@@ -182,7 +182,7 @@ public final class WavReader implements AudioSource {
         }
     }
 
-    /** Reads until the array is full or the stream ends; the bytes that were read. */
+    /** Reads until the array is full or the stream ends; returns the number of bytes read. */
     private int fill(byte[] bytes) throws IOException {
         int count = 0;
         for (int more = 0; more >= 0 && count < bytes.length; count += Math.max(0, more)) {

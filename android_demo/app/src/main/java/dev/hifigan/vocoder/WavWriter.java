@@ -6,7 +6,7 @@ import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** A 16-bit mono WAV file, written a piece at a time; its header is right once it is closed. */
+/** A 16-bit mono WAV file, written a piece at a time; its header is complete once it is closed. */
 public final class WavWriter implements AudioSink {
     private static final int HEADER = 44;
 
@@ -15,7 +15,7 @@ public final class WavWriter implements AudioSink {
     private int dataBytes;
     private boolean closed;
 
-    /** Replaces a file that is there. */
+    /** Replaces an existing file. */
     public WavWriter(File file, int samplingRate) throws IOException {
         this.file = new RandomAccessFile(file, "rw");
         this.samplingRate = samplingRate;

@@ -29,7 +29,7 @@ final class ZipTail {
 
     private ZipTail() {}
 
-    /** The bytes of a member; null when the file ends in no archive, or in one without it. */
+    /** The bytes of a member; null when the file does not end in an archive, or the archive has no such member. */
     static byte[] read(ByteBuffer file, String member) throws IOException {
         ByteBuffer bytes = file.duplicate().order(ByteOrder.LITTLE_ENDIAN);
         try {
@@ -53,7 +53,7 @@ final class ZipTail {
     private static byte[] find(ByteBuffer bytes, int end, String member) throws IOException {
         int entries = unsigned(bytes, end + 10);
         int at = end - bytes.getInt(end + 12);
-        // Offsets count from the start of the file, unless something was put in front of it later.
+        // Offsets count from the start of the file, unless something was prepended later.
         int start = at - bytes.getInt(end + 16);
         for (int i = 0; i < entries && bytes.getInt(at) == ENTRY; i++) {
             int nameSize = unsigned(bytes, at + 28);

@@ -11,7 +11,7 @@ import org.junit.runner.RunWith;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.annotation.Config;
 
-/** What cannot be used leads to a line on the screen, and the app goes on. */
+/** Unusable input leads to a line on the screen, and the app keeps working. */
 @RunWith(RobolectricTestRunner.class)
 @Config(sdk = 34, shadows = SpeakerTrack.class)
 public class BadInputTest {
@@ -21,7 +21,7 @@ public class BadInputTest {
     private static final byte[] SPEECH = Files.wav(Files.noise(RATE), RATE, 1);
 
     @Test
-    public void whatIsNoAudio() throws Exception {
+    public void aFileThatIsNotAudio() throws Exception {
         assertRefused("letter.txt", "Dear Sir or Madam, ".getBytes("UTF-8"), "My letter.txt cannot be decoded");
     }
 
@@ -62,7 +62,7 @@ public class BadInputTest {
     }
 
     @Test
-    public void aFileThatIsGone() throws Exception {
+    public void aDeletedFile() throws Exception {
         phone.start();
         Uri uri = Files.put("gone.wav", SPEECH);
         phone.pick(uri);
@@ -97,7 +97,7 @@ public class BadInputTest {
     }
 
     @Test
-    public void aModelThatIsNone() {
+    public void aFileThatIsNotAModel() {
         assertModelRefused("text", "vocoder_text.tflite is no TFLite model");
     }
 
@@ -114,7 +114,7 @@ public class BadInputTest {
         assertFailed(message);
     }
 
-    /** Says why, and still works. */
+    /** Shows the message, and still works. */
     private void assertFailed(String message) {
         phone.awaitStatus(R.string.status_failed);
         assertTrue(phone.text(R.id.message), phone.text(R.id.message).contains(message));

@@ -19,11 +19,11 @@ import java.util.Random;
 import org.robolectric.Robolectric;
 import org.robolectric.RuntimeEnvironment;
 
-/** Another app, which has the user's files. */
+/** Another app that provides the user's files. */
 public final class Files extends ContentProvider {
     private static final String AUTHORITY = "files";
 
-    /** Puts a file there. */
+    /** Adds a file. */
     static Uri put(String name, byte[] content) throws IOException {
         try (FileOutputStream file = new FileOutputStream(file(name))) {
             file.write(content);
@@ -40,7 +40,7 @@ public final class Files extends ContentProvider {
         return new File(RuntimeEnvironment.getApplication().getDataDir(), name);
     }
 
-    /** Something like speech: noise that swells. */
+    /** Something like speech: noise of varying level. */
     static short[] noise(int samples) {
         Random random = new Random(1);
         short[] noise = new short[samples];
@@ -61,7 +61,7 @@ public final class Files extends ContentProvider {
         return bytes.array();
     }
 
-    /** A NumPy file of zeros' logarithm, {@code [frames, bands]}, whose numbers are of four bytes. */
+    /** A NumPy file of silence, {@code [frames, bands]}, with numbers of four bytes. */
     static byte[] npy(String type, int frames, int bands) throws IOException {
         String header = "{'descr': '" + type + "', 'fortran_order': False, 'shape': (" + frames + ", " + bands + "), }";
         while ((10 + header.length() + 1) % 64 != 0) {

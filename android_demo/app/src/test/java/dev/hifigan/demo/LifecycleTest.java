@@ -39,7 +39,7 @@ public class LifecycleTest {
         Activity before = phone.activity();
         phone.rotate("+land");
         assertNotSame(before, phone.activity());
-        String status = phone.text(R.id.status); // where turning took long, the work may have ended meanwhile
+        String status = phone.text(R.id.status); // if turning took long, the work may have ended meanwhile
         assertTrue(status, status.matches(phone.string(R.string.status_vocoding) + "|" + phone.string(R.string.status_done)));
         assertEquals("Source: My long.wav", phone.text(R.id.source));
         assertEquals("float16", ((Spinner) phone.view(R.id.model)).getSelectedItem());
@@ -58,7 +58,7 @@ public class LifecycleTest {
         phone.awaitStatus(R.string.status_vocoding);
         phone.leave();
         Phone.sleep(3000);
-        assertEquals(phone.string(R.string.status_vocoding), phone.text(R.id.status)); // nothing is drawn there
+        assertEquals(phone.string(R.string.status_vocoding), phone.text(R.id.status)); // nothing is drawn now
         phone.comeBack();
         phone.awaitStatus(R.string.status_done);
     }
@@ -101,7 +101,7 @@ public class LifecycleTest {
     }
 
     @Test
-    public void scarceMemoryEndsWorkWithAWord() throws Exception {
+    public void lowMemoryEndsWorkWithAMessage() throws Exception {
         phone.start();
         phone.pick(longFile());
         phone.press(R.id.vocode);
@@ -127,7 +127,7 @@ public class LifecycleTest {
     }
 
     @Test
-    public void whoLeavesForGoodEndsEverything() throws Exception {
+    public void closingTheAppEndsEverything() throws Exception {
         Loudspeaker loudspeaker = Loudspeaker.slow();
         phone.start();
         phone.vocode();

@@ -2,7 +2,7 @@ package dev.hifigan.demo;
 
 import java.io.ByteArrayOutputStream;
 
-/** What is heard: all of it at once, or, of a {@link #slow} one, no more than it is told to play. */
+/** A fake loudspeaker: takes all audio at once, or, if {@link #slow}, only as much as the test allows. */
 final class Loudspeaker {
     /** The phone's. */
     static Loudspeaker plugged;
@@ -24,7 +24,7 @@ final class Loudspeaker {
         return new Loudspeaker(0);
     }
 
-    /** Runs this, on the player's thread, before the first samples are heard. */
+    /** Runs this, on the player's thread, before the first samples are played. */
     synchronized void onFirst(Runnable onFirst) {
         this.onFirst = onFirst;
     }
@@ -43,7 +43,7 @@ final class Loudspeaker {
         return heard.size();
     }
 
-    /** Plays the beginning of these bytes; how many. The caller holds the lock. */
+    /** Plays the beginning of these bytes; returns how many. The caller holds the lock. */
     int sound(byte[] bytes, int count) {
         int sounded = (int) Math.min(allowed, count);
         if (sounded > 0 && heard.size() == 0) {

@@ -22,7 +22,7 @@ import org.robolectric.Robolectric;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.android.controller.ActivityController;
 
-/** The app in the hands of a user: what is pressed, what is seen. */
+/** The app as a user sees it: presses buttons, reads the screen. */
 public final class Phone extends ExternalResource {
     private static final long PATIENCE = 120_000_000_000L; // nanoseconds
 
@@ -46,7 +46,7 @@ public final class Phone extends ExternalResource {
         start(null);
     }
 
-    /** Opens it where it was left. */
+    /** Opens it with its saved state. */
     void start(Bundle saved) {
         controller = Robolectric.buildActivity(MainActivity.class).create(saved).start();
         if (saved != null) {
@@ -56,7 +56,7 @@ public final class Phone extends ExternalResource {
         idle();
     }
 
-    /** The system ends the app, which is no longer seen; what it keeps of it. */
+    /** The system ends the app in the background; returns the saved state. */
     Bundle end() {
         Bundle saved = new Bundle();
         controller.pause().stop().saveInstanceState(saved).destroy();
@@ -86,7 +86,7 @@ public final class Phone extends ExternalResource {
         return activity().getString(id, arguments);
     }
 
-    /** As a finger can: what is hidden or disabled is not to be pressed. */
+    /** Presses a button, which must be visible and enabled. */
     void press(int id) {
         assertTrue("hidden", view(id).isShown());
         assertTrue("disabled", view(id).isEnabled());
@@ -119,7 +119,7 @@ public final class Phone extends ExternalResource {
         }
     }
 
-    /** Presses Vocode and waits until it has worked. */
+    /** Presses Vocode and waits until it is done. */
     void vocode() {
         press(R.id.vocode);
         awaitStatus(R.string.status_done);

@@ -18,7 +18,7 @@ import org.robolectric.RuntimeEnvironment;
 import org.robolectric.annotation.Config;
 import org.robolectric.shadows.ShadowAudioManager;
 
-/** What is heard, and when it falls silent. */
+/** What is played, and when playback stops. */
 @RunWith(RobolectricTestRunner.class)
 @Config(sdk = 34, shadows = SpeakerTrack.class)
 public class PlaybackTest {
@@ -37,7 +37,7 @@ public class PlaybackTest {
         byte[] audio = Arrays.copyOfRange(wav, 44, wav.length);
         assertTrue(audio.length > 2 * 3 * RATE);
         assertArrayEquals(audio, Arrays.copyOf(heard, audio.length));
-        // And then silence of the buffer's length, which pushes the last of them out.
+        // Followed by silence of the buffer's length, which pushes the last samples out.
         assertTrue(heard.length > audio.length);
         assertArrayEquals(new byte[heard.length - audio.length], Arrays.copyOfRange(heard, audio.length, heard.length));
     }
@@ -64,7 +64,7 @@ public class PlaybackTest {
         phone.press(R.id.play_original);
         awaitSilence(R.id.play_original);
         byte[] heard = loudspeaker.heard();
-        for (int i = 0; i < 8000; i++) { // but for the rounding on its way through floating point
+        for (int i = 0; i < 8000; i++) { // except for rounding through floating point
             int sent = wav[44 + 2 * i] & 0xff | wav[45 + 2 * i] << 8;
             assertEquals(sent, heard[2 * i] & 0xff | heard[2 * i + 1] << 8, 1);
         }
@@ -148,7 +148,7 @@ public class PlaybackTest {
         awaitSilence(R.id.play_vocoded);
     }
 
-    /** The bundled speech is vocoded, and a second of it has been heard. */
+    /** Vocodes the bundled speech, and plays a second of it. */
     private void playSome(Loudspeaker loudspeaker) {
         phone.start();
         phone.vocode();
@@ -157,7 +157,7 @@ public class PlaybackTest {
         assertEquals(phone.string(R.string.stop), phone.text(R.id.play_vocoded));
     }
 
-    /** However long one waits. */
+    /** Nothing is played, even after waiting. */
     private void assertNoneIsHeard(Loudspeaker loudspeaker) {
         int before = loudspeaker.size();
         loudspeaker.play(1, RATE);

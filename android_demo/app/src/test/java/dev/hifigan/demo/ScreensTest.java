@@ -31,7 +31,7 @@ public class ScreensTest {
     @Rule public final Phone phone = new Phone();
 
     private static final int TOUCHABLE = 48; // dp
-    private static final double READABLE = 4.5; // contrast, as WCAG asks of text
+    private static final double READABLE = 4.5; // contrast that WCAG requires for text
 
     @ParameterizedRobolectricTestRunner.Parameters(name = "{0}")
     public static Collection<Object[]> screens() {
@@ -92,7 +92,7 @@ public class ScreensTest {
         return all;
     }
 
-    /** All of its text is there to be read. */
+    /** Its text is completely visible. */
     private static void checkText(View view) {
         if (view instanceof TextView && !TextUtils.isEmpty(((TextView) view).getText())) {
             TextView text = (TextView) view;
@@ -140,7 +140,7 @@ public class ScreensTest {
         }
     }
 
-    /** Speech is drawn, from the left edge to the right one, in the colours of the theme. */
+    /** Speech is drawn from the left edge to the right one, in the colours of the theme. */
     private void checkPictures() {
         int wave = phone.activity().getColor(R.color.waveform);
         for (int id : new int[] {R.id.original_waveform, R.id.vocoded_waveform, R.id.original_mel, R.id.vocoded_mel}) {
@@ -162,7 +162,7 @@ public class ScreensTest {
         }
     }
 
-    /** But for rounding. */
+    /** Equal except for rounding. */
     private static boolean isNear(int color, int other) {
         return Math.abs(Color.red(color) - Color.red(other)) <= 2
                 && Math.abs(Color.green(color) - Color.green(other)) <= 2

@@ -23,7 +23,7 @@ import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.annotation.Config;
 
-/** What another app gets, once the user has shared it. */
+/** What another app gets after the user has shared it. */
 @RunWith(RobolectricTestRunner.class)
 @Config(sdk = 34, shadows = SpeakerTrack.class)
 public class SharingTest {
@@ -84,7 +84,7 @@ public class SharingTest {
     }
 
     @Test
-    public void theFilesOfTheRunBeforeMakeRoom() throws Exception {
+    public void theFilesOfThePreviousRunAreRemoved() throws Exception {
         phone.start();
         phone.vocode();
         Uri before = stream(share(R.id.share_audio));

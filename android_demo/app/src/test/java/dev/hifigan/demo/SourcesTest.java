@@ -25,7 +25,7 @@ import org.robolectric.shadows.ShadowAudioRecord;
 import org.robolectric.shadows.ShadowMediaExtractor;
 import org.robolectric.shadows.util.DataSource;
 
-/** Files of the phone, and the microphone. */
+/** Files on the phone, and the microphone. */
 @RunWith(RobolectricTestRunner.class)
 @Config(sdk = 34, shadows = SpeakerTrack.class)
 public class SourcesTest {
@@ -188,7 +188,7 @@ public class SourcesTest {
         ShadowAudioRecord.setSourceProvider(recorder -> microphone);
     }
 
-    /** One that hears noise, and gives a piece of it so often. */
+    /** A microphone that records noise, with one piece per interval. */
     private static ShadowAudioRecord.AudioRecordSource microphone(long milliseconds) {
         return new ShadowAudioRecord.AudioRecordSource() {
             @Override

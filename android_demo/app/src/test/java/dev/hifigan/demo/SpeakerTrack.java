@@ -4,7 +4,7 @@ import android.media.AudioTrack;
 import org.robolectric.annotation.Implementation;
 import org.robolectric.annotation.Implements;
 
-/** What lies below {@code AudioTrack}: a buffer that plays into the {@link Loudspeaker}, by the rules of the real one. */
+/** The layer below {@code AudioTrack}: a buffer that plays into the {@link Loudspeaker}, with the real one's rules. */
 @Implements(AudioTrack.class)
 public final class SpeakerTrack {
     private static final int FRAMES = 4096;
@@ -93,7 +93,7 @@ public final class SpeakerTrack {
         }
     }
 
-    /** No interrupt wakes the real one: pausing does. */
+    /** The real one is not woken by an interrupt, but by pausing. */
     private void await() {
         boolean interrupted = false;
         try {

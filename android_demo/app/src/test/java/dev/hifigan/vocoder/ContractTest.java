@@ -104,7 +104,7 @@ public class ContractTest {
     }
 
     @Test
-    public void refusesWhatIsNoModel() {
+    public void refusesFilesThatAreNotModels() {
         assertRefused(new byte[3], "a.tflite is no TFLite model: export it with export/to_tflite.py");
         assertRefused(new byte[1000], "a.tflite is no TFLite model: export it with export/to_tflite.py");
     }
@@ -125,7 +125,7 @@ public class ContractTest {
     }
 
     @Test
-    public void neverFailsOtherwiseWhateverByteIsDamaged() throws Exception {
+    public void neverFailsOtherwiseWhicheverByteIsDamaged() throws Exception {
         byte[] whole = packed(VOCODER);
         int refused = 0;
         for (int at = 0; at < whole.length; at++) {
@@ -142,7 +142,7 @@ public class ContractTest {
     }
 
     @Test
-    public void refusesAFormatOfTheFuture() throws Exception {
+    public void refusesANewerFormat() throws Exception {
         assertRefused(packed(VOCODER.replace("'format': 1", "'format': 2")),
                 "a.tflite has a contract of format 2, this app reads 1: export it again, or update the app");
     }

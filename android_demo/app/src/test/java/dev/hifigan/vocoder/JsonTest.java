@@ -42,12 +42,12 @@ public class JsonTest {
     }
 
     @Test
-    public void writesNullForWhatJsonHasNoNumberFor() {
+    public void writesNullForNonFiniteNumbers() {
         assertEquals("[\n  null,\n  null\n]\n", Json.write(Arrays.asList(Double.NaN, Float.NEGATIVE_INFINITY)));
     }
 
     @Test
-    public void refusesWhatIsNoJson() {
+    public void refusesInvalidJson() {
         String[] wrong = {
             "", "{", "[1", "[1,]", "{\"a\" 1}", "{\"a\": 1,}", "{a: 1}", "01", "1.", ".5", "+1", "1e", "-", "NaN",
             "nul",

@@ -25,14 +25,14 @@ public class LevelTest {
     }
 
     @Test
-    public void refusesWhatIsTooShort() throws InputException {
+    public void refusesRecordingsThatAreTooShort() throws InputException {
         assertEquals("a.wav holds no samples: record or copy it again", refusal());
         level.add(new float[] {0.5f});
         assertEquals("a.wav is shorter than one frame: 1 of 256 samples", refusal());
     }
 
     @Test
-    public void refusesNumbersThatAreNone() throws InputException {
+    public void refusesNonFiniteSamples() throws InputException {
         level.add(new float[100]);
         for (float wrong : new float[] {Float.NaN, Float.NEGATIVE_INFINITY}) {
             assertEquals("a.wav holds NaN or infinite samples (first at 101): export it again",

@@ -58,13 +58,13 @@ public class MelScaleTest {
     }
 
     @Test
-    public void noScaleAtAll() {
+    public void unknownScales() {
         assertEquals("values from -100.0 to 100.0 are on no scale known here", MelScale.foreign(noise(500, -100, 100)));
         assertEquals("values from -20.0 to 0.0 are on no scale known here", MelScale.foreign(noise(500, -20, 0)));
         assertEquals("values from -11.0 to 5.0 are on no scale known here", MelScale.foreign(noise(500, -11, 5)));
     }
 
-    /** Even between two values, which both occur. */
+    /** Uniform between two values, which both occur. */
     private static float[][] noise(int frames, double low, double high) {
         Random random = new Random(1);
         float[][] mel = new float[frames][BANDS];

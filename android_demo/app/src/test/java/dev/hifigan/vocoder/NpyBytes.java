@@ -4,7 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
-/** Makes {@code .npy} files, right and wrong ones. */
+/** Makes {@code .npy} files, valid and invalid ones. */
 final class NpyBytes {
     int version = 1;
     String type = "<f4";

@@ -128,7 +128,7 @@ public class NpyReaderTest {
     }
 
     @Test
-    public void refusesNumbersThatAreNone() {
+    public void refusesNonFiniteValues() {
         npy.values[4 * 250 + 2] = Float.NaN;
         assertRefused("a.npy holds NaN (first at frame 250, band 2): make it again");
         npy.values[4 * 250 + 2] = Float.POSITIVE_INFINITY;
@@ -157,7 +157,7 @@ public class NpyReaderTest {
     }
 
     @Test
-    public void refusesWhatIsNoNpy() {
+    public void refusesFilesThatAreNotNpy() {
         String message = "a.npy is no .npy array (cut short, or another kind of file): make it again";
         npy.version = 4;
         assertRefused(message);

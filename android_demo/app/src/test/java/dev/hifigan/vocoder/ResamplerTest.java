@@ -87,7 +87,7 @@ public class ResamplerTest {
     }
 
     @Test
-    public void refusesRatesThatAreNone() {
+    public void refusesInvalidRates() {
         assertThrows(IllegalArgumentException.class, () -> new Resampler(0, TARGET));
         assertThrows(IllegalArgumentException.class, () -> new Resampler(TARGET, -1));
     }
@@ -116,7 +116,7 @@ public class ResamplerTest {
         return noise;
     }
 
-    /** In dB, what differs in the middle of the audio from the tone that it should be. */
+    /** In dB, the difference from the expected tone in the middle of the audio. */
     private static double residue(float[] audio, int rate, double frequency) {
         float[] difference = new float[audio.length];
         for (int i = 0; i < audio.length; i++) {
@@ -125,7 +125,7 @@ public class ResamplerTest {
         return level(difference);
     }
 
-    /** Of the middle, against a full tone: the ends of a tone that is cut off hold every frequency. */
+    /** In dB relative to a full tone, of the middle: the ends of a tone that is cut off contain all frequencies. */
     private static double level(float[] audio) {
         double power = 0;
         for (int i = audio.length / 4; i < audio.length * 3 / 4; i++) {

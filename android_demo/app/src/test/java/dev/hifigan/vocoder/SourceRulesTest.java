@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.Test;
 
-/** What the compiler does not see to. */
+/** Rules that the compiler does not check. */
 public class SourceRulesTest {
     /** The sources of the app; Gradle runs tests in the folder above them. */
     private static final Path SOURCES = Paths.get(System.getProperty("app.sources", "src"), "main", "java");
@@ -28,15 +28,15 @@ public class SourceRulesTest {
         assertNothingFound(foreign, SOURCES.resolve("dev/hifigan/vocoder"));
     }
 
-    /** The dexer of `make android` cannot lower them. */
+    /** The dexer of `make android` cannot compile them. */
     @Test
     public void thereIsNoLambdaAndNoMethodReference() throws IOException {
         assertNothingFound(Pattern.compile("->|::"), SOURCES);
     }
 
     /**
-     * Newer class libraries override these in ByteBuffer and its kin with another return type: compiled against those,
-     * a call that does not name Buffer fails on Android 8.
+     * Newer class libraries override these in ByteBuffer and similar classes with another return type. A call compiled
+     * against those that does not name Buffer fails on Android 8.
      */
     @Test
     public void methodsOfBufferAreCalledOnBuffer() throws IOException {

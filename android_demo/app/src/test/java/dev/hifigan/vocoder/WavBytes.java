@@ -4,7 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
-/** Makes WAV files, right and wrong ones. */
+/** Makes WAV files, valid and invalid ones. */
 final class WavBytes {
     int encoding = 1;
     int channels = 1;

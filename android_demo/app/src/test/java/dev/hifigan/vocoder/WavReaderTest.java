@@ -57,7 +57,7 @@ public class WavReaderTest {
     }
 
     @Test
-    public void readsWhatWasWrittenToAPipe() throws IOException {
+    public void readsFilesWrittenToAPipe() throws IOException {
         for (long unknown : new long[] {0, 0x7fffffffL, 0xffffffffL}) {
             wav.declaredBytes = unknown;
             wav.data = Arrays.copyOf(WavBytes.shorts(16384, -16384), 5); // and half a sample
@@ -113,7 +113,7 @@ public class WavReaderTest {
     }
 
     @Test
-    public void refusesWhatItCannotDecode() {
+    public void refusesUnsupportedEncodings() {
         byte[] text = "This is a text, and by no means a recording of any kind.".getBytes();
         assertRefused(text, "a.wav cannot be decoded (it does not begin as a WAV file): is it really a WAV file?");
         byte[] other = new WavBytes().toBytes();

@@ -10,13 +10,13 @@ final class EnvironmentOptions {
     private static final int TYPE = 8;
     private static final int VALUE = 16;
     private static final int INTEGER = 2; // LiteRtAnyType
-    private static final int ACCELERATORS = 24; // LiteRtEnvOptionTag: those to look for
-    private static final int SEVERITY = 25; // of the least message
+    private static final int ACCELERATORS = 24; // LiteRtEnvOptionTag: accelerators to look for
+    private static final int SEVERITY = 25; // lowest severity of messages
     private static final int ERROR = 3;
 
     private EnvironmentOptions() {}
 
-    /** No search for GPUs, no messages but errors. */
+    /** No search for GPUs, and only error messages. */
     static Memory quietOnCpu() {
         Memory options = new Memory((long) COUNT * BYTES);
         options.clear();

@@ -10,15 +10,15 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Stands in for the phone's class of this name, on a computer: what a vocoder calls of it, over LiteRT's C API.
+ * Replaces the phone's class of this name on a computer, with the methods that a vocoder calls, over LiteRT's C API.
  *
- * <p>It keeps the rules of {@code org.tensorflow:tensorflow-lite:2.16.1} and is stricter where that is lenient: buffers
+ * <p>It has the rules of {@code org.tensorflow:tensorflow-lite:2.16.1} and is stricter where that is lenient: buffers
  * must be direct and in native order, and every input must be given. A test compares the two classes' methods.
  */
 public final class Interpreter implements AutoCloseable {
     /** Options; only the number of threads is known. */
     public static class Options {
-        private int numThreads = -1; // as many as the runtime chooses
+        private int numThreads = -1; // the runtime chooses
 
         public Options setNumThreads(int numThreads) {
             this.numThreads = numThreads;
@@ -30,14 +30,14 @@ public final class Interpreter implements AutoCloseable {
         }
     }
 
-    // Kept for good, as the runtime may call it at any time; Java owns the payload.
+    // Never released, because the runtime may call it at any time; Java owns the payload.
     private static final LiteRt.Destructor NOTHING_TO_FREE = new LiteRt.Destructor() {
         @Override
         public void destroy(Pointer payload) {}
     };
 
     private final Map<String, SignatureRunner> runners = new LinkedHashMap<>();
-    private final ByteBuffer bytes; // the model's memory, which is used as long as the interpreter is
+    private final ByteBuffer bytes; // the model's memory, which must live as long as the interpreter
     private Pointer environment;
     private Pointer model;
     private Pointer compiled;
@@ -63,7 +63,7 @@ public final class Interpreter implements AutoCloseable {
         }
     }
 
-    /** Runs a signature: whole inputs in, outputs written from where their buffers stand. */
+    /** Runs a signature: reads whole input buffers, writes outputs from the positions of their buffers. */
     public void runSignature(Map<String, Object> inputs, Map<String, Object> outputs, String signatureKey) {
         checkNotClosed();
         if (inputs == null || inputs.isEmpty()) {

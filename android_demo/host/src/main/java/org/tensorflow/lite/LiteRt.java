@@ -7,12 +7,12 @@ import com.sun.jna.Pointer;
 import com.sun.jna.ptr.PointerByReference;
 
 /**
- * The functions of LiteRT's C API (litert/c/*.h) that the stand-in calls, in libLiteRt.so of the ai-edge-litert wheel.
+ * The functions of LiteRT's C API (litert/c/*.h) that the replacement calls, from the ai-edge-litert wheel.
  *
- * <p>Every function gives a status, 0 for success. Handles are pointers, indices and counts are {@code size_t}.
+ * <p>Every function returns a status, 0 for success. Handles are pointers, indices and counts are {@code size_t}.
  */
 interface LiteRt extends Library {
-    /** The system property that says where the library lies. */
+    /** The system property with the path of the library. */
     String PATH = "litert.library";
 
     LiteRt LIBRARY = Native.load(System.getProperty(PATH, "LiteRt"), LiteRt.class);

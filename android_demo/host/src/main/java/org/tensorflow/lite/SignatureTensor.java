@@ -71,7 +71,7 @@ final class SignatureTensor implements Tensor {
         return name;
     }
 
-    /** Takes a whole buffer, wherever it stands, as the phone's library does. */
+    /** Reads a whole buffer, whatever its position, as the phone's library does. */
     void read(Object object) {
         ByteBuffer source = checked(object);
         if (source.capacity() != numBytes()) {
@@ -84,7 +84,7 @@ final class SignatureTensor implements Tensor {
         unlock();
     }
 
-    /** Writes from where a buffer stands, and leaves it behind what was written, as the phone's library does. */
+    /** Writes from a buffer's position on, and advances the position, as the phone's library does. */
     void write(Object object) {
         ByteBuffer target = checked(object);
         if (target.capacity() < numBytes()) {

@@ -1,6 +1,6 @@
 package org.tensorflow.lite;
 
-/** What LiteRT's functions return. */
+/** Status codes of LiteRT's functions. */
 final class Status {
     private Status() {}
 

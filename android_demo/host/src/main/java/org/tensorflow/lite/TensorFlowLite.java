@@ -1,10 +1,10 @@
 package org.tensorflow.lite;
 
-/** Tells what runs the models. */
+/** Names the runtime. */
 public final class TensorFlowLite {
     private TensorFlowLite() {}
 
     public static String runtimeVersion() {
-        return "LiteRT on a computer"; // its C API does not tell a version
+        return "LiteRT on a computer"; // its C API has no version
     }
 }

@@ -96,7 +96,7 @@ public class AudioMelsTest {
     }
 
     @Test
-    public void whatIsTooShortIsRefused() throws IOException {
+    public void recordingsThatAreTooShortAreRefused() throws IOException {
         assertRefused(new MemoryAudio(22050, 0, sample -> 1), "memory.wav holds no samples: record or copy it again");
         assertRefused(new MemoryAudio(22050, 255, sample -> 1),
                 "memory.wav is shorter than one frame: 255 of 256 samples");
@@ -108,7 +108,7 @@ public class AudioMelsTest {
     }
 
     @Test
-    public void aRecordingCutShortIsRefusedBeforeAnythingIsHeard() throws IOException {
+    public void aRecordingCutShortIsRefusedBeforeAnyAudio() throws IOException {
         WavBytes wav = new WavBytes();
         wav.data = WavBytes.shorts(new int[30000]);
         wav.declaredBytes = 70000;

@@ -43,7 +43,7 @@ public class BadModelTest {
             String message = refusal(joined(cut, archive));
             assertTrue(message, message.startsWith("a.tflite cannot be loaded (cut short?)"));
         }
-        new StreamingVocoder(ByteBuffer.wrap(joined(bare, archive)), "a.tflite", 1).close(); // whole, it is good
+        new StreamingVocoder(ByteBuffer.wrap(joined(bare, archive)), "a.tflite", 1).close(); // complete, it is valid
     }
 
     @Test
@@ -77,7 +77,7 @@ public class BadModelTest {
     }
 
     @Test
-    public void chunksAndThreadsThatThereAreNot() throws IOException {
+    public void invalidChunksAndThreads() throws IOException {
         ByteBuffer model = Reference.model("vocoder_int8");
         Exception chunk = assertThrows(ModelException.class, () -> new StreamingVocoder(model, "a.tflite", 1, 5));
         assertEquals("a.tflite has no chunk of 5 frames: it has [4, 16]", chunk.getMessage());

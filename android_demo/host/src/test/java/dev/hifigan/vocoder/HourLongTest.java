@@ -6,7 +6,7 @@ import static org.junit.Assert.assertTrue;
 import java.io.IOException;
 import org.junit.Test;
 
-/** An hour of audio, in a Java that has less memory than the hour takes. */
+/** An hour of audio, in a JVM with less memory than the hour takes. */
 public class HourLongTest {
     private static final int RATE = 8000;
     private static final long HOUR = 3600L * RATE;

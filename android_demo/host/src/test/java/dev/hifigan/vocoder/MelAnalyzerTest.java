@@ -14,7 +14,7 @@ import org.junit.Test;
 
 public class MelAnalyzerTest {
     private static final double TOLERANCE = 1e-5; // against the same model in Python
-    private static final double ROUNDING = 5e-4; // against mel.py, which adds up in another order
+    private static final double ROUNDING = 5e-4; // against mel.py, which sums in another order
 
     @Test
     public void equalsPython() throws IOException {
@@ -64,7 +64,7 @@ public class MelAnalyzerTest {
                 float[][] mel = analyze(analyzer, audio, 777);
                 assertEquals((samples + hop - 1) / hop, mel.length);
                 for (float[] frame : mel) {
-                    assertTrue(Arrays.toString(frame), frame[40] > -11); // louder than the silence that fills the rest
+                    assertTrue(Arrays.toString(frame), frame[40] > -11); // louder than the silence that pads the rest
                 }
                 analyzer.reset();
             }
@@ -143,7 +143,7 @@ public class MelAnalyzerTest {
         return scaled;
     }
 
-    /** Pushes so many samples at a time; at random up to so many when it is negative. */
+    /** Pushes {@code most} samples at a time; random numbers up to {@code -most} if it is negative. */
     private static float[][] analyze(MelAnalyzer analyzer, float[] audio, int most) {
         Random random = new Random(most);
         List<float[]> frames = new ArrayList<>();

@@ -1,8 +1,8 @@
 package dev.hifigan.vocoder;
 
-/** A recording that is made as it is read. */
+/** A recording that is computed as it is read. */
 final class MemoryAudio implements AudioInput {
-    /** The sample at a place. */
+    /** The sample at a position. */
     interface Wave {
         float at(long sample);
     }

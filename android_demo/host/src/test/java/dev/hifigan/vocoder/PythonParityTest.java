@@ -11,7 +11,7 @@ import java.nio.ShortBuffer;
 import java.util.List;
 import org.junit.Test;
 
-/** Rules that Python has too, with its numbers. */
+/** Rules that are also implemented in Python, with its results. */
 public class PythonParityTest {
     @Test
     public void samplesBecomeTheSame16Bits() throws IOException {
@@ -22,7 +22,7 @@ public class PythonParityTest {
     }
 
     @Test
-    public void scalesOfMelsAreTakenForTheSame() throws IOException {
+    public void scalesOfMelsAreRecognisedAsInPython() throws IOException {
         List<String> names = Reference.names("scales", ".npy");
         for (String name : names) {
             String scale = name.substring(0, name.indexOf('_'));
@@ -37,7 +37,7 @@ public class PythonParityTest {
     }
 
     @Test
-    public void resampledSpeechIsNearlyThatOfSoxr() throws IOException {
+    public void resampledSpeechIsNearToSoxr() throws IOException {
         for (String converted : Reference.names("resampled", "_converted.f32")) {
             int rate = Integer.parseInt(converted);
             float[] speech = Reference.floats("resampled/" + rate + ".f32");

@@ -18,7 +18,7 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** What reference.py wrote, and a file of figures for people to read. */
+/** The files of reference.py, and a report of figures to read. */
 final class Reference {
     static final String[] MODES = {"float32", "float16", "int8"};
     static final int[] CHUNKS = {4, 16};

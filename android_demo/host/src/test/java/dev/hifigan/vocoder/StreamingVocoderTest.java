@@ -11,7 +11,7 @@ import java.util.Random;
 import org.junit.Test;
 
 public class StreamingVocoderTest {
-    private static final float TOLERANCE = 1e-5f; // of float models; an 8-bit one must equal Python's on every sample
+    private static final float TOLERANCE = 1e-5f; // of float models; an 8-bit one must equal Python's in every sample
 
     @Test
     public void int8EqualsPythonOnEverySample() throws IOException {
@@ -200,7 +200,7 @@ public class StreamingVocoderTest {
         return assertThrows(IllegalStateException.class, call).getMessage();
     }
 
-    /** All clips, in pushes of each kind: so many frames, or at random up to so many where negative. */
+    /** All clips, with each push size; negative sizes are random up to that. */
     private static void assertEqualsPython(String mode, int chunk, float tolerance, int... pushes) throws IOException {
         double largest = 0;
         long samples = 0;
@@ -221,7 +221,7 @@ public class StreamingVocoderTest {
         assertTrue(mode + ": " + largest, largest <= tolerance);
     }
 
-    /** Pushes so many frames at a time; at random up to so many when it is negative. */
+    /** Pushes {@code most} frames at a time; random numbers up to {@code -most} if it is negative. */
     private static float[] vocode(StreamingVocoder vocoder, float[][] mel, int most) {
         Random random = new Random(most);
         Floats audio = new Floats();

@@ -49,7 +49,7 @@ public class VocodingJobTest {
     }
 
     @Test
-    public void audioIsHeardChunkByChunk() throws IOException {
+    public void audioComesChunkByChunk() throws IOException {
         try (NpyReader mel = Reference.melFile(clip)) {
             new VocodingJob(mel, vocoder, sink, quiet()).run();
             int late = vocoder.contract().delaySamples / 256 / 4 + 1;
@@ -142,7 +142,7 @@ public class VocodingJobTest {
     }
 
     @Test
-    public void whatTheSinkCannotTakeEndsTheJob() throws IOException {
+    public void anErrorOfTheSinkEndsTheJob() throws IOException {
         try (NpyReader mel = Reference.melFile(clip)) {
             AudioSink full = new Collector() {
                 @Override

@@ -20,7 +20,7 @@ public class WavWriterTest {
     public final TemporaryFolder folder = new TemporaryFolder();
 
     @Test
-    public void writesWhatOthersRead() throws Exception {
+    public void writesFilesThatOthersRead() throws Exception {
         File file = write(16000, new float[] {0.5f, -1}, new float[0], new float[] {2, 0.25f});
         try (AudioInputStream audio = AudioSystem.getAudioInputStream(file)) {
             assertEquals(new AudioFormat(16000, 16, 1, true, false).toString(), audio.getFormat().toString());

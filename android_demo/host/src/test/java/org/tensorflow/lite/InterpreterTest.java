@@ -36,7 +36,7 @@ import org.junit.Rule;
 import org.junit.Test;
 import org.junit.rules.TemporaryFolder;
 
-/** The stand-in keeps the rules of the phone's class. */
+/** The replacement has the rules of the phone's class. */
 public class InterpreterTest {
     private static final int BLOCK = (15 * 64 + 256) * 4; // bytes, of the tiny mel front end
     private static final int MEL = 16 * 16 * 4;
@@ -56,7 +56,7 @@ public class InterpreterTest {
         interpreter.close();
     }
 
-    /** What is compiled against the stand-in runs on the phone. */
+    /** Code that is compiled against the replacement runs on the phone. */
     @Test
     public void hasOnlyMethodsThatThePhoneHas() throws Exception {
         try (URLClassLoader phone = phoneClasses()) {
@@ -85,7 +85,7 @@ public class InterpreterTest {
     }
 
     @Test
-    public void readsWholeBuffersAndWritesFromWhereTheyStand() {
+    public void readsWholeBuffersAndWritesFromTheirPositions() {
         ByteBuffer audio = direct(BLOCK);
         audio.position(BLOCK); // makes no difference
         ByteBuffer mel = direct(4 + MEL);
@@ -129,7 +129,7 @@ public class InterpreterTest {
     }
 
     @Test
-    public void refusesModelsThatAreNone() {
+    public void refusesFilesThatAreNotModels() {
         ByteBuffer zeros = direct(10000);
         assertThrows(IllegalArgumentException.class, () -> new Interpreter(zeros, new Interpreter.Options()));
         ByteBuffer heap = ByteBuffer.allocate(10000);
@@ -149,7 +149,7 @@ public class InterpreterTest {
         assertThrows(IllegalStateException.class, () -> interpreter.getOutputTensorFromSignature("mel", "analyze"));
     }
 
-    /** The runtime starts one thread less than it is told, as the caller's own works too. */
+    /** The runtime starts one thread fewer than requested, because the caller's thread works too. */
     @Test
     public void passesTheNumberOfThreadsOn() throws IOException {
         int before = threads();

@@ -1,4 +1,4 @@
-"""The two sides of the benchmark of the training step, each in a process of its own, asked for a step at a time."""
+"""The training step in each framework, for the benchmark: each runs in its own process, one step per request."""
 
 import time
 from functools import cache
@@ -91,7 +91,7 @@ class Ours:
         return seconds
 
     def data_seconds(self, data: Path) -> float:
-        """Seconds in which the pipeline makes a batch."""
+        """Seconds that the pipeline takes per batch."""
         from hifigan_tf.audio.audio_files import find_audio
         from hifigan_tf.data.pipeline import check_clips, training_batches
 
@@ -101,12 +101,12 @@ class Ours:
             for _ in range(DATA_BATCHES):
                 next(batches)
 
-        take()  # before the clock runs: what was made in advance
+        take()  # untimed: the batches made in advance
         return timed(take)[0] / DATA_BATCHES
 
 
 class Torch:
-    """The original's step in PyTorch, its parts as stretches of the step."""
+    """The original's step in PyTorch; its parts are sections of the step."""
 
     def __init__(self, config: Config, threads: int):
         import torch
@@ -132,31 +132,31 @@ class Torch:
         self.measured.append(seconds)
 
     def parts(self, rounds: int, data: Path) -> dict[str, float]:
-        """Seconds of each part, medians over the rounds, which have been run."""
+        """Seconds of each part, medians over the rounds that have been run."""
         return {part: float(np.median([step[part] for step in self.measured[-rounds:]])) for part in PARTS[1:]}
 
 
 @cache
 def subject(side: str, config: Config, threads: int) -> Ours | Torch:
-    """The networks of one side, made at the first call in its process."""
+    """The networks of one framework, made at the first call in its process."""
     return {"ours": Ours, "torch": Torch}[side](config, threads)
 
 
 def noise(config: Config) -> np.ndarray:
-    """Audio ``[batch, segment_size]``, the same for both sides: speed does not depend on what it says."""
+    """Audio ``[batch, segment_size]``, the same for both frameworks; speed does not depend on the values."""
     shape = config.training.batch_size, config.training.segment_size
     return np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
 
 
 def wait_for(tensors) -> None:
-    """Returns when a function has been computed."""
+    """Waits until tensors have been computed."""
     import tensorflow as tf
 
     tf.nest.flatten(tensors)[-1].numpy()
 
 
 def timed(call) -> tuple[float, float]:
-    """Seconds of the wall clock, and of the CPU in all threads of this process."""
+    """Wall-clock seconds of a call, and CPU seconds of all threads of this process."""
     begin, cpu = time.perf_counter(), time.process_time()
     call()
     return time.perf_counter() - begin, time.process_time() - cpu
