@@ -36,12 +36,12 @@ android-assets: $(INSTALLED) $(if $(filter runs/demo,$(CHECKPOINT)),runs/demo/be
 runs/demo/best.keras: | $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
 
-# A signed debug APK, taken apart and checked: needs a JDK, Maven and, for Android's tools, Debian's apt.
+# A signed debug APK, unpacked and checked: needs a JDK, Maven and, for Android's tools, Debian's apt.
 android: android-assets
 	$(BIN)/python android_demo/tools/build_apk.py
 	$(BIN)/python android_demo/tools/verify_apk.py
 
-# The core of the app, on this computer's JVM and LiteRT, against Python.
+# The core of the app, on this computer's JVM and LiteRT, compared with Python.
 android-test: $(INSTALLED)
 	android_demo/host/test.sh $(BIN)/python
 

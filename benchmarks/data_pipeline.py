@@ -31,7 +31,7 @@ audio files and from the same corpus packed, each as a small corpus, which stays
 clips are read again every epoch (here from files that the operating system has cached). Beside them what reading only
 the segment is worth: clips decoded whole for every segment, by soundfile, and where all are 16-bit FLAC and
 tensorflow-io works, decoded and resampled by that. All of these and the training step take turns within one run, so
-that a busy moment of the machine meets all alike.
+that other load on the machine affects all alike.
 
 Without --data the corpora are made of the demo's speech, joined, repeated and cut into clips of --clip-seconds, as
 16-bit FLAC at each of the --rates (resampled, where that is not its own 22050 Hz).
@@ -164,7 +164,7 @@ def segments_per_second(dataset, batch_size: int, seconds: float) -> float:
 
 
 def take_for(batches, seconds: float) -> int:
-    """How many batches came within so many seconds."""
+    """How many batches came within ``seconds``."""
     count, end = 0, time.perf_counter() + seconds
     while time.perf_counter() < end:
         next(batches)
@@ -213,7 +213,7 @@ def measure(subjects: list[Subject], config: Config, args) -> list[dict]:
 
 
 def markdown(rows: list[dict], config_name: str, config: Config, args) -> str:
-    """The rows as a table, and under what conditions they arose."""
+    """The rows as a table, and the conditions of the measurement."""
     lines = [
         "| corpus | input | from | segments/s | spread | x the step | x whole files |",
         "|---|---|---|--:|--:|--:|--:|",

@@ -12,7 +12,7 @@ from hifigan_tf.errors import UserError
 # {command: (its module, what it does)}
 COMMANDS = {
     "vocode": ("vocode", "mels or recordings to speech"),
-    "stream": ("stream", "mel frames to speech in a pipe, while they come"),
+    "stream": ("stream", "mel frames to speech in a pipe, as they arrive"),
     "extract-mel": ("extract_mel", "recordings to mels"),
     "train": ("train", "trains a model, or goes on where the same command stopped"),
     "preprocess": ("preprocess", "packs a corpus into shards for training"),

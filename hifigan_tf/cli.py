@@ -11,7 +11,7 @@ from hifigan_tf.errors import UserError, describe_os_error, one_line
 
 log = logging.getLogger(__name__)
 
-NAMED_SKIPS = 20  # of more skipped files only the number is told
+NAMED_SKIPS = 20  # of more skipped files only the number is reported
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -43,7 +43,7 @@ def run(main: Callable[[], int | None]) -> None:
     ``UserError`` and failures of the file system (full disk, no permission, missing file) are one line on
     standard error and exit code 2; Ctrl-C is exit code 130. Anything else is a bug and keeps its traceback.
     """
-    # Before TensorFlow is imported, or its C++ side has already begun to talk.
+    # Before TensorFlow is imported, or its C++ side prints messages.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -165,7 +165,7 @@ def progress(items: Collection, hidden: bool = False, **options) -> Iterator:
 
 
 def warn_skipped(problems: list[str]) -> None:
-    """Warns of each problem, up to a number that a terminal bears, and of how many there are."""
+    """Warns of each problem, up to a number that fits a terminal, and of how many there are."""
     for problem in problems[:NAMED_SKIPS]:
         log.warning("skipped: %s", problem)
     if problems:

@@ -1,4 +1,4 @@
-"""What each command needs beyond the light core, told before any work starts: the extras of ``pyproject.toml``."""
+"""What each command needs beyond the light core, checked before any work starts: the extras of ``pyproject.toml``."""
 
 from importlib import metadata, util
 
@@ -49,7 +49,7 @@ def require(who: str) -> None:
 
 
 def _version(module: str) -> str | None:
-    """The version of the distribution that a module comes from, or None where that cannot be told."""
+    """The version of the distribution that a module comes from, or None where that is unknown."""
     for name in DISTRIBUTIONS[module]:
         try:
             return metadata.version(name)

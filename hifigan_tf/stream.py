@@ -18,7 +18,7 @@ from hifigan_tf.vocode import CHECKPOINT_HELP
 
 log = logging.getLogger(__name__)
 
-DESCRIPTION = """Makes speech of mel frames while they come:
+DESCRIPTION = """Makes speech from mel frames as they arrive:
 
     acoustic_model | python -m hifigan_tf.stream --checkpoint vocoder.tflite | aplay -t raw -f S16_LE -r 22050 -c 1
 
@@ -26,7 +26,8 @@ Standard input is float32 frames, little-endian, num_mels values each, one after
 Standard output is 16-bit little-endian mono PCM at the model's rate, written as soon as it is made: the samples
 that python -m hifigan_tf.vocode writes for the same mel. The end of the input ends the speech.
 
-A .tflite is late by its delay and a chunk of a few frames, told at the start; a .keras file by a second or more.
+The audio of a .tflite lags by its delay and up to one chunk, reported at the start; that of a .keras file lags by a
+second or more.
 
 A fault of the input (a last frame cut short, NaN, another scale, no frame at all) is one line on standard error
 and exit code 2, after the audio of the frames before it. Ctrl-C is exit code 130 and SIGTERM 143. A reader that

@@ -1,5 +1,6 @@
 """``hifigan-tf export``: a trained generator as a streaming ``.tflite``, evaluated before it is written."""
 
+import argparse
 import dataclasses
 import logging
 import sys
@@ -58,6 +59,21 @@ def parse(argv=None):
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--checkpoint", metavar="CKPT", help="a .keras file or a run folder; default: the newest run")
     source.add_argument("--config", metavar="FILE", help="for --mel-frontend: a config with the audio settings instead")
+    add_mode_options(parser)
+    add_quality_options(parser)
+    parser.set_defaults(mode="float32")
+    args = parser.parse_args(argv)
+    if args.mode == MEL_FRONTEND:
+        for name in VOCODER_OPTIONS:
+            if getattr(args, name) is not parser.get_default(name):
+                raise UserError(f"--{name.replace('_', '-')} is for vocoders: leave it out with --mel-frontend")
+    elif args.config:
+        raise UserError(f"--config {args.config} is for --mel-frontend: a vocoder has weights, give --checkpoint")
+    return args
+
+
+def add_mode_options(parser: argparse.ArgumentParser) -> None:
+    """What kind of model, in chunks or windows."""
     mode = parser.add_mutually_exclusive_group()
     for name, text in (
         ("float32", "exact to rounding (the default)"),
@@ -81,6 +97,10 @@ def parse(argv=None):
         help=f"length of the windows of a model without states; default of the integer modes: {INTEGER_FRAMES}",
     )
     parser.add_argument("--integer-io", action="store_true", help="integers for mel and audio too: no float tensors")
+
+
+def add_quality_options(parser: argparse.ArgumentParser) -> None:
+    """What a quantized model is fitted to, where it goes, and what it may lose."""
     parser.add_argument(
         "--distill-steps",
         type=cli.positive,
@@ -116,15 +136,6 @@ def parse(argv=None):
         help="limit on the log-mel L1 between float and exported output; default: 0.25 with int8 layers and for "
         "--int16-activations, 0.5 for --full-int8, 0.02 or less else",
     )
-    parser.set_defaults(mode="float32")
-    args = parser.parse_args(argv)
-    if args.mode == MEL_FRONTEND:
-        for name in VOCODER_OPTIONS:
-            if getattr(args, name) is not parser.get_default(name):
-                raise UserError(f"--{name.replace('_', '-')} is for vocoders: leave it out with --mel-frontend")
-    elif args.config:
-        raise UserError(f"--config {args.config} is for --mel-frontend: a vocoder has weights, give --checkpoint")
-    return args
 
 
 def options_of(args) -> ExportOptions:

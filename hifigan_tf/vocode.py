@@ -13,9 +13,9 @@ from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
 
-DESCRIPTION = f"""Makes speech of mels. Each INPUT becomes DIR/<name>.wav, 16-bit mono at the model's rate.
+DESCRIPTION = f"""Makes speech from mels. Each INPUT becomes DIR/<name>.wav, 16-bit mono at the model's rate.
 
-INPUT is an audio file (WAV, FLAC, OGG, MP3), whose mel is computed and made audible again at the exact length
+INPUT is an audio file (WAV, FLAC, OGG, MP3), whose mel is computed and vocoded at the exact length
 of the recording; or a mel as .npy, [frames, num_mels] in natural logarithms as python -m hifigan_tf.extract_mel
 writes it; or a folder, searched for both. Inputs may be of any length: they are read and written in pieces.
 

@@ -183,7 +183,7 @@ def _open_audio(path: Path):
         raise _unreadable(path, error) from None
     with _sound_file(path, source) as file:
         if file.frames > UNKNOWN_LENGTH:
-            raise UserError(f"{path} does not tell its length, as it was written to a pipe: write it to a file")
+            raise UserError(f"{path} does not state its length, as it was written to a pipe: write to a file")
         yield file
         there, expected = file.tell(), file.frames
     if there < expected:

@@ -61,9 +61,9 @@ def _find_run(data: bytes, start: int, stop: int) -> list[Frame]:
 
 
 def add_xing_header(data: bytes, name: str) -> bytes:
-    """The file from its first frame on, which tells the length: a Xing header where there was none.
+    """The file from its first frame on, with a Xing header that states the length: a Xing header where there was none.
 
-    What is no MP3 comes back unchanged. Raises ``UserError`` when the file ends inside a frame or is broken
+    Other files are returned unchanged. Raises ``UserError`` when the file ends inside a frame or is broken
     in the middle.
     """
     start = 0

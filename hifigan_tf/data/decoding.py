@@ -17,7 +17,7 @@ from hifigan_tf.audio.audio_files import read_audio, read_part, resample
 
 
 class Clip(NamedTuple):
-    """An audio file that was read and found good: its path, what ``examine`` told of it, and its mel."""
+    """An audio file that was read and checked: its path, what ``examine`` found, and its mel."""
 
     path: Path
     rate: int  # Hz
@@ -129,7 +129,7 @@ def _decode_wav(contents, dtype):
 
 
 def _declares_its_size(path: Path) -> bool:
-    """Whether a WAV file is no longer than its header says: tensorflow-io allocates what a pipe's 2 GB would take."""
+    """Whether a WAV file is as long as its header says: tensorflow-io would allocate the 2 GB that a pipe declares."""
     with path.open("rb") as file:
         header = file.read(8)
     return int.from_bytes(header[4:], "little") <= path.stat().st_size

@@ -1,4 +1,4 @@
-"""Packed corpora: shards of 16-bit PCM at one rate, and a manifest that tells what is in them.
+"""Packed corpora: shards of 16-bit PCM at one rate, and a manifest that lists their contents.
 
     PACKED/manifest.json             the rate, the shards with their sizes and clips, what was skipped and why
            shard-00000.tfrecord …    the clips in order, each cut into records of little-endian int16
@@ -6,8 +6,8 @@
     a clip    |<---------------- samples --------------->|
     records   | 32,768 samples | 32,768 samples | 10,000 |    TFRecord adds its length and two checksums to each
 
-Every record of a clip but its last is full, so the numbers of samples tell where each one lies, and a segment is
-read without the rest of its clip: an hour of recording costs no more than a word. All paths are those of
+Every record of a clip but its last is full, so the position of each follows from the numbers of samples, and a
+segment of an hour-long clip costs no more to read than one of a short clip. All paths are those of
 ``tf.io.gfile``.
 """
 
@@ -74,7 +74,7 @@ def to_pcm(audio: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 class ShardWriter:
-    """Writes the clips of one shard to ``folder/file``; ``entry`` is what the manifest tells of it."""
+    """Writes the clips of one shard to ``folder/file``; ``entry`` is its entry in the manifest."""
 
     def __init__(self, folder: str, file: str):
         self.entry: dict[str, Any] = {"file": file, "bytes": 0, "clips": []}

@@ -73,7 +73,7 @@ def check_clips(
 
 
 def _check_mel(path: PurePath, samples: int, config: Config, mel_folder: Path) -> Path:
-    """The teacher-forced mel of a clip of so many samples at the config's rate."""
+    """The teacher-forced mel of a clip of ``samples`` samples at the config's rate."""
     mel_path = mel_folder / f"{path.stem}.npy"
     frames = len(load_given_mel(mel_path, config.audio.num_mels, check_scale=True))
     expected = samples / config.audio.hop_size

@@ -100,7 +100,9 @@ class ContractVocoder(ContractModel[VocoderContract]):
         return self.call(self.contract.initial_state, unused=np.zeros(1, np.float32))
 
     def step(self, mel: np.ndarray, states: dict, valid: tuple[int, int] | None) -> tuple[np.ndarray, dict]:
-        """One chunk ``[frames, num_mels]``: its audio ``[frames * hop_size]``, late, and the next state.
+        """One chunk ``[frames, num_mels]``: its audio, delayed by ``delay_samples``, and the next state.
+
+        The audio is ``[frames * hop_size]``.
 
         With ``valid`` (``VocoderContract``) the edge runs, and the chunk must be the smallest.
         """
@@ -112,7 +114,7 @@ class ContractVocoder(ContractModel[VocoderContract]):
         return states.pop(AUDIO)[0], states
 
     def run(self, mel: np.ndarray) -> np.ndarray:
-        """A stateless model's window, filled up with silence where the utterance is shorter."""
+        """A stateless model's window, padded with silence where the utterance is shorter."""
         contract, missing = self.contract, self.window_frames - len(mel)
         if missing and contract.window_edge:
             valid = np.array([0, len(mel)], np.int32)
@@ -195,10 +197,13 @@ class StatefulStream:
         return self.progress.done < self.model.contract.edge_frames
 
     def _run(self, mel: np.ndarray, end: int) -> np.ndarray:
-        """Runs a chunk whose utterance ends ``end`` frames after the chunk's first; the audio that is not late."""
+        """Runs a chunk; its audio after the initial delay has been dropped.
+
+        The utterance ends ``end`` frames after the first frame of the chunk.
+        """
         before = self.progress
         edge = self._at_start() or end < len(mel)
-        # The positions need no more room than they can matter for, however long the stream.
+        # Positions further away make no difference, however long the stream.
         valid = (-min(before.done, POSITION_LIMIT), max(end, -POSITION_LIMIT)) if edge else None
         audio, states = self.model.step(mel, before.states, valid)
         late = min(before.late, len(audio))
