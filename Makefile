@@ -1,13 +1,28 @@
-# Two commands do everything on a fresh machine with Python 3.11:
+# Two commands do everything on a fresh machine with Python 3.11, 3.12 or 3.13:
 #   make demo    trains a small model, vocodes, evaluates: look into demo_output/
 #   make test    the tests
-PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALLED := .venv/installed
+CURRENT_BIN := .venv-current/bin
+CURRENT_INSTALLED := .venv-current/installed
+
+# The packages that fit a Python: the reference set, with tensorflow-io, as long as there is a choice.
+REQUIREMENTS_3.11 := requirements.txt
+REQUIREMENTS_3.12 := requirements.txt
+REQUIREMENTS_3.13 := requirements-current.txt
+PYTHON ?= $(call find_python,3.11 3.12 3.13)
+CURRENT_PYTHON ?= $(call find_python,3.13 3.12)
+
+# A shim of pyenv may be there for a version that does not run: so each is asked, and pyenv's own are looked through.
+version = $(shell '$(1)' -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+candidates = python$(1) python3 python $(wildcard $(shell pyenv root 2>/dev/null)/versions/$(1).*/bin/python)
+find_python = $(firstword $(foreach wanted,$(1),\
+	$(foreach python,$(call candidates,$(wanted)),$(if $(filter $(wanted),$(call version,$(python))),$(python)))))
 
 CHECKPOINT ?= runs/demo
 
-.PHONY: demo test test-processors test-slow lint clean android-assets android android-test android-ui-test
+.PHONY: demo test test-processors test-slow test-current test-current-core current-python
+.PHONY: lint docs clean android-assets android android-test android-ui-test
 
 demo: $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
@@ -25,9 +40,26 @@ test-processors: $(INSTALLED)
 	TF_ENABLE_ONEDNN_OPTS=1 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -n 2 -m processors
 	TF_ENABLE_ONEDNN_OPTS=0 $(BIN)/python -m pytest -n 2 -m processors
 
+# The same tests on the newest TensorFlow, in an environment of its own.
+test-current: $(CURRENT_INSTALLED)
+	$(CURRENT_BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Of these what depends on the packages most: installation, parity, training, export, distillation and streaming.
+test-current-core: $(CURRENT_INSTALLED)
+	$(CURRENT_BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'current and not slow'
+
+# The Python that these take; nothing where this machine has none.
+current-python:
+	@echo $(CURRENT_PYTHON)
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The API pages, from the docstrings: docs/api/index.html.
+docs: $(INSTALLED)
+	$(BIN)/python docs/make_api.py
 
 # The app's models, of CHECKPOINT=… or else of the demo, which is trained first where it has not been.
 android-assets: $(INSTALLED) $(if $(filter runs/demo,$(CHECKPOINT)),runs/demo/best.keras)
@@ -49,11 +81,25 @@ android-test: $(INSTALLED)
 android-ui-test: $(INSTALLED)
 	$(BIN)/python android_demo/tools/ui_test.py
 
-$(INSTALLED): requirements.txt pyproject.toml
-	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check pesq==0.0.4 || echo "pesq needs a C compiler and Python's headers: evaluation goes on without PESQ"
-	touch $@
+# $(call install,FOLDER,PYTHON,REQUIREMENTS): an environment of these packages, this project and its tools.
+define install
+	test -x $(1)/bin/pip || '$(2)' -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $(3) -e '.[dev]'
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check pesq==0.0.4 || echo "pesq needs a C compiler and Python's headers: evaluation goes on without PESQ"
+	touch $(1)/installed
+endef
+unsupported = $(error $(if $(strip $(2)),$(strip $(2)) is,there is) no Python $(1): install one, or name it by $(3)=…)
+, := ,
+
+$(INSTALLED): python = $(or $(wildcard $(BIN)/python),$(PYTHON))
+$(INSTALLED): requirements = $(REQUIREMENTS_$(call version,$(python)))
+$(INSTALLED): requirements.txt requirements-current.txt pyproject.toml
+	$(call install,.venv,$(python),$(or $(requirements),$(call unsupported,3.11$(,) 3.12 or 3.13,$(python),PYTHON)))
+
+$(CURRENT_INSTALLED): python = $(CURRENT_PYTHON)
+$(CURRENT_INSTALLED): supported = $(filter 3.12 3.13,$(call version,$(python)))
+$(CURRENT_INSTALLED): requirements-current.txt pyproject.toml
+	$(call install,.venv-current,$(python),$(if $(supported),$<,$(call unsupported,3.13 or 3.12,$(python),CURRENT_PYTHON)))
 
 clean:
-	rm -rf .venv runs demo_output android_demo/build android_demo/app/src/main/assets
+	rm -rf .venv .venv-current runs demo_output docs/api android_demo/build android_demo/app/src/main/assets

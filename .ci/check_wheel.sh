@@ -7,9 +7,8 @@ checkout=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for python in python3.13 python3.12 python3.11 python3.10; do
-  if "$python" -c '' 2>/dev/null; then break; fi
-done
+python=$(make --silent current-python)
+python=${python:-.venv/bin/python}
 .venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$work/dist" .
 "$python" -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check "$work"/dist/hifigan_tf-*.whl

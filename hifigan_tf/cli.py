@@ -5,6 +5,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from hifigan_tf.errors import UserError, describe_os_error, one_line
@@ -12,6 +15,8 @@ from hifigan_tf.errors import UserError, describe_os_error, one_line
 log = logging.getLogger(__name__)
 
 NAMED_SKIPS = 20  # of more skipped files only the number is reported
+# Information and warnings that TensorFlow's libraries print while they are loaded, as grep's extended expression.
+LOADING_NOISE = r"^(WARNING: All log messages before absl::InitializeLog|[IW][0-9]{4} [0-9]{2}:[0-9]{2}:)"
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -46,6 +51,7 @@ def run(main: Callable[[], int | None]) -> None:
     # Before TensorFlow is imported, or its C++ side prints messages.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    sys.meta_path.insert(0, QuietTensorFlow())
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("absl", "tensorflow", "tensorboard", "matplotlib", "numba"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -64,6 +70,48 @@ def run(main: Callable[[], int | None]) -> None:
 def _fail(message: str) -> int:
     print(f"error: {message}", file=sys.stderr)
     return 2
+
+
+class QuietTensorFlow(MetaPathFinder):
+    """Imports TensorFlow without ``LOADING_NOISE``, whoever asks for it first: Keras, or a module of this project.
+
+    Its newer libraries print while they are loaded, before they look at ``TF_CPP_MIN_LOG_LEVEL``.
+    """
+
+    def find_spec(self, fullname, path, target=None):
+        spec = PathFinder.find_spec(fullname, path) if fullname == "tensorflow" else None
+        if spec and spec.loader:
+            load = spec.loader.exec_module
+
+            def load_quietly(module):
+                with _standard_error_without(LOADING_NOISE):
+                    load(module)
+
+            spec.loader.exec_module = load_quietly
+        return spec
+
+
+@contextmanager
+def _standard_error_without(pattern: str) -> Iterator[None]:
+    """Drops the lines that match from standard error, C++'s too.
+
+    A process of its own does so: it lives on to show what a library says before it ends this one.
+    """
+    import subprocess
+
+    try:
+        standard_error = os.dup(2)
+        grep = subprocess.Popen(["grep", "-vE", pattern], stdin=subprocess.PIPE, stdout=standard_error)
+    except OSError:  # standard error is closed, or there is no grep
+        yield
+        return
+    os.dup2(grep.stdin.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+        grep.communicate()
 
 
 def existing_file(text: str, what: str) -> Path:

@@ -40,6 +40,8 @@ from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import load_tflite
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder, vocode
 
+pytestmark = pytest.mark.current
+
 RATE = 8000
 FRAMES = 32
 

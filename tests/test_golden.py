@@ -29,6 +29,8 @@ from hifigan_tf.resources import CONFIGS
 from hifigan_tf.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss, mel_loss
 from hifigan_tf.training.trainer import make_optimizer
 
+pytestmark = pytest.mark.current
+
 REFERENCE = np.load(DATA / "official_reference.npz")
 V3 = Config.load(CONFIGS / "v3.json")
 LOSSES = ("discriminator", "adversarial", "feature_matching_x2", "mel_x45")

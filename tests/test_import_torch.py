@@ -727,6 +727,7 @@ def test_help_does_not_import_tensorflow():
     assert "--discriminators DO" in command("--help").stdout
 
 
+@pytest.mark.current
 @pytest.mark.parametrize("name", ["g_lj_v3.pt", "g_lj_v3_legacy.pt"])
 def test_trained_weights_give_the_original_waveform(tmp_path, shared, name):
     generator = imported(shared / "weights" / name, V3)
@@ -737,6 +738,7 @@ def test_trained_weights_give_the_original_waveform(tmp_path, shared, name):
     assert line.endswith(f"it would fit --config {CONFIGS / 'v3.json'}")
 
 
+@pytest.mark.current
 def test_the_command_line_imports_trained_weights(tmp_path, shared):
     output = tmp_path / "v3.keras"
     done = command(shared / "weights" / "g_lj_v3.pt", "--config", CONFIGS / "v3.json", "--output", output)

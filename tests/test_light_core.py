@@ -22,6 +22,8 @@ from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
 from hifigan_tf.streaming import litert
 from hifigan_tf.streaming import vocode as vocode_mel
 
+pytestmark = pytest.mark.current
+
 ROOT = CONFIGS.parent
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 CORE = {"numpy", "soundfile", "soxr"}

@@ -20,6 +20,8 @@ from hifigan_tf.audio.audio_files import pcm16_bytes
 from hifigan_tf.streaming.contract import read
 from hifigan_tf.streaming.streaming_vocoder import vocode as whole
 
+pytestmark = pytest.mark.current
+
 BANDS, FRAMES = 16, 90
 FRAME_BYTES = 4 * BANDS
 

@@ -24,6 +24,8 @@ from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import load_tflite
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder, vocode
 
+pytestmark = pytest.mark.current
+
 HOP, BANDS, FRAMES = 32, 16, 90
 
 

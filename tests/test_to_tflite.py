@@ -32,6 +32,8 @@ from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import load_tflite
 
+pytestmark = pytest.mark.current
+
 RATE, HOP, BANDS = 8000, 32, 16
 CLIPS = 4  # of real speech in the tests: 30 s
 

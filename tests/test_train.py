@@ -91,6 +91,7 @@ def quick_run(corpus, quick_file, tmp_path_factory):
     return folder
 
 
+@pytest.mark.current
 def test_run_folder_holds_everything(straight, config, corpus):
     folder, output = straight
     assert {path.name for path in folder.iterdir()} == {
@@ -116,6 +117,7 @@ def test_run_folder_holds_everything(straight, config, corpus):
         assert generator.audio == config.audio
 
 
+@pytest.mark.current
 def test_tensorboard_has_losses_sound_and_pictures(straight):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -135,6 +137,7 @@ def test_tensorboard_has_losses_sound_and_pictures(straight):
     assert values["loss/generator"] == pytest.approx(total, rel=1e-5)
 
 
+@pytest.mark.current
 @pytest.mark.processors
 def test_ten_steps_a_kill_and_ten_more_are_bit_equal_to_twenty(straight, trainer, corpus, config_file, tmp_path):
     networks = {model.name: model.weights for model in trainer.discriminators}
@@ -200,6 +203,7 @@ def batch(corpus, config):
     return next(iter(training_batches(clips, config)))
 
 
+@pytest.mark.current
 def test_one_step_moves_everything_once(trainer, corpus, config):
     from hifigan_tf.models.layers import SpectralNormConv1D
 
@@ -225,6 +229,7 @@ def test_one_step_moves_everything_once(trainer, corpus, config):
     np.testing.assert_allclose(layer.u.numpy(), u, atol=1e-5)
 
 
+@pytest.mark.current
 @pytest.mark.processors
 def test_a_steps_gradients_are_those_of_the_losses(config, corpus):
     """Adam's first momentum is the gradient times 1 - beta_1: gradients are computed again, by tapes that watch all."""
@@ -482,6 +487,7 @@ def test_a_learning_rate_that_vanishes_early_is_reported(caplog):
     )
 
 
+@pytest.mark.current
 def test_xla_gives_the_same_losses(config, corpus):
     quick = config.replace(msd_scales=0)
     plain, compiled = Trainer(quick, epoch_steps=2), Trainer(quick, epoch_steps=2, jit_compile=True)
@@ -587,6 +593,7 @@ def test_the_last_good_checkpoint_is_named(config, corpus, tmp_path):
     assert np.isfinite(load_generator(folder.last).conv_post.bias.numpy()).all()
 
 
+@pytest.mark.current
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision_trains_and_saves_float32(precision, corpus, quick_file, tmp_path, command):
     folder = tmp_path / "run"
