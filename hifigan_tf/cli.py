@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import Any
 
 from hifigan_tf.errors import UserError, describe_os_error, one_line
 
@@ -81,13 +82,14 @@ class QuietTensorFlow(MetaPathFinder):
     def find_spec(self, fullname, path, target=None):
         spec = PathFinder.find_spec(fullname, path) if fullname == "tensorflow" else None
         if spec and spec.loader:
-            load = spec.loader.exec_module
+            loader: Any = spec.loader
+            load = loader.exec_module
 
             def load_quietly(module):
                 with _standard_error_without(LOADING_NOISE):
                     load(module)
 
-            spec.loader.exec_module = load_quietly
+            loader.exec_module = load_quietly
         return spec
 
 
@@ -105,6 +107,7 @@ def _standard_error_without(pattern: str) -> Iterator[None]:
     except OSError:  # standard error is closed, or there is no grep
         yield
         return
+    assert grep.stdin is not None, "asked for above"
     os.dup2(grep.stdin.fileno(), 2)
     try:
         yield
