@@ -109,6 +109,11 @@ def messages(caplog):
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+needs_tensorflow_io = pytest.mark.skipif(
+    decoding.tensorflow_io() is None, reason="tensorflow-io is part of the reference set alone"
+)
+
+
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory, tiny):
     """Clips of several formats, rates and numbers of channels, at most 1.5 s long."""
@@ -222,6 +227,7 @@ def test_where_soxr_drifts_the_file_is_read_whole(tmp_path, monkeypatch):
     assert examine(path, 44100 // 2).peak == np.abs(whole(path, 44100 // 2)).max()
 
 
+@needs_tensorflow_io
 @pytest.mark.parametrize(("suffix", "container", "encoding"), BY_TENSORFLOW_IO)
 def test_tensorflow_io_decodes_what_soundfile_does(tmp_path, tiny, suffix, container, encoding):
     paths = []
@@ -254,6 +260,7 @@ def test_files_of_another_rate_are_resampled_by_soxr(tmp_path, tiny):
     np.testing.assert_allclose(data.Clips(clips, tiny).cache[0], normalize(whole(path, RATE)), atol=2e-7, rtol=0)
 
 
+@needs_tensorflow_io
 @pytest.mark.parametrize("encoding", ["PCM_U8", "PCM_24"])
 def test_a_wav_that_tensorflow_io_cannot_read_goes_to_soundfile(tmp_path, tiny, encoding):
     """An odd number of bytes makes it read past the end."""
@@ -266,6 +273,7 @@ def test_a_wav_that_tensorflow_io_cannot_read_goes_to_soundfile(tmp_path, tiny, 
     np.testing.assert_allclose(data.Clips(clips, tiny).cache[0], expected, atol=2e-7, rtol=0)
 
 
+@needs_tensorflow_io
 @pytest.mark.parametrize("change", [{"resampled": 8000}, {"peak": 0.1}])
 def test_what_tensorflow_io_reads_otherwise_is_not_taken(tmp_path, tiny, change):
     path = write(tmp_path / "a.wav", tones(8192, RATE, 3000), RATE, "WAV", "PCM_16")
@@ -301,6 +309,7 @@ class FailsAtUse:
         raise NotImplementedError("unable to open file: libtensorflow_io.so")
 
 
+@needs_tensorflow_io
 @pytest.mark.parametrize("module", [None, SimpleNamespace(audio=FailsAtUse)], ids=["not installed", "fails at use"])
 def test_without_tensorflow_io_the_same_audio_comes_out_without_a_word(mixed, tiny, caplog, capfd, monkeypatch, module):
     assert WavAudio(mixed, RATE).indices == [0]
