@@ -157,7 +157,7 @@ def checkpoint(text: str, suffixes: tuple[str, ...] = (".keras",)) -> Path:
         raise UserError(f"checkpoint {text} does not exist: give a {kinds} file or a run folder")
     if path.suffix not in suffixes:
         raise UserError(
-            f"checkpoint {text} is no {kinds} file: convert PyTorch weights with python -m hifigan_tf.import_torch"
+            f"checkpoint {text} is no {kinds} file: convert PyTorch weights with python -m hifigan_tf.import_checkpoint"
         )
     return path
 
