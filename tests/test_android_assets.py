@@ -161,7 +161,7 @@ def test_a_model_that_fails_leaves_the_assets_unchanged(tiny_checkpoint, speech,
 def test_bad_command_lines(tiny_checkpoint, tmp_path):
     assert_one_error(run("--checkpoint", tmp_path / "none"), "none does not exist: give a .keras file or a run folder")
     (tmp_path / "g.pt").touch()
-    assert_one_error(run("--checkpoint", tmp_path / "g.pt"), "g.pt is no .keras file", "hifigan_tf.import_torch")
+    assert_one_error(run("--checkpoint", tmp_path / "g.pt"), "g.pt is no .keras file", "hifigan_tf.import_checkpoint")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     done = run("--checkpoint", tiny_checkpoint, "--output-dir", tmp_path / "mine")

@@ -271,7 +271,7 @@ def test_mistakes_are_reported_before_tensorflow_loads(checkpoint, tmp_path):
     cases = [
         ([tmp_path / "a", *out, "--checkpoint", tmp_path / "no.keras"], "no.keras does not exist: give a .keras"),
         ([tmp_path / "a", *out, "--checkpoint", tmp_path / "empty"], "training has not saved yet"),
-        ([tmp_path / "a", *out, "--checkpoint", tmp_path / "g.pt"], "python -m hifigan_tf.import_torch"),
+        ([tmp_path / "a", *out, "--checkpoint", tmp_path / "g.pt"], "python -m hifigan_tf.import_checkpoint"),
         ([tmp_path / "no", *out], "no does not exist: check the path"),
         ([tmp_path / "empty", *out], "empty holds no .wav, .flac, .ogg, .mp3, .npy file"),
         ([tmp_path / "a", tmp_path / "b", *out], "share the name 'same': rename one of them"),
