@@ -44,7 +44,7 @@ def test_the_demo_writes_sound_a_picture_and_figures(tmp_path, command):
     assert curve["steps"] == [0, 2]
     # The generator shown is the best one, and validation uses the same clips.
     assert math.isclose(report["mean"]["log_mel_l1"], min(curve["values"]), rel_tol=0.05)
-    for line in ("listen: ", "look at: ", "next: ", "python -m hifigan_tf.vocode --checkpoint"):
+    for line in ("listen: ", "look at: ", "next: ", "hifigan-tf vocode --checkpoint"):
         assert line in process.stdout
 
 
