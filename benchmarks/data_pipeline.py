@@ -1,10 +1,8 @@
 """``python benchmarks/data_pipeline.py``: segments a second that the input delivers, and that a step takes."""
 
 import argparse
-import json
 import logging
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -16,12 +14,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
+from benchmarks.measure import machine, median_and_spread
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import find_audio, read_audio, resample
 from hifigan_tf.config import Config
 from hifigan_tf.data.clip_lists import corpus_files
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import write_bytes
+from hifigan_tf.evaluation.tables import markdown
+from hifigan_tf.files import write_json
 from hifigan_tf.resources import CONFIGS, DEMO_TRAIN
 
 log = logging.getLogger(__name__)
@@ -196,15 +196,15 @@ def measure(subjects: list[Subject], config: Config, args) -> list[dict]:
     before = {subject.corpus: rates[place] for place, subject in enumerate(subjects) if subject.input == WHOLE}
     rows = []
     for place, subject in enumerate(subjects):
-        low, median, high = np.percentile(rates[place], [25, 50, 75])
+        median, spread = median_and_spread(rates[place])
         row = {
             "corpus": subject.corpus,
             "input": subject.input,
             "from": subject.kept,
-            "segments_per_second": round(float(median), 1),
-            "spread": round(float((high - low) / median), 3),
+            "segments_per_second": round(median, 1),
+            "spread": round(spread, 3),
             "step_segments_per_second": round(consumed, 3),
-            "ratio": round(float(median) / consumed, 1),
+            "ratio": round(median / consumed, 1),
         }
         if subject.corpus in before:  # round by round, as both met the same moment of the machine
             row["times_whole"] = round(float(np.median(np.divide(rates[place], before[subject.corpus]))), 1)
@@ -212,26 +212,25 @@ def measure(subjects: list[Subject], config: Config, args) -> list[dict]:
     return rows
 
 
-def markdown(rows: list[dict], config_name: str, config: Config, args) -> str:
+def report(rows: list[dict], config_name: str, config: Config, args) -> str:
     """The rows as a table, and the conditions of the measurement."""
-    lines = [
-        "| corpus | input | from | segments/s | spread | x the step | x whole files |",
-        "|---|---|---|--:|--:|--:|--:|",
-    ]
-    lines += [
-        f"| {row['corpus']} | {row['input']} | {row['from']} | {row['segments_per_second']:.0f} | {row['spread']:.0%} "
-        f"| {row['ratio']:.0f} | {row.get('times_whole', '')} |"
+    cells = [
+        [
+            *(row["corpus"], row["input"], row["from"], f"{row['segments_per_second']:.0f}", f"{row['spread']:.0%}"),
+            *(f"{row['ratio']:.0f}", f"{row.get('times_whole', '')}"),
+        ]
         for row in rows
     ]
+    header = ["corpus", "input", "from", "segments/s", "spread", "x the step", "x whole files"]
     threads = f"{args.threads or 'all'} thread{'s' * (args.threads != 1)}"
     origin = "given" if args.steps_per_second else "measured in the same rounds"
-    lines.append(
-        f"\nThe step of {config_name}, batch {config.training.batch_size}, takes "
+    return (
+        f"{markdown(header, cells, left=3)}\n\n"
+        f"The step of {config_name}, batch {config.training.batch_size}, takes "
         f"{rows[0]['step_segments_per_second']:.2f} segments of {config.training.segment_size} samples a second "
         f"({origin}). x whole files: against {WHOLE}, median of the rounds' ratios. {threads}, median of "
-        f"{args.repeats} rounds taken in turns, {platform.machine()}, {os.cpu_count()} cores"
+        f"{args.repeats} rounds taken in turns, {machine()}"
     )
-    return "\n".join(lines)
 
 
 def main(argv=None) -> None:
@@ -259,9 +258,9 @@ def main(argv=None) -> None:
             pack(corpus_files(folder), packed, config.audio, 256 * 10**6, os.cpu_count())
             subjects += inputs(name, folder, packed, config)
         rows = measure(subjects, config, args)
-    print(markdown(rows, Path(args.config).stem, config, args))
+    print(report(rows, Path(args.config).stem, config, args))
     if args.json:
-        write_bytes(args.json, (json.dumps(rows, indent=2) + "\n").encode())
+        write_json(args.json, rows)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def main(argv=None) -> None:
 
     from hifigan_tf.audio.audio_files import load_audio, normalize, write_wav
     from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
-    from hifigan_tf.files import atomic_folder
+    from hifigan_tf.files import atomic_folder, write_json
     from hifigan_tf.streaming.contract import MelContract, VocoderContract, read_kind
 
     logging.getLogger(to_tflite.__name__).setLevel(logging.WARNING)  # it would name temporary files
@@ -102,9 +102,7 @@ def main(argv=None) -> None:
         np.save(mels / f"{clip.stem}.npy", mel_spectrogram(samples, MelSpectrogram.of(audio)))
         write_wav(mels / f"{clip.stem}.wav", samples, audio.sampling_rate)
         files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        (folder / SOURCE).write_text(
-            json.dumps({"digest": made_from, "files": files}, indent=2) + "\n", encoding="utf-8"
-        )
+        write_json(folder / SOURCE, {"digest": made_from, "files": files})
         size = sum((folder / name).stat().st_size for name in files)
     log.info("%d files, %.1f MB, in %s", len(files), size / 1e6, args.output_dir)
 

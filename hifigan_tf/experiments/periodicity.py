@@ -17,7 +17,7 @@ import numpy as np
 
 from hifigan_tf import cli, extras
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import write_bytes
+from hifigan_tf.files import write_bytes, write_json
 
 log = logging.getLogger(__name__)
 
@@ -252,7 +252,7 @@ def main(arguments=None) -> None:
                 result = {"accuracy": accuracy, "seconds": round(time.monotonic() - start, 1)}
                 results[cell] = result
                 record = {**cell._asdict(), **result, "protocol": dataclasses.asdict(protocol)}
-                write_bytes(paths[cell], (json.dumps(record, indent=2) + "\n").encode())
+                write_json(paths[cell], record)
                 log.info(
                     "%d of %d: %s: %.1f %% right, %.0f s",
                     number, len(cells), cell, 100 * accuracy, result["seconds"],
@@ -272,7 +272,7 @@ def report(output: Path, protocol: Protocol, results: dict[Cell, dict]) -> None:
         "protocol": dataclasses.asdict(protocol),
         "cells": [{**cell._asdict(), **result} for cell, result in results.items()],
     }
-    write_bytes(output / "results.json", (json.dumps(everything, indent=2) + "\n").encode())
+    write_json(output / "results.json", everything)
     write_bytes(output / "table.md", f"{text}\n".encode())
     save_accuracies(output / "accuracy.png", accuracies)
     print(text)
