@@ -400,7 +400,7 @@ def test_a_checkpoint_is_a_file_or_the_best_of_a_run_folder(tmp_path):
     assert cli.checkpoint(str(tmp_path)).name == "best.keras"
     assert cli.checkpoint(str(tmp_path / "last.keras")).name == "last.keras"
     (tmp_path / "g_00000001").touch()
-    with pytest.raises(UserError, match="import_torch"):
+    with pytest.raises(UserError, match="import_checkpoint"):
         cli.checkpoint(str(tmp_path / "g_00000001"))
     with pytest.raises(UserError, match="does not exist"):
         cli.checkpoint(str(tmp_path / "gone.keras"))
