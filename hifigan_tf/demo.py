@@ -1,12 +1,13 @@
 """``python -m hifigan_tf.demo``: trains the demo model, vocodes held-out clips, and writes the results."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 from hifigan_tf import cli, extras, train
 from hifigan_tf.config import Config
 from hifigan_tf.files import write_json
-from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT
+from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
 
 DESCRIPTION = """Trains a small HiFi-GAN for a few minutes on a minute of synthetic speech that ships with the
 package, then vocodes clips that it was not trained on: sound, a picture and figures in demo_output/. If
@@ -78,7 +79,7 @@ listen:  {output / stem}_original.wav and {output / stem}_vocoded.wav (and the o
 look at: {picture}, {output / "metrics.json"}
 next:    hifigan-tf vocode --checkpoint {run_dir} RECORDING.wav
          hifigan-tf export --int8
-         hifigan-tf train --config configs/v3.json --data YOUR_CORPUS
+         hifigan-tf train --config {os.path.relpath(CONFIGS / "v3.json")} --data YOUR_CORPUS
          tensorboard --logdir {run_dir / "logs"}
 """)
 
