@@ -25,11 +25,19 @@ DATA = Path(__file__).parent / "data"
 
 LONGEST_FIRST = (
     "test_train.py",
+    "test_distill.py",
     "test_distribution.py",
     "test_to_tflite.py",
-    "test_streaming.py",
+    "test_fast_convolution.py",
+    "test_recipe.py",
+    "test_low_delay.py",
+    "test_graph.py",
     "test_golden.py",
+    "test_streaming.py",
     "test_demo.py",
+    "test_periodicity.py",
+    "test_kill.py",
+    "test_quality.py",
     "test_android_assets.py",
 )
 
