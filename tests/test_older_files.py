@@ -7,7 +7,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from conftest import DATA
+from conftest import DATA, snr
 
 from hifigan_tf import moved, train
 from hifigan_tf.data.packed import read_clips
@@ -34,7 +34,8 @@ def test_a_keras_file_and_tflite_files(audio):
     )
     np.testing.assert_allclose(vocode(OLD / "vocoder_float32.tflite", audio["mel"]), audio["float32"], atol=1e-5)
     # Processors may round a value half-way between two integers differently.
-    np.testing.assert_allclose(vocode(OLD / "vocoder_int8.tflite", audio["mel"]), audio["int8"], atol=2e-3)
+    found = vocode(OLD / "vocoder_int8.tflite", audio["mel"])
+    assert np.array_equal(found, audio["int8"]) or snr(audio["int8"], found) > 25
     contract = read_kind((OLD / "mel_frontend.tflite").read_bytes(), "mel_frontend.tflite", MelContract)
     assert contract.versions["hifigan_tf"] == "0.1.0"
     assert TfliteMelSpectrogram(OLD / "mel_frontend.tflite").num_mels == contract.audio_config.num_mels
