@@ -28,6 +28,7 @@ LOG_FROM_MEL = LOG_FROM_HZ / HZ_PER_MEL
 LOG_STEP = np.log(6.4) / 27
 
 
+@lru_cache(maxsize=8)
 def hann_window(n_fft: int, win_size: int) -> np.ndarray:
     """A periodic Hann window of ``win_size`` samples, centred in ``n_fft`` as torch.stft and librosa.stft do."""
     window = np.zeros(n_fft)
