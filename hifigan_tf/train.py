@@ -179,12 +179,13 @@ def good_clips(job: Job, config: Config) -> tuple[list, list]:
 def load_weights(trainer: "Trainer", folder: "RunFolder", job: Job) -> None:
     """Loads the run's newest checkpoint, or else the initial checkpoint if one is given."""
     from hifigan_tf.models.generator import load_generator
+    from hifigan_tf.training.run_folder import RunFolder
 
     initial = job.initial_checkpoint
     if restored := folder.restore(trainer, put_damaged_aside=job.workers.is_chief):
         log.info("resumed from %s", restored)
     elif initial and initial.is_dir():
-        log.info("networks from %s", type(folder)(initial).restore_networks(trainer))
+        log.info("networks from %s", RunFolder(initial).restore_networks(trainer))
     elif initial:
         _copy_generator(load_generator(initial), trainer.generator, initial)
         log.info("generator from %s", initial)
