@@ -61,7 +61,7 @@ def _find_run(data: bytes, start: int, stop: int) -> list[Frame]:
 
 
 def add_xing_header(data: bytes, name: str) -> bytes:
-    """The file from its first frame on, with a Xing header that states the length: a Xing header where there was none.
+    """The file from its first frame on, with a Xing header that states its length where there was none.
 
     Other files are returned unchanged. Raises ``UserError`` when the file ends inside a frame or is broken
     in the middle.

@@ -73,8 +73,8 @@ class Report:
     def better_than(self, other: "Report") -> bool:
         """Whether this export of a model loses less than another one, by PESQ and by spectrum."""
         ours, theirs = self.pesq_drop, other.pesq_drop
-        by_ear = ours is None or theirs is None or ours <= theirs
-        return by_ear and self.mel_difference < other.mel_difference
+        by_pesq = ours is None or theirs is None or ours <= theirs
+        return by_pesq and self.mel_difference < other.mel_difference
 
     def summary(self) -> str:
         drop = "" if self.pesq_drop is None else f"PESQ drop {self.pesq_drop:.3f}, "
