@@ -15,6 +15,7 @@ from hifigan_tf.export.options import (
     CHUNK_FRAMES,
     EIGHT_BITS,
     INTEGER_FRAMES,
+    LOW_DELAY_CHUNK,
     SEED,
     ExportOptions,
     option,
@@ -87,7 +88,10 @@ def add_mode_options(parser: argparse.ArgumentParser) -> None:
         "--mel-frontend", dest="mode", action="store_const", const=MEL_FRONTEND, help="audio to log-mel, no vocoder"
     )
     parser.add_argument(
-        "--chunk-frames", type=cli.positive, metavar="N", help=f"frames of the small chunk; default: {CHUNK_FRAMES}"
+        "--chunk-frames",
+        type=cli.positive,
+        metavar="N",
+        help=f"frames of the small chunk; default: {CHUNK_FRAMES}, or {LOW_DELAY_CHUNK} with lookahead_frames",
     )
     parser.add_argument("--stateless", action="store_true", help="windows of static length without states")
     parser.add_argument(
@@ -249,7 +253,8 @@ def summary(export: "Export") -> str:
     if contract.stateful:
         lines.append(f"{size:.2f} MB, delay {contract.delay_ms} ms")
     else:
-        lines.append(f"{size:.2f} MB, windows that lose {contract.margin_frames} frames at either end")
+        left, right = contract.margins
+        lines.append(f"{size:.2f} MB, windows that lose {left} frames on the left and {right} on the right")
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from hifigan_tf.export.graph import Deployment
 from hifigan_tf.export.network import fold, phase_kernel, upsampling_kernel
 from hifigan_tf.models.generator import Generator
 from hifigan_tf.resources import CONFIGS
-from hifigan_tf.streaming.windows import margin_frames
+from hifigan_tf.streaming.windows import margins_of
 
 ODD = {
     "upsample_initial_channel": 16,
@@ -177,15 +177,16 @@ def test_the_delay_of_low_delay_models(name, delay):
 @pytest.mark.parametrize("name", CONFIGS_TO_TRY)
 def test_windows_cut_off_enough_and_not_much_more(name):
     generator = generator_of(name)
-    margin, hop = margin_frames(generator.hyper_parameters), generator.audio.hop_size
-    mel = mel_of(generator, 2 * margin + 3)
+    (left, right), hop = margins_of(generator.hyper_parameters), generator.audio.hop_size
+    mel = mel_of(generator, left + right + 3)
     changed = mel.copy()
     changed[0] += 1.0
     changed[-1] += 1.0
     different = np.flatnonzero(np.abs(offline(generator, mel) - offline(generator, changed)) > 0)
-    middle = different[(different >= margin * hop) & (different < (margin + 3) * hop)]
+    middle = different[(different >= left * hop) & (different < (left + 3) * hop)]
     assert not len(middle)
-    assert different[different < margin * hop].max() >= (margin - 3) * hop
+    assert different[different < left * hop].max() >= (left - 3) * hop
+    assert different[different >= (left + 3) * hop].min() < (left + 3 + 3) * hop
 
 
 @settings(max_examples=25, deadline=None)

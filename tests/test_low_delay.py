@@ -1,4 +1,4 @@
-"""Generators with ``lookahead_frames`` and ``samples_per_step``: files, streams, exports, modes that refuse them."""
+"""Generators with ``lookahead_frames`` and ``samples_per_step``: files, streams, exports, windows."""
 
 import json
 import zipfile
@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import assert_one_error, exported, stream, untrained
+from conftest import assert_one_error, exported, snr, stream, untrained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_graph import mel_of, offline
@@ -23,6 +23,7 @@ from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.resources import CONFIGS
 from hifigan_tf.streaming.litert import load_tflite
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, vocode
+from hifigan_tf.streaming.windows import margins_of
 
 LIVE = {"lookahead_frames": 1, "samples_per_step": 4, "upsample_rates": [4, 2], "upsample_kernel_sizes": [8, 4]}
 
@@ -110,13 +111,50 @@ def test_a_keras_generator_streams_exactly_too(checkpoint):
     np.testing.assert_allclose(audio, offline(generator, mel), atol=1e-4)
 
 
-@pytest.mark.parametrize("options", [("--full-int8",), ("--int16-activations",), ("--stateless", "--frames", "64")])
-def test_modes_with_windows_refuse_low_delay(checkpoint, options, tmp_path):
-    arguments = ["--checkpoint", str(checkpoint), *options, "--output", str(tmp_path / "model.tflite")]
-    with pytest.raises(
-        UserError, match=rf"{options[0]} does not know a generator with lookahead_frames = 1 yet: export"
-    ):
-        to_tflite.main(arguments)
+@pytest.mark.parametrize("chunk", [1, 8])
+def test_a_keras_stream_lags_by_the_margin_on_the_right(live, chunk):
+    vocoder = StreamingVocoder(live, chunk_frames=chunk)
+    left, right = vocoder.model.margins
+    assert (left, right) == (19, 4)
+    mel, hop = mel_of(live, 40), live.audio.hop_size
+    lags, given = [], 0
+    for pushed, frame in enumerate(mel, 1):
+        given += len(vocoder.push(frame[None]))
+        lags.append(pushed * hop - given)
+    assert max(lags) == (right + chunk - 1) * hop == vocoder.delay_samples + (chunk - 1) * hop
+
+
+@settings(max_examples=4, deadline=None)
+@given(
+    config=generators(),
+    frames=st.integers(1, 30),
+    chunk=st.integers(1, 4),
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+)
+def test_a_stateless_export_of_any_config_streams_the_samples_of_the_whole(config, frames, chunk, sizes):
+    keras.utils.set_random_seed(0)
+    generator = Generator.of(config, small_audio(hop_size=config.hop_size))
+    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
+    mel = mel_of(generator, frames)
+    model = load_tflite(exported(generator, frames=sum(margins_of(config)) + chunk))
+    np.testing.assert_allclose(stream(model, mel, sizes), offline(generator, mel), atol=1e-4)
+
+
+@pytest.mark.parametrize(("mode", "decibels"), [("float16", 50), ("int8", 20), ("full_int8", 10), ("int16", 15)])
+def test_windows_in_every_mode(tiny_live, tiny_mels, mode, decibels):
+    generator = untrained(tiny_live)
+    model = load_tflite(exported(generator, mode, frames=64, mels=tiny_mels if mode != "float16" else None))
+    assert model.contract.margins == margins_of(generator.hyper_parameters)
+    mel = tiny_mels[0][:100]
+    audio = vocode(model, mel)
+    np.testing.assert_array_equal(stream(model, mel, [7, 30]), audio)
+    assert snr(offline(generator, mel), audio) > decibels
+
+
+def test_a_window_shorter_than_its_margins_is_refused(checkpoint, tmp_path):
+    options = ["--checkpoint", str(checkpoint), "--stateless", "--frames", "10"]
+    with pytest.raises(UserError, match=r"--frames 10 is too few: .* lose \d+ frames on the left and \d+ on the right"):
+        to_tflite.main([*options, "--output", str(tmp_path / "model.tflite")])
     assert not any(tmp_path.iterdir())
 
 

@@ -151,7 +151,7 @@ def test_stateless(export):
     assert code == 0
     stored = contract.read(output.read_bytes(), "x")
     assert (stored.stateful, stored.window_frames, stored.states) == (False, 40, {})
-    with pytest.raises(UserError, match=r"--frames 8 is too few: this model's windows lose \d+ frames at either end"):
+    with pytest.raises(UserError, match=r"--frames 8 is too few: this model's windows lose \d+ frames on the left"):
         export("--stateless", "--frames", "8")
 
 

@@ -23,7 +23,7 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.models.generator import load_generator
 from hifigan_tf.resources import CONFIGS, DEMO_CONFIG
 from hifigan_tf.streaming.streaming_vocoder import KerasVocoder
-from hifigan_tf.streaming.windows import margin_frames
+from hifigan_tf.streaming.windows import margins_of
 from hifigan_tf.train import first_example, paces_of, warn_of_a_vanishing_rate
 from hifigan_tf.training import loop
 from hifigan_tf.training import trainer as trainer_module
@@ -282,7 +282,7 @@ def test_validation_runs_one_window_at_a_time(trainer, tiny, monkeypatch):
     lengths, run = [], KerasVocoder.run
     monkeypatch.setattr(KerasVocoder, "run", lambda self, mel: lengths.append(len(mel)) or run(self, mel))
     audio = trainer.vocode(mel)
-    assert max(lengths) == 100 + 2 * margin_frames(tiny.generator)
+    assert max(lengths) == 100 + sum(margins_of(tiny.generator))
     assert len(lengths) == 10
     np.testing.assert_allclose(audio, trainer.generator(mel[None])[0, :, 0], atol=1e-5)
     # A recording shorter than a window is run whole.

@@ -66,8 +66,8 @@ def build(plan: Plan, calibrated: Calibrated) -> ExportedVocoder:
         if frames is not None:  # stateless models are for delegates, which support plain convolutions best
             signatures, module = stateless_signatures(deployment, frames), deployment
         else:
-            module = FastDeployment(deployment, min(options.chunks), plan.float_layers)
-            signatures = stateful_signatures(module, options.chunks)
+            module = FastDeployment(deployment, min(plan.chunks), plan.float_layers)
+            signatures = stateful_signatures(module, plan.chunks)
         model = quantize(to_tflite(module, signatures), plan.formats)
     states = _windows(plan, model) if frames is not None else _streams(plan, deployment.spec)
     return ExportedVocoder(model, _contract(plan, calibrated.network, states))
@@ -91,26 +91,27 @@ def _streams(plan: Plan, spec: StreamSpec) -> dict:
     """Fields of the contract for a model with states."""
     return {
         "stateful": True,
-        "chunk_frames": plan.options.chunks,
+        "chunk_frames": plan.chunks,
         "delay_samples": spec.delay_samples,
         "delay_ms": round(1000 * spec.delay_samples / plan.audio.sampling_rate, 2),
         "edge_frames": spec.mask_frames,
         "states": {name: list(shape) for name, shape in spec.states.items()},
         "initial_state": INITIAL,
-        "stream": {str(frames): stream_name(frames) for frames in plan.options.chunks},
+        "stream": {str(frames): stream_name(frames) for frames in plan.chunks},
         "edge": EDGE,
     }
 
 
 def _windows(plan: Plan, model: bytes) -> dict:
     """Fields of the contract for a model without states."""
+    left, right = plan.margins
     return {
         "stateful": False,
         "window": WINDOW,
         "window_edge": None if plan.mode in INTEGERS else WINDOW_EDGE,
         "quantization": io_quantization(model) if plan.options.integer_io else {},
         "window_frames": plan.options.window_frames,
-        "margin_frames": plan.margin_frames,
+        "margin_frames": left if left == right else (left, right),
     }
 
 

@@ -98,7 +98,7 @@ def finish(plan: Plan, candidate: Candidate) -> Export:
     if plan.options.window_frames:
         vocoders = {plan.options.window_frames: exported.vocoder()}
     else:
-        vocoders = {chunk: exported.vocoder(chunk) for chunk in plan.options.chunks}
+        vocoders = {chunk: exported.vocoder(chunk) for chunk in plan.chunks}
     speeds = {frames: speed(vocoder) for frames, vocoder in vocoders.items()}
     contract = replace(
         exported.contract,

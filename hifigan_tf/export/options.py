@@ -11,6 +11,7 @@ INTEGERS = ("full_int8", "int16")  # full-integer quantization; windows without 
 EIGHT_BITS = ("int8", "full_int8")  # the modes that can be distilled
 
 CHUNK_FRAMES = 4
+LOW_DELAY_CHUNK = 1  # of models with lookahead_frames: a longer one costs more than the lookahead saves
 BULK_FACTOR = 4  # the large chunk, for throughput, is this many small ones
 INTEGER_FRAMES = 64  # default window of the full-integer modes
 SEED = 1234
@@ -25,7 +26,8 @@ def option(mode: str) -> str:
 class ExportOptions:
     """The options of ``to_tflite.py`` for a vocoder, by their names there; ``UserError`` if they contradict.
 
-    ``chunk_frames`` are the chunk sizes of a model with states, by default 4 and 16. ``frames`` is the window length of
+    ``chunk_frames`` are the chunk sizes of a model with states, by default 4 and 16, or 1 and 4 with
+    ``lookahead_frames``. ``frames`` is the window length of
     a model without states: with ``stateless``, or in the full-integer modes. ``recipe`` is ``{layer or pattern:
     weight format}`` (``quantization/recipe.py``). ``distill_steps`` is the number of distillation steps of an
     8-bit model. ``calibration_data`` is a folder of recordings or mels. The limits are the largest losses with which a
@@ -68,13 +70,6 @@ class ExportOptions:
     def window_frames(self) -> int | None:
         """Window length of a model without states; None for a model with states."""
         return self.frames or INTEGER_FRAMES if self.mode in INTEGERS else self.frames
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """Chunk sizes of a model with states, the smallest first; empty for a model without states."""
-        if self.window_frames is not None:
-            return ()
-        return tuple(sorted(set(self.chunk_frames or (CHUNK_FRAMES, BULK_FACTOR * CHUNK_FRAMES))))
 
     @property
     def distill_seed(self) -> int:

@@ -13,6 +13,7 @@ from typing import ClassVar, TypeVar
 
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
+from hifigan_tf.streaming.windows import Margins
 
 MEMBER = "contract.json"
 FORMAT = 1  # incremented when a reader of older contracts would misread a newer one
@@ -79,10 +80,10 @@ class VocoderContract(Contract):
     delayed by ``delay_samples``.
 
     A stateless model has ``window`` and ``window_edge`` (with ``valid``, for an utterance shorter than the
-    window) of ``window_frames``; ``margin_frames`` at either end of its output are invalid unless the
-    utterance ends there. Without a ``window_edge`` a short utterance is padded with silence, frames of
-    ``log_floor``. Where ``quantization`` names a tensor, it holds integers of ``dtype``, which stand for
-    ``(integer - zero_point) * scale``.
+    window) of ``window_frames``; ``margin_frames`` at either end of its output, where they differ the pair of left and
+    right, are invalid unless the utterance ends there. Without a ``window_edge`` a short utterance is padded with
+    silence, frames of ``log_floor``. Where ``quantization`` names a tensor, it holds integers of ``dtype``, which stand
+    for ``(integer - zero_point) * scale``.
     """
 
     command: ClassVar[str] = "hifigan-tf export"
@@ -109,8 +110,14 @@ class VocoderContract(Contract):
     window_edge: str | None = None
     quantization: dict = field(default_factory=dict)
     window_frames: int = 0
-    margin_frames: int = 0
+    margin_frames: int | tuple[int, int] = 0
     speed: dict = field(default_factory=dict)
+
+    @property
+    def margins(self) -> Margins:
+        """The margins of a window, on the left and on the right."""
+        both = self.margin_frames
+        return Margins(both, both) if isinstance(both, int) else Margins(*both)
 
 
 Kind = TypeVar("Kind", bound=Contract)

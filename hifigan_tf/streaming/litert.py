@@ -87,7 +87,7 @@ class ContractVocoder(ContractModel[VocoderContract]):
         super().__init__(contract, interpreter)
         self.fingerprint = contract.fingerprint
         self.window_frames = contract.window_frames
-        self.margin_frames = contract.margin_frames
+        self.margins = contract.margins
         if contract.stateful:
             known = contract.chunk_frames
             if chunk_frames is not None and chunk_frames not in known:

@@ -11,7 +11,7 @@ import numpy as np
 from hifigan_tf import extras
 from hifigan_tf.errors import UserError
 from hifigan_tf.streaming.litert import ContractVocoder, StatefulStream, load_tflite
-from hifigan_tf.streaming.windows import WindowStream, margin_frames
+from hifigan_tf.streaming.windows import WindowStream, margins_of
 
 # Frames that a Keras generator advances by. Its windows are two margins longer (24 frames in all for V3, 28 for
 # V1): longer chunks waste less on margins, shorter ones have less latency.
@@ -24,8 +24,8 @@ class KerasVocoder:
     def __init__(self, generator, chunk_frames: int | None = None):
         self.generator = generator
         self.audio = generator.audio
-        self.margin_frames = margin_frames(generator.hyper_parameters)
-        self.window_frames = (chunk_frames or KERAS_CHUNK) + 2 * self.margin_frames
+        self.margins = margins_of(generator.hyper_parameters)
+        self.window_frames = (chunk_frames or KERAS_CHUNK) + sum(self.margins)
 
     @property
     def fingerprint(self) -> str:

@@ -11,42 +11,49 @@ than the receptive field from either end of the window, or where the utterance i
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from hifigan_tf.config import EDGE_TAPS, GeneratorConfig
 
 
-def margin_frames(generator: GeneratorConfig) -> int:
-    """The largest number of frames that a sample's receptive field extends to either side.
+class Margins(NamedTuple):
+    """Frames at the left and the right end of a window whose audio is invalid, unless the utterance ends there."""
 
-    Computed from the waveform back to the mel, on the left, where it extends further: a convolution adds the steps that
-    it sees back; an upsampling of kernel k and rate u reads at most (k + u) / 2 - 1 finer steps.
+    left: int
+    right: int
+
+
+def margins_of(generator: GeneratorConfig) -> Margins:
+    """The largest number of frames that a sample's receptive field extends to the left and to the right.
+
+    Computed from the waveform back to the mel: a convolution adds the steps that it sees back or ahead; an upsampling
+    of kernel k and rate u reads at most (k + u) / 2 - 1 finer steps on either side.
     """
-    reach = EDGE_TAPS // 2
+    back = ahead = EDGE_TAPS // 2
     stages = zip(generator.upsample_rates, generator.upsample_kernel_sizes, strict=True)
     for stage, (rate, kernel) in reversed(list(enumerate(stages))):
-        reach += generator.resblock_reach - generator.resblock_steps_ahead(stage)
-        reach = -(-(reach + (kernel + rate) // 2 - 1) // rate)
-    return reach + EDGE_TAPS - 1 - generator.frames_ahead
+        seen_ahead, upsampling = generator.resblock_steps_ahead(stage), (kernel + rate) // 2 - 1
+        back = -(-(back + generator.resblock_reach - seen_ahead + upsampling) // rate)
+        ahead = -(-(ahead + seen_ahead + upsampling) // rate)
+    return Margins(back + EDGE_TAPS - 1 - generator.frames_ahead, ahead + generator.frames_ahead)
 
 
 class WindowModel(Protocol):
     """``run`` maps ``[frames, num_mels]`` of up to ``window_frames`` frames to ``[frames * hop_size]``."""
 
     window_frames: int
-    margin_frames: int
+    margins: Margins
 
     def run(self, mel: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
 class WindowProgress:
-    """Between two pushes: the frames still needed, the start of the next window in them, how many are vocoded."""
+    """Between two pushes: the frames still needed, and how many of them are vocoded already."""
 
     frames: np.ndarray
-    start: int = 0
     vocoded: int = 0
 
 
@@ -56,24 +63,23 @@ class WindowStream:
     def __init__(self, model: WindowModel, num_mels: int, hop_size: int):
         self.model = model
         self.hop_size = hop_size
-        # The first window needs a margin at either end before any audio is complete.
-        self.delay_samples = 2 * model.margin_frames * hop_size
-        self.chunk_frames = model.window_frames - 2 * model.margin_frames
+        self.chunk_frames = model.window_frames - sum(model.margins)
+        self.delay_samples = model.margins.right * hop_size
         self.progress = WindowProgress(np.zeros([0, num_mels], np.float32))
 
     def push(self, frames: np.ndarray) -> np.ndarray:
-        window, margin = self.model.window_frames, self.model.margin_frames
-        kept = np.concatenate([self.progress.frames, frames])
-        start, vocoded = self.progress.start, self.progress.vocoded
+        (left, right), hop = self.model.margins, self.hop_size
+        kept, vocoded = np.concatenate([self.progress.frames, frames]), self.progress.vocoded
         pieces = [np.zeros(0, np.float32)]
-        while len(kept) - start >= window:
-            audio = self.model.run(kept[start : start + window])
-            end = start + window - margin
-            pieces.append(audio[(vocoded - start) * self.hop_size : (end - start) * self.hop_size])
-            start, vocoded = end - margin, end
+        while len(kept) - vocoded >= self.chunk_frames + right:
+            # Where the utterance begins, the window is shorter: there is nothing before it.
+            start, end = max(0, vocoded - left), vocoded + self.chunk_frames
+            audio = self.model.run(kept[start : end + right])
+            pieces.append(audio[(vocoded - start) * hop : (end - start) * hop])
+            vocoded = end
         # The last window is a full one that ends with the utterance, so it may begin this far back.
-        done = max(0, start - window)
-        self.progress = WindowProgress(kept[done:].copy(), start - done, vocoded - done)
+        done = max(0, vocoded - self.model.window_frames)
+        self.progress = WindowProgress(kept[done:].copy(), vocoded - done)
         return np.concatenate(pieces)
 
     def flush(self) -> np.ndarray:

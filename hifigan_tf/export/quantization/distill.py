@@ -202,7 +202,7 @@ def distill(plan: Plan, calibrated: Calibrated, settings: Settings, progress: Pa
     ``progress`` as in ``Distillation``. Raises ``UserError`` when the loss diverges.
     """
     deployment = Deployment(copy.deepcopy(calibrated.network))
-    frames = plan.options.window_frames or min(plan.options.chunks)
+    frames = plan.options.window_frames or min(plan.chunks)
     student: DynamicRangeStudent | StaticStudent = (
         DynamicRangeStudent(deployment, plan.float_layers, frames)
         if plan.mode == "int8"
