@@ -32,8 +32,9 @@ def onnx_model(generator: Original) -> bytes:
 
     def upsample(x, name, rate):
         kernel, bias = generator.weights[name]
-        padding = (kernel.shape[2] - rate) // 2
-        return node("ConvTranspose", [x, constant(kernel), constant(bias)], pads=[padding, padding], strides=[rate])
+        shift, added = config.upsample_shift(rate, kernel.shape[2]), config.upsample_added(rate, kernel.shape[2])
+        settings = {"pads": [shift, shift], "output_padding": [added], "strides": [rate]}
+        return node("ConvTranspose", [x, constant(kernel), constant(bias)], **settings)
 
     def active(x, slope=LEAKY_SLOPE):
         return node("LeakyRelu", [x], alpha=slope)

@@ -60,8 +60,8 @@ class Generator(nn.Module):
         self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
         block = {"1": ResBlock1, "2": ResBlock2}[config.resblock]
         for rate, kernel_size in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
-            padding = (kernel_size - rate) // 2
-            self.ups.append(weight_norm(nn.ConvTranspose1d(channels, channels // 2, kernel_size, rate, padding)))
+            padding = config.upsample_shift(rate, kernel_size), config.upsample_added(rate, kernel_size)
+            self.ups.append(weight_norm(nn.ConvTranspose1d(channels, channels // 2, kernel_size, rate, *padding)))
             channels //= 2
             for size, dilations in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True):
                 self.resblocks.append(block(channels, size, dilations))

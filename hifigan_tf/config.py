@@ -113,11 +113,16 @@ class AudioConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """The generator (paper, section 2.2 and appendix A.1), and two options that the paper does not have.
+    """The generator (paper, section 2.2 and appendix A.1), and three options that the paper does not have.
 
     ``lookahead_frames`` is for low delay: the first convolution sees this many frames ahead, and the residual
     convolutions of the first stage none. None is the paper's generator, where every convolution sees as far ahead as
     back. ``samples_per_step`` is how many samples the last convolution makes at each step: one in the paper.
+
+    ``upsample_output_padding`` is for kernels that differ from their rate by an odd number, which the paper does not
+    have. With it, PyTorch's transposed convolution rounds its padding up and adds one step of output padding, as in
+    ParallelWaveGAN and ESPnet; without, as in files of the original's layout, it rounds down and makes one step more
+    than the rate times its input, and what lies beyond the last frame is cut off the waveform.
     """
 
     resblock: str
@@ -128,6 +133,7 @@ class GeneratorConfig:
     resblock_dilation_sizes: tuple[tuple[int, ...], ...]
     lookahead_frames: int | None = None
     samples_per_step: int = 1
+    upsample_output_padding: bool | None = None
 
     def __post_init__(self):
         require(self.resblock in ("1", "2"), "resblock", self.resblock, 'it must be "1" or "2"')
@@ -141,11 +147,17 @@ class GeneratorConfig:
         )
         for rate, kernel in zip(self.upsample_rates, self.upsample_kernel_sizes, strict=True):
             require(
-                kernel >= rate and (kernel - rate) % 2 == 0,
+                kernel >= rate,
                 "upsample_kernel_sizes",
                 self.upsample_kernel_sizes,
-                f"kernel {kernel} minus its rate {rate} must be even and not negative, or lengths would not fit: "
-                f"{2 * rate} would be right",
+                f"kernel {kernel} must be at least its rate {rate}: {2 * rate} would be right",
+            )
+            require(
+                (kernel - rate) % 2 == 0 or self.upsample_output_padding is not None,
+                "upsample_kernel_sizes",
+                self.upsample_kernel_sizes,
+                f"kernel {kernel} minus its rate {rate} is odd, so upsample_output_padding must say which kind it is: "
+                "true as in ParallelWaveGAN and ESPnet, false as in files of the original's layout",
             )
         _require_integer("upsample_initial_channel", self.upsample_initial_channel, 1)
         stages = len(self.upsample_rates)
@@ -179,6 +191,12 @@ class GeneratorConfig:
             f"it must be a whole number from 0 to {MAX_LOOKAHEAD}, or null for the paper's generator",
         )
         _require_integer("samples_per_step", self.samples_per_step, 1)
+        require(
+            self.upsample_output_padding in (None, True, False) and not _is_integer(self.upsample_output_padding),
+            "upsample_output_padding",
+            self.upsample_output_padding,
+            "it must be true, false or null",
+        )
 
     @property
     def hop_size(self) -> int:
@@ -206,8 +224,20 @@ class GeneratorConfig:
         """
         steps = self.frames_ahead
         for stage, (rate, kernel) in enumerate(zip(self.upsample_rates, self.upsample_kernel_sizes, strict=True)):
-            steps = steps * rate + (kernel - rate) // 2 + self.resblock_steps_ahead(stage)
+            steps = steps * rate + self.upsample_shift(rate, kernel) + self.resblock_steps_ahead(stage)
         return (steps + EDGE_TAPS // 2) * self.samples_per_step
+
+    def upsample_shift(self, rate: int, kernel: int) -> int:
+        """Steps cut off the start of an upsampling's output: the padding of PyTorch's transposed convolution."""
+        return (kernel - rate + bool(self.upsample_output_padding)) // 2
+
+    def upsample_added(self, rate: int, kernel: int) -> int:
+        """Output padding of PyTorch's transposed convolution: steps added at the end of its output."""
+        return (kernel - rate) % 2 if self.upsample_output_padding else 0
+
+    def upsample_extra(self, rate: int, kernel: int) -> int:
+        """Steps that an upsampling makes beyond ``rate`` for each of its input: one without output padding."""
+        return (kernel - rate) % 2 if self.upsample_output_padding is False else 0
 
     @property
     def frames_ahead(self) -> int:

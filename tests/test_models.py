@@ -49,7 +49,9 @@ def small_audio(rate: int = 16000, hop_size: int = 64) -> AudioConfig:
 def generators(draw):
     """Valid generator configs of every kind, narrow so that they are quick."""
     rates = draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))
-    kernels = [rate + 2 * draw(st.integers(0, 4)) for rate in rates]
+    output_padding = draw(st.sampled_from([None, True, False]))
+    odd = st.just(0) if output_padding is None else st.integers(0, 1)
+    kernels = [rate + 2 * draw(st.integers(0, 4)) + draw(odd) for rate in rates]
     blocks = draw(st.integers(1, 3))
     return GeneratorConfig(
         resblock=draw(st.sampled_from(["1", "2"])),
@@ -62,6 +64,7 @@ def generators(draw):
         ),
         lookahead_frames=draw(st.none() | st.integers(0, 3)),
         samples_per_step=draw(st.sampled_from([1, 2, 3, 4, 16, 20])),
+        upsample_output_padding=output_padding,
     )
 
 
@@ -192,18 +195,25 @@ def test_mel_of_silence_is_the_floor():
     np.testing.assert_allclose(mel, np.log(1e-5), atol=0.5)
 
 
-@pytest.mark.parametrize(("kernel_size", "stride"), [(4, 2), (16, 8), (8, 4), (3, 1), (5, 3), (12, 2), (7, 7)])
-def test_transposed_convolution_is_the_definition(kernel_size, stride):
-    """Sample i contributes to i * stride + 0 … kernel_size - 1; then (kernel_size - stride) / 2 are cut at each end."""
-    layer = WeightNormConv1DTranspose(3, 2, kernel_size, stride)
+@pytest.mark.parametrize(
+    ("kernel_size", "stride", "shift", "extra"),
+    [
+        *((kernel, stride, None, 0) for kernel, stride in ((4, 2), (16, 8), (8, 4), (3, 1), (5, 3), (12, 2), (7, 7))),
+        *((kernel, stride, (kernel - stride) // 2 + 1, 0) for kernel, stride in ((10, 5), (6, 3), (4, 3))),
+        *((kernel, stride, (kernel - stride) // 2, 1) for kernel, stride in ((16, 5), (6, 3), (4, 3))),
+    ],
+)
+def test_transposed_convolution_is_the_definition(kernel_size, stride, shift, extra):
+    """Sample i contributes to i * stride + 0 … kernel_size - 1; then PyTorch's padding is cut off the start."""
+    layer = WeightNormConv1DTranspose(3, 2, kernel_size, stride, shift, extra)
     layer.build()
     x = np.random.default_rng(0).standard_normal((1, 5, 3)).astype(np.float32)
     kernel = layer.effective_kernel().numpy()
     full = np.zeros((4 * stride + kernel_size, 2))
     for position in range(5):
         full[position * stride : position * stride + kernel_size] += kernel @ x[0, position]
-    margin = (kernel_size - stride) // 2
-    expected = full[margin : margin + 5 * stride] + layer.bias.numpy()
+    shift = (kernel_size - stride) // 2 if shift is None else shift
+    expected = full[shift : shift + 5 * stride + extra] + layer.bias.numpy()
     np.testing.assert_allclose(layer(x).numpy()[0], expected, atol=1e-5)
 
 

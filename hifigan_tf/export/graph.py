@@ -110,6 +110,7 @@ class ChunkGraph:
         self.kept: list = []  # the last steps of each buffer, for the next chunk
         self.rate = 1  # steps per frame at the current layer
         self.delay = 0  # delay at the current layer, in steps
+        self.extra = 0  # steps there beyond those of the utterance's frames, from upsamplings that make one more
 
     def run(self, mel):
         """``[1, frames, num_mels]`` to ``[1, frames * hop_size]``."""
@@ -166,15 +167,21 @@ class ChunkGraph:
         if self.valid is None:
             return x
         positions = tf.range(x.shape[2])
-        first, end = (self.valid[i] * self.rate + self.delay for i in range(2))
+        first = self.valid[0] * self.rate + self.delay
+        end = self.valid[1] * self.rate + self.delay + self.extra
         inside = tf.cast((positions >= first) & (positions < end), x.dtype)
         return x * inside[None, None, :, None]
 
     def upsample(self, x, stage: Stage):
         x = self.convolve(self.remember(x, len(stage.up.kernel) - 1), stage.up)
-        self.rate *= stage.rate
+        self.advance(stage)
         self.delay = self.delay * stage.rate + stage.shift
         return self.mask(self.interleave(x, stage))
+
+    def advance(self, stage: Stage) -> None:
+        """Counts steps in those of the upsampled signal."""
+        self.rate *= stage.rate
+        self.extra = self.extra * stage.rate + stage.extra
 
     def interleave(self, x, stage: Stage):
         """Moves the phases of an upsampling, which lie side by side in the channels, to successive time steps."""
@@ -241,10 +248,10 @@ class WindowGraph(ChunkGraph):
 
     def upsample(self, x, stage):
         taps = len(stage.up.kernel)
-        steps = x.shape[2] * stage.rate
+        steps = x.shape[2] * stage.rate + stage.extra
         x = self.convolve(tf.pad(x, [[0, 0], [0, 0], [taps - 1, taps - 1], [0, 0]]), stage.up)
         x = self.interleave(x, stage)
-        self.rate *= stage.rate
+        self.advance(stage)
         return self.mask(x[:, :, stage.shift : stage.shift + steps])
 
     def fuse(self, x, stage):
@@ -265,4 +272,8 @@ class WindowGraph(ChunkGraph):
         return self.add(buffer, x)
 
     def finish(self, x, post):
-        return self.convolve(tf.pad(x, [[0, 0], [0, 0], [post.delay, post.delay], [0, 0]]), post)
+        return self.within(self.convolve(tf.pad(x, [[0, 0], [0, 0], [post.delay, post.delay], [0, 0]]), post), post)
+
+    def within(self, x, post):
+        """The output of the last convolution without what lies beyond the last frame."""
+        return time_slice(x, 0, self.frames * self.rate // post.stride)

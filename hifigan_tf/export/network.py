@@ -45,13 +45,15 @@ class Stage:
     """One upsampling and the residual blocks after it.
 
     ``up`` has ``rate * filters`` filters: phase q of an input step is their slice ``[q * filters:][:filters]``.
-    ``shift`` is how many steps the transposed convolution cuts off at either end. ``blocks`` holds, for each residual
-    block, its units; a unit is the list of convolutions inside one skip (two in ResBlock1, one in ResBlock2).
+    ``shift`` is how many steps the transposed convolution cuts off the start, ``extra`` how many it makes beyond
+    ``rate`` for each of its input. ``blocks`` holds, for each residual block, its units; a unit is the list of
+    convolutions inside one skip (two in ResBlock1, one in ResBlock2).
     """
 
     rate: int
     shift: int
     up: Conv
+    extra: int = 0
     blocks: list[list[list[Conv]]] = field(default_factory=list)
 
     def inner(self) -> list[Conv]:
@@ -93,7 +95,8 @@ def fold(generator: Generator) -> Network:
         stages.append(
             Stage(
                 rate=up.stride,
-                shift=(up.kernel_size - up.stride) // 2,
+                shift=up.shift,
+                extra=up.extra,
                 up=Conv(f"stage_{index}/up", upsampling_kernel(kernel * mean, up.stride), np.tile(bias, up.stride)),
                 blocks=blocks,
             )

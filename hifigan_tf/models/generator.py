@@ -33,6 +33,7 @@ class Generator(keras.Model):
         audio: Mapping,
         lookahead_frames: int | None = None,
         samples_per_step: int = 1,
+        upsample_output_padding: bool | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -45,6 +46,7 @@ class Generator(keras.Model):
             resblock_dilation_sizes=tuple(tuple(dilations) for dilations in resblock_dilation_sizes),
             lookahead_frames=lookahead_frames,
             samples_per_step=samples_per_step,
+            upsample_output_padding=upsample_output_padding,
         )
         self.audio = AudioConfig(**audio)
         if self.audio.hop_size != self.hyper_parameters.hop_size:
@@ -58,7 +60,11 @@ class Generator(keras.Model):
         self.ups, self.mrfs = [], []
         ahead = 0 if self.hyper_parameters.low_delay else None  # only in the first stage, where steps are longest
         for rate, kernel_size in zip(upsample_rates, upsample_kernel_sizes, strict=True):
-            self.ups.append(WeightNormConv1DTranspose(channels, channels // 2, kernel_size, rate, dtype=policy))
+            shift = self.hyper_parameters.upsample_shift(rate, kernel_size)
+            extra = self.hyper_parameters.upsample_extra(rate, kernel_size)
+            self.ups.append(
+                WeightNormConv1DTranspose(channels, channels // 2, kernel_size, rate, shift, extra, dtype=policy)
+            )
             channels //= 2
             blocks = (resblock, resblock_kernel_sizes, resblock_dilation_sizes)
             self.mrfs.append(MRF(channels, *blocks, ahead, dtype=policy))
@@ -89,6 +95,8 @@ class Generator(keras.Model):
         x = self.conv_post(leaky_relu(x, LAST_SLOPE))
         if self.hyper_parameters.samples_per_step > 1:
             x = keras.ops.reshape(x, (keras.ops.shape(x)[0], -1, 1))
+        # Kernels that make extra steps: what lies beyond the last frame is only for the layers in between.
+        x = x[:, : keras.ops.shape(mel)[1] * self.audio.hop_size]
         # float32 under mixed precision too, because half precision has fewer levels than 16-bit audio.
         return keras.ops.tanh(keras.ops.cast(x, "float32"))
 

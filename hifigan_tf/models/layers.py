@@ -113,11 +113,16 @@ class WeightNormConv1D(NormedConv1D):
 
 
 class WeightNormConv1DTranspose(WeightNormConv1D):
-    """Upsampling ``[batch, length, channels]`` to ``[batch, length * stride, filters]``.
+    """Upsampling ``[batch, length, channels]`` to ``[batch, length * stride + extra, filters]``.
 
-    Equal to PyTorch's with padding (kernel_size - stride) / 2, a whole number in every valid config. The
-    gain is per *input* channel, because that is PyTorch's first axis here.
+    Equal to PyTorch's transposed convolution with padding ``shift``, which cuts so many steps off the start; by default
+    (kernel_size - stride) / 2. The gain is per *input* channel, because that is PyTorch's first axis here.
     """
+
+    def __init__(self, channels, filters, kernel_size, stride, shift=None, extra=0, **kwargs):
+        super().__init__(channels, filters, kernel_size, stride, **kwargs)
+        self.shift = (kernel_size - stride) // 2 if shift is None else shift
+        self.extra = extra
 
     @property
     def kernel_shape(self):
@@ -128,8 +133,12 @@ class WeightNormConv1DTranspose(WeightNormConv1D):
         return self.kernel_size * self.filters  # PyTorch's count for a transposed convolution
 
     def call(self, x, training=False, batches=1):
-        kernel = keras.ops.cast(self.effective_kernel(), self.compute_dtype)
-        return keras.ops.conv_transpose(x, kernel, strides=self.stride, padding="same") + self.bias
+        ops, kernel = keras.ops, keras.ops.cast(self.effective_kernel(), self.compute_dtype)
+        if 2 * self.shift == self.kernel_size - self.stride:
+            return ops.conv_transpose(x, kernel, strides=self.stride, padding="same") + self.bias
+        steps = ops.shape(x)[1] * self.stride + self.extra
+        whole = ops.conv_transpose(x, kernel, strides=self.stride, padding="valid")
+        return whole[:, self.shift : self.shift + steps] + self.bias
 
 
 class SpectralNormConv1D(NormedConv1D):

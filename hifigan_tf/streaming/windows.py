@@ -29,14 +29,14 @@ def margins_of(generator: GeneratorConfig) -> Margins:
     """The largest number of frames that a sample's receptive field extends to the left and to the right.
 
     Computed from the waveform back to the mel: a convolution adds the steps that it sees back or ahead; an upsampling
-    of kernel k and rate u reads at most (k + u) / 2 - 1 finer steps on either side.
+    of kernel k and rate u that cuts off ``shift`` steps reads at most k - 1 - shift and shift + u - 1 finer steps.
     """
     back = ahead = EDGE_TAPS // 2
     stages = zip(generator.upsample_rates, generator.upsample_kernel_sizes, strict=True)
     for stage, (rate, kernel) in reversed(list(enumerate(stages))):
-        seen_ahead, upsampling = generator.resblock_steps_ahead(stage), (kernel + rate) // 2 - 1
-        back = -(-(back + generator.resblock_reach - seen_ahead + upsampling) // rate)
-        ahead = -(-(ahead + seen_ahead + upsampling) // rate)
+        seen_ahead, shift = generator.resblock_steps_ahead(stage), generator.upsample_shift(rate, kernel)
+        back = -(-(back + generator.resblock_reach - seen_ahead + kernel - 1 - shift) // rate)
+        ahead = -(-(ahead + seen_ahead + shift + rate - 1) // rate)
     return Margins(back + EDGE_TAPS - 1 - generator.frames_ahead, ahead + generator.frames_ahead)
 
 

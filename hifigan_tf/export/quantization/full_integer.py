@@ -56,6 +56,7 @@ class MarkedWindow(StaticWindow):
             # converter from merging equal kernels.
             kernel = self.kernel(post, 1 + index * 1e-6)
             y = tf.nn.conv2d(x, kernel, [1, 1, post.stride, 1], "VALID") + (self.biases[post.name] - centre)
+            y = self.within(y, post)
             y = tf.quantization.fake_quant_with_min_max_args(y, *piece_range(reach))
             self.found[PIECE.format(index)] = y
         return y
