@@ -8,7 +8,7 @@ import numpy as np
 from hifigan_tf import cli, extras
 from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, PEAK, normalize
 from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs, load_speech
-from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
+from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram, warn_of_empty_bands
 from hifigan_tf.audio.mel_stream import mel_spectrogram
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.files import write_bytes
@@ -55,6 +55,7 @@ def main(argv=None) -> None:
     audio = audio_of(checkpoint) if checkpoint else Config.load(args.config).audio
     files = find_inputs(args.inputs, AUDIO_SUFFIXES, args.output_dir, ".npy")
     cli.writable_folder(args.output_dir)
+    warn_of_empty_bands(audio)
     front_end = NumpyMelSpectrogram.of(audio)
 
     def convert(path, output):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hifigan_tf import cli, extras
+from hifigan_tf.audio.mel_numpy import warn_of_empty_bands
 from hifigan_tf.config import Config, TrainingConfig, difference
 from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
@@ -98,6 +99,7 @@ def check(args) -> Job:
         xla=args.xla,
     )
     cli.writable_folder(job.run_dir)
+    warn_of_empty_bands(config.audio)
     return job
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
 from hifigan_tf.audio.mel import MelSpectrogram
-from hifigan_tf.audio.mel_numpy import BLOCK, NumpyMelSpectrogram, mel_basis, mel_edges
+from hifigan_tf.audio.mel_numpy import BLOCK, NumpyMelSpectrogram, mel_basis, mel_edges, warn_of_empty_bands
 from hifigan_tf.audio.mel_stream import MOST_FRAMES, MelStream, mel_spectrogram
 from hifigan_tf.config import Config
 from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
@@ -93,3 +93,15 @@ def test_blocks_are_not_heard(frames):
 def test_silence_is_at_the_floor():
     mel = mel_spectrogram(np.zeros(5000, np.float32), NumpyMelSpectrogram.of(V1))
     np.testing.assert_allclose(mel, np.log(1e-5), atol=1e-6)
+
+
+def test_bands_without_a_bin_are_warned_of(caplog):
+    audio = V1
+    warn_of_empty_bands(audio)
+    assert not caplog.records
+    warn_of_empty_bands(dataclasses.replace(audio, num_mels=256))
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2  # up to fmax, and up to fmax_for_loss
+    assert "of 256 mel bands up to 8000 Hz hold no bin of n_fft 1024 at 22050 Hz" in messages[0]
+    basis = mel_basis(audio.sampling_rate, audio.n_fft, 256, audio.fmin, audio.fmax)
+    assert messages[0].startswith(f"warning: {np.count_nonzero(basis.sum(axis=0) == 0)} of")

@@ -10,6 +10,7 @@ have HTK's), natural logarithm of at least 1e-5.
                   [----------- n_fft -----------]  so T * hop samples give exactly T frames
 """
 
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from hifigan_tf.config import LOG_FLOOR, AudioConfig
+
+log = logging.getLogger(__name__)
 
 MAGNITUDE_FLOOR = 1e-9
 BLOCK = 512  # frames transformed at once: 8 MB of complex numbers at n_fft 1024
@@ -62,6 +65,18 @@ def mel_basis(sampling_rate: int, n_fft: int, num_mels: int, fmin: float, fmax: 
     begin, peak, end = edges[:-2], edges[1:-1], edges[2:]
     triangles = np.minimum((bins - begin) / (peak - begin), (end - bins) / (end - peak))
     return (np.maximum(triangles, 0) * (2 / (end - begin))).astype(np.float32)
+
+
+def warn_of_empty_bands(audio: AudioConfig) -> None:
+    """Warns where mel bands are so narrow that no bin of the FFT lies in them: they always stay at the floor."""
+    for fmax in dict.fromkeys((audio.fmax, audio.fmax_for_loss)):
+        basis = mel_basis(audio.sampling_rate, audio.n_fft, audio.num_mels, audio.fmin, fmax)
+        if empty := int(np.count_nonzero(~basis.any(axis=0))):
+            log.warning(
+                "warning: %d of %d mel bands up to %g Hz hold no bin of n_fft %d at %d Hz and stay at the floor: set a "
+                "larger n_fft or fewer num_mels",
+                *(empty, audio.num_mels, fmax or audio.sampling_rate / 2, audio.n_fft, audio.sampling_rate),
+            )
 
 
 class MelSettings:
