@@ -49,6 +49,7 @@ class Subject:
     first: list = field(default_factory=list)
     chunks: list = field(default_factory=list)
     peak_mb: float = 0.0
+    delay_ms: float | None = None  # of its audio behind its frames; None of a whole file
 
     def row(self, threads: int) -> dict:
         """Its entry for ``--json``. Times of chunks are None if there are none."""
@@ -59,6 +60,7 @@ class Subject:
             "threads": threads,
             "x_realtime": round(median, 2),
             "spread": round(spread, 3),
+            "delay_ms": None if self.delay_ms is None else round(self.delay_ms, 1),
             "first_audio_ms": round(1000 * float(np.median(self.first)), 2),
             "chunk_ms_p99": round(1000 * float(np.percentile(self.chunks, 99)), 2) if self.chunks else None,
             "chunk_ms_worst": round(1000 * max(self.chunks), 2) if self.chunks else None,
@@ -124,6 +126,7 @@ def runner(subject: Subject, peer: tuple | None, threads: int):
 
     model = load_vocoder(subject.path, subject.chunk, threads)
     step = getattr(model, "chunk_frames", model.window_frames)
+    subject.delay_ms = 1000 * StreamingVocoder(model).delay_samples / model.audio.sampling_rate
 
     def run(mel):
         vocoder, first, chunks = StreamingVocoder(model), None, []
@@ -183,13 +186,14 @@ def measure(subjects: list[Subject], peer: tuple | None, threads: int, seconds: 
 
 def report(rows: list[dict], seconds: float, repeats: int) -> str:
     """The rows as a table, and the conditions of the measurement."""
-    header = ["model", "runtime", "x real time", "spread", "first audio", "chunk 99 %", "worst"]
+    header = ["model", "runtime", "x real time", "spread", "delay", "first audio", "chunk 99 %", "worst"]
     cells = []
     for row in rows:
         chunks = [f"{row[key]:.2f} ms" if row[key] is not None else "" for key in ("chunk_ms_p99", "chunk_ms_worst")]
         cells.append(
             [
                 *(row["name"], row["runtime"], f"{row['x_realtime']:.1f}", f"{row['spread']:.0%}"),
+                "" if row["delay_ms"] is None else f"{row['delay_ms']:.0f} ms",
                 *(f"{row['first_audio_ms']:.1f} ms", *chunks, f"{row['peak_mb']:.0f} MB"),
                 f"{row['file_mb']:.2f} MB" if row["file_mb"] else "",  # other runtimes run a model in memory
                 f"{row['state_kb']:.0f} KB" if row["state_kb"] else "",

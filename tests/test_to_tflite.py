@@ -260,7 +260,17 @@ def test_benchmark_fills_every_row(export, tmp_path, capsys):
     benchmark.main([str(output), "--seconds", "0.5", "--repeats", "2", "--json", str(rows)])
     table = capsys.readouterr().out
     for row in json.loads(rows.read_text()):
-        keys = {"name", "runtime", "threads", "x_realtime", "spread", "first_audio_ms", "peak_mb", "file_mb"}
+        keys = {
+            "name",
+            "runtime",
+            "threads",
+            "x_realtime",
+            "spread",
+            "delay_ms",
+            "first_audio_ms",
+            "peak_mb",
+            "file_mb",
+        }
         assert keys <= row.keys()
         assert all(row[key] > 0 for key in keys - {"name", "runtime", "spread"})
         assert f"| {row['name']} | LiteRT |" in table
