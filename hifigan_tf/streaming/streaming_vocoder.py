@@ -13,7 +13,7 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.streaming.litert import ContractVocoder, StatefulStream, load_tflite
 from hifigan_tf.streaming.windows import WindowStream, margins_of
 
-# Frames that a Keras generator advances by. Its windows are two margins longer (24 frames in all for V3, 28 for
+# Frames that a Keras generator advances by. Its windows are two margins longer (22 frames in all for V3, 26 for
 # V1): longer chunks waste less on margins, shorter ones have less latency.
 KERAS_CHUNK = 128
 

@@ -26,18 +26,19 @@ class Margins(NamedTuple):
 
 
 def margins_of(generator: GeneratorConfig) -> Margins:
-    """The largest number of frames that a sample's receptive field extends to the left and to the right.
+    """How many frames the receptive field of one frame's audio extends to the left and to the right.
 
-    Computed from the waveform back to the mel: a convolution adds the steps that it sees back or ahead; an upsampling
-    of kernel k and rate u that cuts off ``shift`` steps reads at most k - 1 - shift and shift + u - 1 finer steps.
+    The steps that frame 0 makes, followed from the waveform back to the mel: a convolution adds the steps that it sees
+    back and ahead; step t of an upsampling of kernel k and rate u that cuts off ``shift`` steps is made of those from
+    ceil((t + shift - k + 1) / u) to floor((t + shift) / u) of its input.
     """
-    back = ahead = EDGE_TAPS // 2
+    first, last = -(EDGE_TAPS // 2), generator.hop_size // generator.samples_per_step - 1 + EDGE_TAPS // 2
     stages = zip(generator.upsample_rates, generator.upsample_kernel_sizes, strict=True)
     for stage, (rate, kernel) in reversed(list(enumerate(stages))):
-        seen_ahead, shift = generator.resblock_steps_ahead(stage), generator.upsample_shift(rate, kernel)
-        back = -(-(back + generator.resblock_reach - seen_ahead + kernel - 1 - shift) // rate)
-        ahead = -(-(ahead + seen_ahead + shift + rate - 1) // rate)
-    return Margins(back + EDGE_TAPS - 1 - generator.frames_ahead, ahead + generator.frames_ahead)
+        ahead, shift = generator.resblock_steps_ahead(stage), generator.upsample_shift(rate, kernel)
+        first -= generator.resblock_reach - ahead
+        first, last = -((kernel - 1 - shift - first) // rate), (last + ahead + shift) // rate
+    return Margins(EDGE_TAPS - 1 - generator.frames_ahead - first, last + generator.frames_ahead)
 
 
 class WindowModel(Protocol):
