@@ -17,7 +17,11 @@ import hifigan_tf
 from benchmarks import train_step
 from benchmarks.original import original
 from hifigan_tf import to_tflite
+from hifigan_tf.audio.audio_files import load_audio
+from hifigan_tf.audio.mel import MelSpectrogram
+from hifigan_tf.audio.mel_stream import mel_spectrogram
 from hifigan_tf.config import Config
+from hifigan_tf.data.pipeline import check_clips, training_batches
 from hifigan_tf.errors import UserError
 from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.resources import CONFIGS
@@ -70,21 +74,39 @@ def test_an_older_keras_file_has_the_papers_generator(tiny, tiny_checkpoint, tmp
     assert load_generator(old).hyper_parameters == tiny.generator
 
 
-@settings(max_examples=4, deadline=None)
+MODES = ["float32", "float16", "int8", "stateless", "full_int8", "int16"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=2, deadline=None)
 @given(
     config=generators(),
     frames=st.integers(1, 30),
     chunk=st.integers(1, 4),
     sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4),
 )
-def test_a_float32_export_of_any_config_streams_the_samples_of_the_whole(config, frames, chunk, sizes):
+def test_an_export_of_any_config_in_every_mode_streams_the_samples_of_the_whole(mode, config, frames, chunk, sizes):
     keras.utils.set_random_seed(0)
     generator = Generator.of(config, small_audio(hop_size=config.hop_size))
     generator.conv_post.gain.assign(generator.conv_post.gain * 10)
-    mel = mel_of(generator, frames)
-    model = load_tflite(exported(generator, "float32", (chunk,)))
-    assert model.contract.delay_samples == config.delay_samples
-    np.testing.assert_allclose(stream(model, mel, sizes), offline(generator, mel), atol=1e-4)
+    mel, mode, windowed = mel_of(generator, frames), mode.replace("stateless", "float32"), MODES.index(mode) >= 3
+    model = load_tflite(
+        exported(
+            generator,
+            mode,
+            (chunk,),
+            frames=sum(margins_of(config)) + chunk if windowed else None,
+            mels=None if mode.startswith("float") else [mel_of(generator, 40, seed=1)],
+        )
+    )
+    streamed = stream(model, mel, sizes)
+    np.testing.assert_allclose(streamed, vocode(model, mel), atol=1e-4)
+    if windowed:
+        assert model.contract.margins == margins_of(config)
+    else:
+        assert model.contract.delay_samples == config.delay_samples
+    if mode.startswith("float"):
+        np.testing.assert_allclose(streamed, offline(generator, mel), atol=1e-4 if mode == "float32" else 1e-2)
 
 
 # The names of the tensors, which the converter makes up, take 0.2 MB of each: newer ones are a fifth longer.
@@ -125,22 +147,6 @@ def test_a_keras_stream_lags_by_the_margin_on_the_right(live, chunk):
     assert max(lags) == (right + chunk - 1) * hop == vocoder.delay_samples + (chunk - 1) * hop
 
 
-@settings(max_examples=4, deadline=None)
-@given(
-    config=generators(),
-    frames=st.integers(1, 30),
-    chunk=st.integers(1, 4),
-    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4),
-)
-def test_a_stateless_export_of_any_config_streams_the_samples_of_the_whole(config, frames, chunk, sizes):
-    keras.utils.set_random_seed(0)
-    generator = Generator.of(config, small_audio(hop_size=config.hop_size))
-    generator.conv_post.gain.assign(generator.conv_post.gain * 10)
-    mel = mel_of(generator, frames)
-    model = load_tflite(exported(generator, frames=sum(margins_of(config)) + chunk))
-    np.testing.assert_allclose(stream(model, mel, sizes), offline(generator, mel), atol=1e-4)
-
-
 @pytest.mark.parametrize(("mode", "decibels"), [("float16", 50), ("int8", 20), ("full_int8", 10), ("int16", 15)])
 def test_windows_in_every_mode(tiny_live, tiny_mels, mode, decibels):
     generator = untrained(tiny_live)
@@ -150,6 +156,31 @@ def test_windows_in_every_mode(tiny_live, tiny_mels, mode, decibels):
     audio = vocode(model, mel)
     np.testing.assert_array_equal(stream(model, mel, [7, 30]), audio)
     assert snr(offline(generator, mel), audio) > decibels
+
+
+def test_given_mels_of_a_low_delay_config_come_with_the_audio_of_their_frames(tiny_live, corpus, tmp_path):
+    """The generator's output is behind nothing: its delay is one of streaming alone."""
+    front_end, mels = MelSpectrogram.of(tiny_live.audio), tmp_path / "mels"
+    mels.mkdir()
+    clips = sorted(corpus.glob("*.wav"))
+    for clip in clips:
+        np.save(mels / f"{clip.stem}.npy", mel_spectrogram(load_audio(clip, tiny_live.audio.sampling_rate), front_end))
+    pairs = training_batches(check_clips(clips, tiny_live, mels), tiny_live, 0).take(4).as_numpy_iterator()
+    margin = -(-tiny_live.audio.n_fft // tiny_live.audio.hop_size)  # frames that see beyond the segment
+    for mel, audio in pairs:
+        inner = front_end(audio).numpy()[:, margin:-margin]
+        np.testing.assert_allclose(mel[:, margin:-margin], inner, atol=1e-4)
+
+
+def test_a_mel_of_another_config_is_refused_and_leaves_the_stream_unharmed(checkpoint, tiny_live):
+    for model in (load_generator(checkpoint), load_tflite(exported(untrained(tiny_live), chunks=(1, 4)))):
+        vocoder, mel = StreamingVocoder(model), mel_of(untrained(tiny_live), 12)
+        begun = vocoder.push(mel[:5])
+        message = r"frames of shape \[1, 80\] were pushed: this model takes \[frames, 16\]"
+        with pytest.raises(UserError, match=message):
+            vocoder.push(np.zeros([1, 80], np.float32))
+        audio = np.concatenate([begun, vocoder.push(mel[5:]), vocoder.flush()])
+        np.testing.assert_allclose(audio, offline(untrained(tiny_live), mel), atol=1e-4)
 
 
 def test_a_window_shorter_than_its_margins_is_refused(checkpoint, tmp_path):

@@ -1,10 +1,12 @@
 """``python android_demo/host/reference.py FOLDER``: models, and their output in Python, for the tests in Java.
 
-    models/    vocoders in three modes, the mel front end; tiny_… of 8 kHz; stateless.tflite; bare.tflite (no contract)
+    models/    <vocoder>_<mode>.tflite, vocoders that stream: vocoder_…, live_… with low delay, hop_300_… of 24 kHz with
+               kernels that differ from their rates by odd numbers; the mel front end; tiny_… of 8 kHz; stateless.tflite;
+               bare.tflite (no contract)
     clips/     speech as <clip>.wav, and its mel as <clip>.npy
-    mels/      <clip>.f32, the mel by the exported front end in Python
-    audio/     <mode>_<chunk>/<clip>.f32, the audio of each mel
-    short/     <mode>_<chunk>/<frames>.f32, from the first frames of the first clip's mel
+    mels/      <clip>.f32, the mel by the exported front end in Python; mels_24k/, by that of hop_300_…
+    audio/     <vocoder>_<mode>_<chunk>/<clip>.f32, the audio of each mel
+    short/     <vocoder>_<mode>_<chunk>/<frames>.f32, from the first frames of the first clip's mel
     scales/    <scale>_<number>.npy, mels as Python recognises them
     resampled/ <rate>.f32, speech of that rate, and <rate>_converted.f32, at the vocoder's rate
     pcm/       floats.f32, and shorts.s16, the same as 16-bit samples
@@ -25,6 +27,7 @@ import keras
 import numpy as np
 import soundfile
 
+import hifigan_tf
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, resample, to_pcm16
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_formats import TO_NATURAL, recognize
@@ -37,15 +40,21 @@ from hifigan_tf.export.plan import plan_export
 from hifigan_tf.export.quantization.calibration import calibrate
 from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
+from hifigan_tf.streaming import vocode
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
-from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
+from hifigan_tf.streaming.streaming_vocoder import load_vocoder
 
-CHUNKS = (4, 16)
+VOCODERS = {
+    "vocoder": (STREAMING, (4, 16)),
+    "live": (("float32", "int8"), (1, 4)),
+    "hop_300": (("float32", "int8"), (1, 4)),
+}  # {vocoder: its modes, its chunks in frames}
 CLIPS = 3
 SHORT = (1, 2, 3, 4, 5, 11, 12, 15, 16, 17, 29, 40)  # frames: fewer and more than a chunk, and than edge_frames
 RATES = (8000, 16000, 24000, 44100, 48000, 44101)  # the last has no simple ratio to any other
 TINY_CHUNKS = (16,)
+LIVE = Path(hifigan_tf.__file__).parent / "voices" / "live.keras"
 
 
 def main() -> None:
@@ -54,9 +63,11 @@ def main() -> None:
     folder = parser.parse_args().folder
     keras.utils.set_random_seed(1)
     generator, speech = trained() if "HIFIGAN_SHARED" in os.environ else untrained()
-    models = write_models(folder / "models", generator)
+    generators = {"vocoder": generator, "live": load_generator(LIVE), "hop_300": hop_300()}
+    models = write_models(folder / "models", generators)
     clips = write_clips(folder / "clips", speech[:CLIPS], generator.audio)
     write_mels(folder / "mels", models["mel_frontend"], clips)
+    write_mels(folder / "mels_24k", models["mel_frontend_24k"], clips)
     write_audio(folder, models, [(name, mel) for name, _, mel in clips])
     write_scales(folder / "scales", [mel for _, _, mel in clips])
     write_resampled(folder / "resampled", clips[0][1], generator.audio.sampling_rate)
@@ -84,6 +95,12 @@ def untrained() -> tuple[Generator, list[Path]]:
     return Generator.of(config.generator, config.audio), find_audio(DEMO_HELD_OUT)
 
 
+def hop_300() -> Generator:
+    """A small untrained generator of 24 kHz."""
+    config = Config.load(CONFIGS / "v1_24k.json").replace(upsample_initial_channel=32)
+    return Generator.of(config.generator, config.audio)
+
+
 def tiny() -> Generator:
     """A generator that makes an hour of audio at 8 kHz in seconds."""
     config = Config.load(DEMO_CONFIG).replace(
@@ -108,13 +125,16 @@ def exported(generator: Generator, options: ExportOptions) -> bytes:
     return build(plan, calibrate(plan)).packed()
 
 
-def write_models(folder: Path, generator: Generator) -> dict[str, bytes]:
+def write_models(folder: Path, generators: dict[str, Generator]) -> dict[str, bytes]:
     """Every model as a ``.tflite``; their bytes by name."""
     small = tiny()
     models = {
-        f"vocoder_{mode}": exported(generator, ExportOptions(mode=mode, chunk_frames=CHUNKS)) for mode in STREAMING
+        f"{name}_{mode}": exported(generators[name], ExportOptions(mode=mode, chunk_frames=chunks))
+        for name, (modes, chunks) in VOCODERS.items()
+        for mode in modes
     }
-    models["mel_frontend"] = mel_frontend.build(generator.audio).packed()
+    models["mel_frontend"] = mel_frontend.build(generators["vocoder"].audio).packed()
+    models["mel_frontend_24k"] = mel_frontend.build(generators["hop_300"].audio).packed()
     models["tiny_vocoder"] = exported(small, ExportOptions(chunk_frames=TINY_CHUNKS))
     models["tiny_mel_frontend"] = mel_frontend.build(small.audio).packed()
     models["stateless"] = exported(small, ExportOptions(stateless=True, frames=64))
@@ -147,18 +167,15 @@ def write_mels(folder: Path, model: bytes, clips) -> None:
 
 
 def write_audio(folder: Path, models: dict[str, bytes], mels: list[tuple[str, np.ndarray]]) -> None:
-    for mode in STREAMING:
-        for chunk in CHUNKS:
-            model = load_vocoder(models[f"vocoder_{mode}"], chunk_frames=chunk)
-            for name, mel in mels:
-                write_floats(folder / "audio" / f"{mode}_{chunk}" / f"{name}.f32", vocode(model, mel))
-            for frames in SHORT:
-                write_floats(folder / "short" / f"{mode}_{chunk}" / f"{frames}.f32", vocode(model, mels[0][1][:frames]))
-
-
-def vocode(model, mel: np.ndarray) -> np.ndarray:
-    with StreamingVocoder(model) as vocoder:
-        return np.concatenate([vocoder.push(mel), vocoder.flush()])
+    for vocoder, (modes, chunks) in VOCODERS.items():
+        for stream in (f"{vocoder}_{mode}" for mode in modes):
+            for chunk in chunks:
+                model = load_vocoder(models[stream], chunk_frames=chunk)
+                for name, mel in mels:
+                    write_floats(folder / "audio" / f"{stream}_{chunk}" / f"{name}.f32", vocode(model, mel))
+                for frames in SHORT:
+                    audio = vocode(model, mels[0][1][:frames])
+                    write_floats(folder / "short" / f"{stream}_{chunk}" / f"{frames}.f32", audio)
 
 
 def write_scales(folder: Path, mels: list[np.ndarray]) -> None:

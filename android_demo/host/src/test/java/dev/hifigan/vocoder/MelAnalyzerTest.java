@@ -39,6 +39,22 @@ public class MelAnalyzerTest {
     }
 
     @Test
+    public void equalsPythonAt24Kilohertz() throws IOException {
+        double largest = 0;
+        try (MelAnalyzer analyzer = Reference.analyzer("mel_frontend_24k")) {
+            analyzer.requireFits(Contract.read(Reference.model("hop_300_int8"), "hop_300_int8"));
+            for (String clip : Reference.clips()) {
+                float[] audio = normalized(Reference.samples(clip));
+                float[] mel = Reference.flat(analyze(analyzer, audio, 300));
+                analyzer.reset();
+                float[] expected = Reference.floats("mels_24k/" + clip + ".f32");
+                largest = Math.max(largest, Reference.largestDifference(expected, mel));
+            }
+        }
+        assertTrue("difference " + largest, largest <= TOLERANCE);
+    }
+
+    @Test
     public void isTheSameForPiecesOfAnyLength() throws IOException {
         float[] audio = Arrays.copyOf(Reference.samples(Reference.clips().get(0)), 30000);
         try (MelAnalyzer analyzer = Reference.analyzer()) {
@@ -122,9 +138,15 @@ public class MelAnalyzerTest {
     @Test
     public void anotherVocoderThanItsOwnIsRefused() throws IOException {
         Contract tiny = Contract.read(Reference.model("tiny_vocoder"), "tiny");
-        Contract own = Contract.read(Reference.model("vocoder_int8"), "own");
+        Contract live = Contract.read(Reference.model("live_int8"), "live");
+        try (MelAnalyzer analyzer = Reference.analyzer("mel_frontend_24k")) {
+            assertEquals("mel_frontend_24k.tflite makes mels of sampling_rate 24000, not 22050 as the vocoder takes "
+                    + "them: export both from one checkpoint",
+                    assertThrows(ModelException.class, () -> analyzer.requireFits(live)).getMessage());
+        }
         try (MelAnalyzer analyzer = Reference.analyzer()) {
-            analyzer.requireFits(own);
+            analyzer.requireFits(Contract.read(Reference.model("vocoder_int8"), "own"));
+            analyzer.requireFits(live);
             assertEquals("mel_frontend.tflite makes mels of sampling_rate 22050, not 8000 as the vocoder takes them: "
                     + "export both from one checkpoint",
                     assertThrows(ModelException.class, () -> analyzer.requireFits(tiny)).getMessage());

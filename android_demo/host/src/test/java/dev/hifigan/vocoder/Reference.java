@@ -20,8 +20,12 @@ import java.util.stream.Stream;
 
 /** The files of reference.py, and a report of figures to read. */
 final class Reference {
-    static final String[] MODES = {"float32", "float16", "int8"};
-    static final int[] CHUNKS = {4, 16};
+    /** The vocoders that stream. */
+    static final String[] VOCODERS = {
+        "vocoder_float32", "vocoder_float16", "vocoder_int8",
+        "live_float32", "live_int8",
+        "hop_300_float32", "hop_300_int8",
+    };
 
     private static final Path FOLDER = Paths.get(System.getProperty("reference"));
     private static final Path FIGURES = Paths.get(System.getProperty("figures"));
@@ -43,13 +47,21 @@ final class Reference {
         return Files.readAllBytes(file("models/" + name + ".tflite"));
     }
 
-    static StreamingVocoder vocoder(String mode, int chunk) throws IOException {
-        String name = "vocoder_" + mode;
+    static StreamingVocoder vocoder(String name, int chunk) throws IOException {
         return new StreamingVocoder(model(name), name + ".tflite", 1, chunk);
     }
 
+    /** The lengths of a vocoder's chunks in frames. */
+    static int[] chunks(String vocoder) throws IOException {
+        return Contract.read(model(vocoder), vocoder).chunkFrames;
+    }
+
     static MelAnalyzer analyzer() throws IOException {
-        return new MelAnalyzer(model("mel_frontend"), "mel_frontend.tflite", 1);
+        return analyzer("mel_frontend");
+    }
+
+    static MelAnalyzer analyzer(String name) throws IOException {
+        return new MelAnalyzer(model(name), name + ".tflite", 1);
     }
 
     /** The names of the clips, in their order. */

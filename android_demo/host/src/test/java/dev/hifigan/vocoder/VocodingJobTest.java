@@ -19,7 +19,7 @@ public class VocodingJobTest {
 
     @Before
     public void load() throws IOException {
-        vocoder = Reference.vocoder("int8", 4);
+        vocoder = Reference.vocoder("vocoder_int8", 4);
         analyzer = Reference.analyzer();
         clip = Reference.clips().get(0);
     }
