@@ -48,6 +48,10 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
+# Options beyond the paper's that fit the fixture `tiny`.
+LOW_DELAY = {"lookahead_frames": 1, "samples_per_step": 4, "upsample_rates": [4, 2], "upsample_kernel_sizes": [8, 4]}
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real speech and real weights, which is not part of the project."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import assert_one_error, exported, snr, stream, untrained
+from conftest import LOW_DELAY, assert_one_error, exported, snr, stream, untrained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_graph import mel_of, offline
@@ -29,12 +29,10 @@ from hifigan_tf.streaming.litert import load_tflite
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, vocode
 from hifigan_tf.streaming.windows import margins_of
 
-LIVE = {"lookahead_frames": 1, "samples_per_step": 4, "upsample_rates": [4, 2], "upsample_kernel_sizes": [8, 4]}
-
 
 @pytest.fixture(scope="module")
 def tiny_live(tiny):
-    return tiny.replace(**LIVE)
+    return tiny.replace(**LOW_DELAY)
 
 
 @pytest.fixture(scope="module")

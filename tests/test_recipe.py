@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from conftest import calibrated_plan, exported, model_of, operations, snr, untrained, write_speech
+from conftest import LOW_DELAY, calibrated_plan, exported, model_of, operations, snr, untrained, write_speech
 
 from hifigan_tf import sensitivity, to_tflite
 from hifigan_tf.errors import UserError
@@ -242,12 +242,15 @@ def test_limits_depend_on_the_formats(tiny_generator, options, formats, expected
     assert limits_of(plan) == expected
 
 
-@pytest.fixture(scope="module")
-def two_stages(tiny):
+@pytest.fixture(
+    scope="module",
+    params=[{"upsample_rates": [8, 4], "upsample_kernel_sizes": [16, 8]}, LOW_DELAY],
+    ids=["paper", "low delay"],
+)
+def two_stages(tiny, request):
     """A generator of eight layers."""
     blocks = {"resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1, 2]]}
-    stages = {"upsample_rates": [8, 4], "upsample_kernel_sizes": [16, 8]}
-    return untrained(tiny.replace(**blocks, **stages))
+    return untrained(tiny.replace(**blocks, **request.param))
 
 
 def test_the_report_judges_every_layer_and_writes_a_recipe(two_stages, clips, tmp_path, capsys):
