@@ -9,6 +9,10 @@ import contextlib
 import io
 import re
 
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
 from hifigan_tf.errors import UserError
 from hifigan_tf.export.convert import quiet
 
@@ -32,4 +36,19 @@ def quantize(model: bytes, formats: dict[str, str]) -> bytes:
             recipe.add_weight_only_config(name, convolution, num_bits=16, algorithm_key=casting)
     # It prints timings and progress bars, from native code and from Python.
     with quiet(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return bytes(quantizer.Quantizer(model, recipe.get_quantization_recipe()).quantize().quantized_model)
+        quantized = quantizer.Quantizer(model, recipe.get_quantization_recipe()).quantize().quantized_model
+    return with_buffers_inside(bytes(quantized))
+
+
+def with_buffers_inside(model: bytes) -> bytes:
+    """The model with the data of its tensors inside the flatbuffer.
+
+    ai-edge-quantizer writes it behind, where runtimes older than LiteRT, and those of iOS and browsers, find nothing.
+    """
+    flatbuffer = schema.Model.GetRootAsModel(model, 0)
+    tree = schema.ModelT.InitFromObj(flatbuffer)
+    for buffer in tree.buffers:
+        if buffer.offset > 1:  # 0 and 1 say that there is none, in the schema
+            buffer.data = np.frombuffer(model, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(tree))

@@ -34,7 +34,7 @@ public class VocodingJobTest {
     public void aMelBecomesTheAudioThatPythonMakesOfIt() throws IOException {
         try (NpyReader mel = Reference.melFile(clip)) {
             Figures figures = new VocodingJob(mel, vocoder, sink, quiet()).run();
-            assertArrayEquals(Reference.floats("audio/int8_4/" + clip + ".f32"), sink.audio.toArray(), 0);
+            assertArrayEquals(Reference.floats("audio/vocoder_int8_4/" + clip + ".f32"), sink.audio.toArray(), 0);
             assertEquals(mel.frames() * 256 / 22050.0, figures.audioSeconds, 1e-9);
         }
     }
@@ -137,7 +137,7 @@ public class VocodingJobTest {
             try (NpyReader mel = Reference.melFile(clip)) {
                 new VocodingJob(mel, vocoder, sink, quiet()).run();
             }
-            assertArrayEquals(Reference.floats("audio/int8_4/" + clip + ".f32"), sink.audio.toArray(), 0);
+            assertArrayEquals(Reference.floats("audio/vocoder_int8_4/" + clip + ".f32"), sink.audio.toArray(), 0);
         }
     }
 
