@@ -11,7 +11,7 @@ import soundfile
 import tensorflow as tf
 from conftest import exported
 
-from benchmarks import start_up, stream_latency, train_step
+from benchmarks import runtimes, start_up, stream_latency, train_step
 from benchmarks.train_step_frameworks import PARTS, noise
 from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.checkpoints.official import named_convolutions
@@ -85,6 +85,41 @@ def test_the_lag_of_a_pipe_is_at_least_the_delay(tiny_generator, corpus, tmp_pat
         stream_latency.main([str(model), "--seconds", "0"])
     with pytest.raises(UserError, match="holds no audio file"):
         stream_latency.main([str(model), "--data", str(CONFIGS)])
+
+
+def test_runtimes_are_compared_by_their_samples(tiny_generator, tmp_path, monkeypatch, capsys):
+    """Here with this environment in the place of one runtime, and a broken one in that of another."""
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho RuntimeError: no kernel >&2; exit 1\n")
+    broken.chmod(0o755)
+    pythons = {"LiteRT 2.3": Path(sys.executable), "TFLite 2.7": broken}
+
+    def environment(runtime, _):
+        if runtime.name not in pythons:
+            raise UserError("it needs Python 3.12, which is not installed")
+        return pythons[runtime.name]
+
+    monkeypatch.setattr(runtimes, "environment", environment)
+    models, figures = [tmp_path / "streams.tflite", tmp_path / "windows.tflite"], tmp_path / "figures.json"
+    models[0].write_bytes(exported(tiny_generator, "float16"))
+    models[1].write_bytes(exported(tiny_generator, frames=48))
+    names = [*pythons, "TFLite Micro"]
+    runtimes.main([*map(str, models), "--runtimes", *names, "--json", str(figures)])
+    rows = json.loads(figures.read_text())
+    assert [(row["model"], row["runtime"]) for row in rows] == [
+        (model.stem, name) for model in models for name in ("TFLite 2.7", "LiteRT 2.3")
+    ]
+    assert [row["reason"] for row in rows] == 2 * ["RuntimeError: no kernel", None]
+    assert all(row["snr_db"] == 200 for row in rows if row["reason"] is None)
+    printed = capsys.readouterr()
+    assert "| TFLite 2.7 | no | no |" in printed.out
+    assert "TFLite Micro is left out: it needs Python 3.12, which is not installed" in printed.err
+
+
+def test_noise_below_the_signal_in_decibels():
+    signal = np.sin(np.arange(1000.0))
+    assert runtimes.snr(signal, signal) == float("inf")
+    assert abs(runtimes.snr(signal, 1.01 * signal) - 40) < 1e-9
 
 
 def test_the_start_up_is_timed_command_by_command(tiny_generator, tmp_path, capsys):

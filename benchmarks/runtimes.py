@@ -1,0 +1,191 @@
+"""``python benchmarks/runtimes.py MODEL…``: in which runtimes a ``.tflite`` runs, and with which samples."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
+
+from benchmarks.measure import machine
+from hifigan_tf import cli
+from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
+from hifigan_tf.errors import UserError
+from hifigan_tf.evaluation.tables import markdown
+from hifigan_tf.files import write_json
+from hifigan_tf.resources import DEMO_HELD_OUT
+from hifigan_tf.streaming import contract
+from hifigan_tf.streaming.contract import VocoderContract
+
+DESCRIPTION = """Installs each runtime into an environment of its own, runs every model there on the mel of a demo
+clip, and compares the audio with that of the LiteRT of this environment: the signal-to-noise ratio, or "exact" above
+100 dB, and the processor time of a call, the median. "no" says that the runtime refuses the model; --json has the
+reason.
+
+Runtimes for older Pythons need these as python3.9, python3.10 and so on in the PATH, or installed by pyenv; those
+without are left out, which is said."""
+
+PROBE = Path(__file__).with_name("runtime_probe.py")
+FRAMES = 100  # of mel, for models that stream
+EXACT = 100  # dB
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A runtime: its name, the Python it has wheels for, and what pip installs."""
+
+    name: str
+    python: str
+    packages: tuple[str, ...]
+
+
+RUNTIMES = (
+    Runtime("TFLite 2.7", "3.9", ("tflite-runtime==2.7.0", "numpy<1.24")),
+    Runtime("TFLite 2.10", "3.9", ("tflite-runtime==2.10.0", "numpy<1.24")),
+    Runtime("TFLite 2.13", "3.10", ("tflite-runtime==2.13.0", "numpy<2")),
+    Runtime("TFLite 2.14", "3.11", ("tflite-runtime==2.14.0", "numpy<2")),
+    Runtime("TensorFlow 2.16", "3.11", ("tensorflow-cpu==2.16.2",)),
+    Runtime("TensorFlow 2.21", "3.13", ("tensorflow==2.21.0",)),
+    Runtime("LiteRT 1.0", "3.11", ("ai-edge-litert==1.0.1", "numpy<2")),
+    Runtime("LiteRT 1.4", "3.11", ("ai-edge-litert==1.4.0",)),
+    Runtime("LiteRT 2.3", "3.13", ("ai-edge-litert==2.3.0",)),
+    Runtime("TFLite Micro", "3.12", ("tflite-micro", "numpy")),
+)
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(
+        prog="python benchmarks/runtimes.py", description=DESCRIPTION, formatter_class=cli.Formatter
+    )
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="vocoders as .tflite, best of full size")
+    names = [runtime.name for runtime in RUNTIMES]
+    parser.add_argument("--runtimes", nargs="+", metavar="NAME", choices=names, default=names, help=", ".join(names))
+    parser.add_argument("--environments", metavar="DIR", type=Path, default=Path("build/runtimes"), help="kept there")
+    parser.add_argument("--json", metavar="F", type=Path, help="write the rows there")
+    return parser.parse_args(argv)
+
+
+def python_of(version: str) -> Path | None:
+    """A Python of this version: from the PATH, or of pyenv."""
+    if found := shutil.which(f"python{version}"):
+        return Path(found)
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return next(iter(sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)), None)
+
+
+def environment(runtime: Runtime, folder: Path) -> Path:
+    """The Python of the runtime's environment, made if it is missing. Raises ``UserError`` if it cannot be."""
+    place = folder / runtime.name.lower().replace(" ", "-")
+    python = place / "bin" / "python"
+    if (place / "complete").is_file():
+        return python
+    base = python_of(runtime.python)
+    if base is None:
+        raise UserError(f"it needs Python {runtime.python}, which is not installed")
+    shutil.rmtree(place, ignore_errors=True)
+    for command in (
+        [str(base), "-m", "venv", str(place)],
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *runtime.packages],
+    ):
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        if process.returncode:
+            raise UserError(f"it could not be installed: {process.stderr.strip().splitlines()[-1]}")
+    (place / "complete").touch()
+    return python
+
+
+def run(python: Path, model: Path, folder: Path, mel: Path) -> dict:
+    """What the probe makes of a model under a Python: ``audio`` and ``seconds``, or the ``reason`` why not."""
+    output = folder / "output.npz"
+    output.unlink(missing_ok=True)
+    command = [str(python), str(PROBE), *map(str, (model, folder / "contract.json", mel, output))]
+    process = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    )
+    if process.returncode:
+        lines = [line for line in process.stderr.strip().splitlines() if line]
+        return {"reason": lines[-1] if lines else f"it ended by signal {-process.returncode}"}
+    with np.load(output) as result:
+        return {"audio": result["audio"].astype(np.float64), "seconds": float(np.median(result["seconds"]))}
+
+
+def measure(path: Path, pythons: dict[str, Path]) -> list[dict]:
+    """A row for each runtime of one model."""
+    data = path.read_bytes()
+    values = contract.read_kind(data, str(path), VocoderContract)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "contract.json").write_text(values.dumps(), encoding="utf-8")
+        np.save(folder / "mel.npy", speech(values.audio_config, values.window_frames or FRAMES))
+        own = run(Path(sys.executable), path.resolve(), folder, folder / "mel.npy")
+        if "reason" in own:
+            raise UserError(f"{path} does not run here: {own['reason']}")
+        for runtime, python in pythons.items():
+            result = run(python, path.resolve(), folder, folder / "mel.npy")
+            row = {"model": path.stem, "runtime": runtime, "reason": result.get("reason")}
+            if row["reason"] is None:
+                row["snr_db"] = round(min(snr(own["audio"], result["audio"]), 200.0), 1)
+                row["milliseconds"] = round(1000 * result["seconds"], 2)
+            rows.append(row)
+    return rows
+
+
+def speech(audio, frames: int) -> np.ndarray:
+    """The mel ``[frames, num_mels]`` of a demo clip."""
+    from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
+    from hifigan_tf.audio.mel_stream import mel_spectrogram
+
+    clip = normalize(load_audio(find_audio(DEMO_HELD_OUT)[0], audio.sampling_rate))
+    return mel_spectrogram(clip, NumpyMelSpectrogram.of(audio))[:frames]
+
+
+def snr(expected: np.ndarray, found: np.ndarray) -> float:
+    """The signal-to-noise ratio in dB; infinite where both are equal."""
+    noise = np.mean((expected - found) ** 2)
+    return float("inf") if noise == 0 else 10 * float(np.log10(np.mean(expected**2) / noise))
+
+
+def report(rows: list[dict]) -> str:
+    """A table of runtimes by models, and the conditions of the measurement."""
+    models, runtimes = (list(dict.fromkeys(row[key] for row in rows)) for key in ("model", "runtime"))
+    cells = {(row["runtime"], row["model"]): cell(row) for row in rows}
+    table = markdown(["runtime", *models], [[name, *(cells[name, model] for model in models)] for name in runtimes])
+    return f"{table}\n\n{machine()}"
+
+
+def cell(row: dict) -> str:
+    if row["reason"] is not None:
+        return "no"
+    equal = "exact" if row["snr_db"] >= EXACT else f"{row['snr_db']:.0f} dB"
+    return f"{equal}, {row['milliseconds']:.1f} ms"
+
+
+def main(argv=None) -> None:
+    args = parse(argv)
+    models = [cli.existing_file(model, "MODEL") for model in args.models]
+    if args.json:
+        cli.writable_folder(args.json.parent)
+    pythons = {}
+    for runtime in RUNTIMES:
+        if runtime.name in args.runtimes:
+            try:
+                pythons[runtime.name] = environment(runtime, args.environments.resolve())
+            except UserError as error:
+                print(f"{runtime.name} is left out: {error}", file=sys.stderr)
+    if not pythons:
+        raise UserError("no runtime is left to run a model in")
+    rows = [row for model in cli.progress(models, desc="models", unit="model") for row in measure(model, pythons)]
+    print(report(rows))
+    if args.json:
+        write_json(args.json, rows)
+
+
+if __name__ == "__main__":
+    cli.run(main)
