@@ -1,13 +1,16 @@
 """Files: found by suffix, written atomically, and checked for names whose outputs would collide."""
 
 import json
+import logging
 import os
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import contextmanager
 from pathlib import Path
 
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import describe_os_error
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -59,15 +62,34 @@ def _umask() -> int:
 
 
 def find_files(folder: str | Path, suffixes: Collection[str]) -> list[Path]:
-    """Every file under the folder with one of the suffixes, in lower or upper case, sorted by path."""
-    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+    """Every file under the folder with one of the suffixes, in lower or upper case, sorted by path.
+
+    Links to folders are followed, each folder once, so that cycles end; a link to nothing is a file that cannot be
+    read. Hidden files and folders, and what macOS puts into archives, are not looked at.
+    """
+    found, linked, seen = [], [Path(folder)], set()
+    while linked:  # after all that is not behind a link, so that a folder goes by its own name where it has one
+        for root, folders, names in os.walk(linked.pop(0), onerror=_warn_of_a_folder):
+            real = os.path.realpath(root)
+            folders[:] = [] if real in seen else sorted(name for name in folders if not _is_hidden(name))
+            if real in seen:
+                continue
+            seen.add(real)
+            linked += [path for name in folders if (path := Path(root, name)).is_symlink()]
+            paths = (Path(root, name) for name in names if not _is_hidden(name))
+            wanted = (path for path in paths if path.suffix.lower() in suffixes)
+            found += [path for path in wanted if path.is_file() or path.is_symlink()]
+    return sorted(found)
 
 
-def unique_stems(paths: Iterable[Path]) -> dict[str, Path]:
-    """``{stem: path}``. Raises ``UserError`` when two files share a stem, because their outputs would collide."""
-    result: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in result:
-            raise UserError(f"{result[path.stem]} and {path} share the name {path.stem!r}: rename one of them")
-        result[path.stem] = path
-    return result
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _warn_of_a_folder(error: OSError) -> None:
+    log.warning("warning: what lies in a folder is passed over: %s", describe_os_error(error))
+
+
+def printable(text: str) -> str:
+    """A name for where text must be valid: bytes of a file name that are not UTF-8 as ``\\xe9``."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")

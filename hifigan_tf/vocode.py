@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, PEAK, check_length, measure, read_pieces, wav_writer
+from hifigan_tf.audio.audio_files import (
+    AUDIO_KINDS,
+    AUDIO_SUFFIXES,
+    PEAK,
+    check_length,
+    check_scale,
+    measure,
+    read_pieces,
+    wav_writer,
+)
 from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs
 from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFile, MelFormat
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
@@ -15,7 +24,7 @@ from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocode
 
 DESCRIPTION = f"""Makes speech from mels. Each INPUT becomes DIR/<name>.wav, 16-bit mono at the model's rate.
 
-INPUT is an audio file (WAV, FLAC, OGG, MP3), whose mel is computed and vocoded at the exact length
+INPUT is an audio file ({AUDIO_KINDS}), whose mel is computed and vocoded at the exact length
 of the recording; or a mel as .npy, [frames, num_mels] in natural logarithms as python -m hifigan_tf.extract_mel
 writes it; or a folder, searched for both. Inputs may be of any length: they are read and written in pieces.
 
@@ -87,6 +96,8 @@ def main(argv=None) -> None:
         rate = model.audio.sampling_rate
         samples, peak = measure(path, rate)
         check_length(path, samples, model.audio.hop_size)
+        if args.keep_level:
+            check_scale(str(path), peak)
         front_end = NumpyMelSpectrogram.of(model.audio)
         yield from resynthesize(model, front_end, read_pieces(path, rate), peak, args.keep_level)
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from hifigan_tf import cli
 from hifigan_tf.audio import audio_files as audio
 from hifigan_tf.audio import mp3
+from hifigan_tf.audio.names import unique_names
 from hifigan_tf.errors import UserError, describe_os_error
-from hifigan_tf.files import atomic_path, unique_stems, write_bytes
+from hifigan_tf.files import atomic_path, write_bytes
 
 # (suffix, container, encoding, largest error of the encoding)
 FORMATS = [
@@ -314,11 +315,12 @@ cli.run(lambda: write_wav({str(tmp_path / "a.wav")!r}, numpy.zeros(24000), 24000
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=4))
 def test_duplicate_stems_are_refused_naming_both_files(names):
     paths = [Path(f"{index}/{name}.wav") for index, name in enumerate(names)]
+    given_names = [f"{name}.{suffix}" for name, suffix in zip(names, ("wav", "flac", "WAV", "mp3"), strict=False)]
     if len(set(names)) == len(names):
-        assert unique_stems(paths) == dict(zip(names, paths, strict=True))
+        assert unique_names(dict(zip(given_names, paths, strict=True))) == dict(zip(names, paths, strict=True))
     else:
         with pytest.raises(UserError, match=r"\d/(.)\.wav and \d/\1\.wav share the name '\1': rename one"):
-            unique_stems(paths)
+            unique_names(dict(zip(given_names, paths, strict=True)))
 
 
 @pytest.mark.parametrize(

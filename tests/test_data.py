@@ -564,7 +564,7 @@ def broken_mels(folder):
         "objects": (np.full((100, 16), None), "objects.npy is no .npy array"),
         "text": (b"0 0 0 0", "text.npy is no .npy array"),
         "empty": (b"", "empty.npy is no .npy array"),
-        "missing": (None, "missing.npy cannot be read: No such file"),
+        "missing": (None, "missing.npy is not there, and no other file of"),
     }
     for stem, (content, _) in cases.items():
         write(folder / f"{stem}.wav", ramp(3200))
@@ -588,7 +588,7 @@ def test_a_clip_without_a_fitting_mel_is_named_and_skipped(tmp_path, tiny, caplo
     good = numbered(tmp_path, "good", 3200, 100)
     clips = check_clips([*(tmp_path / f"{stem}.wav" for stem in words), good], tiny, tmp_path)
     assert [clip.path.stem for clip in clips] == ["good"]
-    skips = messages(caplog)
+    skips = [line for line in messages(caplog) if "DC offset" not in line]
     assert len(skips) == len(words) + 1
     for line, expected in zip(skips, [*words.values(), f"{len(words)} files skipped"], strict=True):
         assert expected in line
@@ -642,7 +642,7 @@ def test_bad_files_are_named_and_the_good_ones_keep_their_order(tmp_path, tiny, 
 def test_one_bad_file_is_one_file(tmp_path, tiny, caplog):
     (tmp_path / "empty.wav").touch()
     check_clips([tmp_path / "empty.wav", write(tmp_path / "a.wav", ramp(2000))], tiny)
-    assert messages(caplog)[1:] == ["1 file skipped"]
+    assert messages(caplog)[1] == "1 file skipped"
 
 
 def test_only_bad_files_are_an_error_with_the_first_reason(tmp_path, tiny):
@@ -693,8 +693,8 @@ def test_missing_files_of_a_file_list_are_named_and_counted(folder, caplog):
     file_list.write_text("gone|x\nb|x\nlost.wav\n")
     assert read_file_list(file_list, corpus_files(folder), folder) == [folder / "b.wav"]
     first, second, count = messages(caplog)
-    assert first == f"skipped: {file_list} names gone, which is not in {folder}"
-    assert "names lost.wav" in second
+    assert first.startswith(f"skipped: {file_list} names gone in line 1, which is not in {folder}: looked for")
+    assert "names lost.wav in line 3" in second
     assert count == "2 files skipped"
 
 

@@ -387,8 +387,7 @@ def test_everything_is_checked_before_the_slow_part(tmp_path, speech, monkeypatc
     ):
         with pytest.raises(UserError, match=message):
             run(reference, folder, *options)
-    (generated / "sub").mkdir()
-    write_wav(generated / "sub" / "a.wav", speech, RATE)
+    soundfile.write(generated / "a.flac", speech, RATE)
     with pytest.raises(UserError, match="share the name 'a'"):
         run(reference, generated)
 

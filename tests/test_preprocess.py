@@ -298,9 +298,10 @@ def test_preprocess_refuses_what_it_cannot_use(corpus, packed_corpus, tmp_path, 
         (("--data", tmp_path / "none", *output), "holds no audio file"),
         (("--data", corpus, *output, "--shard-size", 0), "--shard-size is 0"),
         (("--data", corpus, *output, "--config", tmp_path / "no.json"), "no.json does not exist"),
-        (("--data", corpus, "--output-dir", tmp_path / "file"), "cannot write to"),
-        (("--data", corpus, "--output-dir", packed_corpus), "holds another packed corpus"),
-        (("--data", corpus, "--output-dir", "abc://bucket/x"), "no file system for abc://"),
+        (("--data", corpus, "--config", tiny_file, "--output-dir", tmp_path / "file"), "cannot write to"),
+        (("--data", corpus, "--config", tiny_file, "--output-dir", packed_corpus), "holds another packed corpus"),
+        (("--data", corpus, "--output-dir", tmp_path / "x"), "without --config a corpus is packed at the 22050 Hz"),
+        (("--data", corpus, "--config", tiny_file, "--output-dir", "abc://bucket/x"), "no file system for abc://"),
     ):
         assert_one_error(run(preprocess.main, *arguments), words)
 
@@ -434,12 +435,7 @@ def test_lists_and_the_held_out_split_are_those_of_the_folder(corpus, packed_cor
             training, validation = train._files(train.parse(["--data", str(folder), *options]), tiny)
             if not validation:
                 training, validation = hold_out(training, folder)
-            stems.append(
-                [
-                    [clip.path.stem if folder == packed_corpus else clip.stem for clip in clips]
-                    for clips in (training, validation)
-                ]
-            )
+            stems.append([[clip.path.stem for clip in clips] for clips in (training, validation)])
         assert stems[0] == stems[1]
         assert not {*stems[0][0]} & {*stems[0][1]}
     options = ["--data", str(packed_corpus), "--validation-data", str(corpus)]

@@ -45,7 +45,7 @@ class Shard(NamedTuple):
 class PackedClip(NamedTuple):
     """A clip of a packed corpus."""
 
-    name: str  # of its file, relative to the folder it was packed from
+    name: str  # relative to the folder it was packed from; of several corpora, to the folder that holds them all
     rate: int  # Hz
     samples: int
     peak: int  # largest magnitude of its PCM

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from hifigan_tf import extras
+from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
+from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import ContractVocoder, StatefulStream, load_tflite
 from hifigan_tf.streaming.windows import WindowStream, margins_of
 
@@ -66,6 +68,16 @@ def load_vocoder(model, chunk_frames: int | None = None, threads: int = 1) -> Co
     if isinstance(model, (str, Path, bytes)):
         return load_tflite(model, chunk_frames, threads)
     return KerasVocoder(model, chunk_frames)
+
+
+def audio_of(checkpoint: Path) -> AudioConfig:
+    """The audio settings of a ``.tflite`` or ``.keras`` vocoder. Raises ``UserError`` when it cannot be read."""
+    if checkpoint.suffix == ".tflite":
+        return contract.read(checkpoint.read_bytes(), str(checkpoint)).audio_config
+    extras.require("a .keras checkpoint")
+    from hifigan_tf.models.generator import load_generator
+
+    return load_generator(checkpoint).audio
 
 
 @dataclasses.dataclass(frozen=True)
