@@ -1,6 +1,7 @@
 """What every command line shares: quiet TensorFlow, logging, and errors as one line with exit code 2."""
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -53,6 +54,9 @@ def run(main: Callable[[], int | None]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     sys.meta_path.insert(0, QuietTensorFlow())
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text, nor need a terminal have every letter
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("absl", "tensorflow", "tensorboard", "matplotlib", "numba"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -279,7 +279,7 @@ def test_mistakes_are_reported_before_tensorflow_loads(checkpoint, tmp_path):
             [tmp_path / "empty", *out],
             "empty holds no recording (WAV, FLAC, OGG, Opus, MP3, AIFF, AU, CAF, W64) and no .npy file",
         ),
-        ([tmp_path / "a", tmp_path / "b", *out], "share the name 'same': rename one of them"),
+        ([tmp_path / "a", tmp_path / "b", *out], "share the name 'same': rename one, or give a folder"),
         ([tmp_path / "a", "--output-dir", tmp_path / "a"], "same.wav would be overwritten: choose an --output-dir"),
         ([tmp_path / "a", "--output-dir", checkpoint / "x"], "cannot write to "),
         ([tmp_path / "a", *out, "--mel-format", "log2"], "--mel-format 'log2': give one of log, log10, db, linear"),

@@ -14,6 +14,7 @@ from hifigan_tf.audio.mel import mel_spectrogram
 from hifigan_tf.data.pipeline import Clip, TimedBatches, training_batches, validation_clips
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.metrics import PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
+from hifigan_tf.files import printable
 from hifigan_tf.training.distribution import ALONE, Workers, total
 from hifigan_tf.training.run_folder import NotSaved, RunFolder
 from hifigan_tf.training.tensorboard import Summaries
@@ -213,14 +214,14 @@ def validate(
     """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard."""
     _check_weights(trainer, folder)
     step, front_end, scores = trainer.steps_done, trainer.loss_front_end, []
-    for index, (stem, mel, audio) in enumerate(_shown(clips, "validating")):
+    for index, (clip, mel, audio) in enumerate(_shown(clips, "validating")):
         generated = trainer.vocode(mel)
         scores.append(evaluate_pair(audio, generated, front_end, MEASURED))
         if index < SHOWN_CLIPS:
             for name, sound in (("generated", generated), ("original", audio)):
                 if name == "generated" or step == 0:
                     picture = mel_spectrogram(sound, front_end)
-                    summaries.sound(f"{stem}/{name}", sound, front_end.sampling_rate, picture, step)
+                    summaries.sound(f"{printable(clip)}/{name}", sound, front_end.sampling_rate, picture, step)
     means = mean_scores(scores, MEASURED)
     summaries.scalars(_curves("validation", means), step)
     if trainer.average and step > 0:
