@@ -25,6 +25,7 @@ from hifigan_tf.audio.audio_files import (
     resample,
 )
 from hifigan_tf.audio.mel import MelSpectrogram
+from hifigan_tf.audio.mel_formats import MelFile
 from hifigan_tf.audio.mp3 import frame_at
 from hifigan_tf.config import LOG_MIN
 from hifigan_tf.data import decoding
@@ -548,6 +549,36 @@ def test_given_mels_without_the_cache_are_the_same_bits(tmp_path, tiny, monkeypa
     monkeypatch.setattr(data, "CACHE_BYTES", 0)
     assert_bit_equal(batches(clips, tiny, 4), cached)
     assert [mel.shape[0] for _, mel, _ in validation_clips(clips, tiny)] == [100, 50]
+
+
+def test_integers_written_as_floats_do_not_train_with_given_mels(tmp_path, tiny, caplog):
+    """Their level stays as it is, and the losses were of the order of 1,000."""
+    rng = np.random.default_rng(0)
+    for stem, gain in (("big", 32768), ("good", 1), ("overshoot", 1.8)):
+        write(tmp_path / f"{stem}.wav", gain * tones(3200, RATE, 3000))
+        np.save(tmp_path / f"{stem}.npy", rng.normal(-5, 2, (100, 16)))
+    paths = [tmp_path / f"{stem}.wav" for stem in ("big", "good", "overshoot")]
+    assert [clip.path.stem for clip in check_clips(paths, tiny, tmp_path)] == ["good", "overshoot"]
+    assert "big.wav holds samples up to" in messages(caplog)[0]
+    caplog.clear()
+    assert len(check_clips(paths, tiny)) == 3  # which are scaled to a peak of 0.95
+    (line,) = messages(caplog)
+    assert "far beyond -1 to 1, as integers written as floats do (1 of 3 clips are at such levels)" in line
+
+
+def test_a_square_mel_is_read_alike_by_training_and_vocode(tmp_path, tiny, caplog):
+    mel = np.random.default_rng(0).normal(-5, 2, (16, 16)).astype(np.float32)
+    np.save(tmp_path / "a.npy", mel)
+    write(tmp_path / "a.wav", tones(16 * HOP, RATE, 3000))
+    (clip,) = check_clips([tmp_path / "a.wav"], tiny, tmp_path)
+    line = messages(caplog)[0]
+    assert "a.npy: shape [16, 16] is read as [frames, num_mels]; if it is not, transpose it" in line
+    ((_, trained, _),) = validation_clips([clip], tiny)
+    caplog.clear()
+    (vocoded,) = MelFile(tmp_path / "a.npy", 16).blocks()
+    assert "a.npy: shape [16, 16] is read as [frames, num_mels]; if it is not, transpose it" in messages(caplog)[0]
+    np.testing.assert_array_equal(trained, mel)
+    np.testing.assert_array_equal(vocoded, mel)
 
 
 def broken_mels(folder):

@@ -12,7 +12,7 @@ import soundfile
 from conftest import untrained
 
 from hifigan_tf import cli, extract_mel, vocode
-from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize
+from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize, wav_writer
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.config import LOG_MIN, Config
@@ -127,6 +127,35 @@ def test_loud_output_is_clipped_not_wrapped(generator, speech, tmp_path):
     arguments = ["--checkpoint", tmp_path / "loud.keras", "--output-dir", tmp_path / "out", "--keep-level"]
     vocode.main([*map(str, arguments), str(tmp_path / "x.wav")])
     assert set(read(tmp_path / "out" / "x.wav")) == {32767}
+
+
+def test_integers_written_as_floats_are_named(run, speech, tmp_path, caplog):
+    """At ±32768 a recording is scaled as any other, with a warning; where its level is to stay, it is refused."""
+    for name, gain in (("big", 32768), ("good", 1)):
+        soundfile.write(tmp_path / f"{name}.wav", gain * speech[:9000], RATE, subtype="FLOAT")
+    expected = read(run(tmp_path / "good.wav") / "good.wav")
+    np.testing.assert_array_equal(read(run(tmp_path / "big.wav") / "big.wav"), expected)
+    assert "big.wav holds samples up to" in caplog.text
+    with pytest.raises(UserError, match="far beyond -1 to 1"):
+        run(tmp_path / "big.wav", "--keep-level")
+    with pytest.raises(UserError, match="far beyond -1 to 1"):
+        extract_mel.main([str(tmp_path / "big.wav"), "--output-dir", str(tmp_path / "mels"), "--keep-level"])
+
+
+def test_what_is_clipped_is_counted(tmp_path, caplog):
+    with wav_writer(tmp_path / "a.wav", RATE) as write:
+        write(np.full(300, 0.5))
+        write(np.full(100, -1.5))
+    assert caplog.messages == [f"warning: {tmp_path / 'a.wav'}: 25 % of the samples lie beyond -1 to 1 and are clipped"]
+
+
+def test_extract_mel_has_no_default_for_another_rate(tmp_path, speech, caplog):
+    soundfile.write(tmp_path / "a.wav", speech, 48000)
+    arguments = [str(tmp_path / "a.wav"), "--output-dir", str(tmp_path / "mels")]
+    with pytest.raises(UserError, match=r"is at 48000 Hz, and without --checkpoint or --config a mel is that of"):
+        extract_mel.main(arguments)
+    extract_mel.main([*arguments, "--config", str(CONFIGS / "v1_48k.json")])
+    assert np.load(tmp_path / "mels" / "a.npy").shape == (-(-len(speech) // 512), 128)
 
 
 def test_extracted_then_vocoded_equals_vocoded(run, checkpoint, speech, tmp_path):

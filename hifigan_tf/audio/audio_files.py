@@ -438,5 +438,5 @@ def wav_writer(path: str | Path, sampling_rate: int):
         yield write
         if clipped:
             log.warning(
-                "warning: %s: %.2g %% of the samples lie beyond -1 to 1: clipped", path, 100 * clipped / written
+                "warning: %s: %.2g %% of the samples lie beyond -1 to 1 and are clipped", path, 100 * clipped / written
             )
