@@ -8,7 +8,7 @@ from collections.abc import Collection
 from contextlib import contextmanager
 from pathlib import Path
 
-from hifigan_tf.errors import describe_os_error
+from hifigan_tf.errors import UserError, describe_os_error
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,16 @@ def _is_hidden(name: str) -> bool:
 
 def _warn_of_a_folder(error: OSError) -> None:
     log.warning("warning: what lies in a folder is passed over: %s", describe_os_error(error))
+
+
+def decode_text(data: bytes, what: str) -> str:
+    """The text of a file as UTF-8, with a byte order mark or without.
+
+    Raises ``UserError`` naming ``what`` for UTF-16, and ``UnicodeDecodeError`` for other bytes.
+    """
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:1000]:
+        raise UserError(f"{what} cannot be read: it is UTF-16, as some editors write: save it as UTF-8")
+    return data.decode("utf-8-sig")
 
 
 def printable(text: str) -> str:

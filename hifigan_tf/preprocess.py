@@ -15,7 +15,7 @@ import numpy as np
 
 from hifigan_tf import cli, extras
 from hifigan_tf.audio.audio_files import AUDIO_KINDS, check_length, level_problems, rate_of, read_resampled
-from hifigan_tf.cli import warn_skipped
+from hifigan_tf.cli import warn_skipped, worker_threads
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.data.clip_lists import MANIFEST, corpus_files
 from hifigan_tf.errors import UserError, describe_os_error, file_guard
@@ -118,7 +118,7 @@ def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: i
     left = dict(islice(files.items(), manifest["files"], None))
     shard: ShardWriter | None = None
     progress = tqdm(total=len(files), initial=manifest["files"], desc="packing", unit="file", leave=False)
-    with ThreadPoolExecutor(workers) as pool, progress:
+    with worker_threads(workers) as pool, progress:
         for name, recording in zip(left, read_ahead(pool, left.values(), audio, 2 * workers), strict=True):
             manifest["files"] += 1
             progress.update()

@@ -554,6 +554,13 @@ def test_a_checkpoint_is_a_file_or_the_best_of_a_run_folder(tmp_path):
         cli.checkpoint(str(tmp_path / "gone.keras"))
 
 
+@pytest.mark.parametrize("name", ["g.h5", "g.weights.h5"])
+def test_an_older_keras_file_says_why_not(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match=r"of Keras' older kind, .*generator\.save\('g\.keras'\)"):
+        cli.checkpoint(str(tmp_path / name))
+
+
 def test_a_file_is_not_a_folder_and_a_folder_not_a_file(tmp_path):
     (tmp_path / "file").touch()
     assert cli.existing_file(str(tmp_path / "file"), "--x") == tmp_path / "file"

@@ -182,11 +182,32 @@ def test_signals_save_first(number, corpus, quick_file, tmp_path):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + number, output
     step = int(state(folder)["step/.ATTRIBUTES/VARIABLE_VALUE"])
+    assert f"{number.name}: saving, and then it ends; Ctrl-C again ends it at once" in output
     assert f"stopped by {number.name} at step {step}: saved" in output
     assert RunFolder(folder).saved()[-1].name == f"step-{step:08d}"
     assert "Traceback" not in output
     kept = [int(path.name[5:]) for path in RunFolder(folder).saved()]
     assert len(kept) <= 3
+
+
+def test_a_validation_ends_when_it_is_asked_to(trainer, tmp_path):
+    """A hundred clips may take minutes: it is left, and nothing of it is kept."""
+    folder, request = RunFolder(tmp_path), loop.StopRequest()
+    clips = [("one", np.full((20, 16), -5, np.float32), np.zeros(640, np.float32))] * 3
+    vocoded = []
+
+    class Interrupted:
+        loss_front_end, steps_done, average = trainer.loss_front_end, 1, None
+        is_finite = staticmethod(lambda: True)
+
+        def vocode(self, mel):
+            vocoded.append(mel)
+            request.received = signal.SIGINT
+            return trainer.vocode(mel)
+
+    assert loop.validate(Interrupted(), folder, loop.Summaries(folder.logs), clips, request) is None
+    assert len(vocoded) == 1
+    assert not folder.best.exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(corpus, quick_file, tmp_path, command):

@@ -11,6 +11,7 @@ from hifigan_tf.audio.audio_files import AUDIO_KINDS, find_audio
 from hifigan_tf.audio.names import NameIndex, plain_name, relative_names
 from hifigan_tf.cli import warn_skipped
 from hifigan_tf.errors import UserError, describe_os_error
+from hifigan_tf.files import decode_text
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +103,8 @@ def _read_text(file_list: Path) -> str:
         data = file_list.read_bytes()
     except OSError as error:
         raise UserError(f"file list {file_list} cannot be read: {describe_os_error(error)}") from None
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:1000]:
-        raise UserError(f"file list {file_list} cannot be read: it is UTF-16, as some editors write: save it as UTF-8")
     try:
-        return data.decode("utf-8-sig")
+        return decode_text(data, f"file list {file_list}")
     except UnicodeDecodeError:
         return os.fsdecode(data)  # as the names of files, which need not be UTF-8 either
 

@@ -16,7 +16,6 @@ import queue
 import re
 import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from hifigan_tf.cli import worker_threads
 from hifigan_tf.data.clip_lists import MANIFEST, SHARDS
 from hifigan_tf.errors import UserError, one_line
 
@@ -181,7 +181,7 @@ def _check_sizes(shards: Iterable[Shard]) -> None:
             return f"{shard.path} has {size} bytes, and {MANIFEST} says {shard.size}: they are not of one corpus"
         return None
 
-    with ThreadPoolExecutor(REQUESTS) as pool:
+    with worker_threads(REQUESTS) as pool:
         problems = [text for text in pool.map(problem, dict.fromkeys(shards)) if text]
     if problems:
         raise UserError(problems[0] + (f" ({len(problems)} shards are wrong)" if len(problems) > 1 else ""))

@@ -9,7 +9,6 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,7 +28,7 @@ from hifigan_tf.audio.audio_files import (
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_formats import load_given_mel
 from hifigan_tf.audio.names import plain_name
-from hifigan_tf.cli import warn_skipped
+from hifigan_tf.cli import warn_skipped, worker_threads
 from hifigan_tf.config import LOG_MIN, Config
 from hifigan_tf.data.clip_lists import CorpusFile
 from hifigan_tf.data.decoding import Clip, FileAudio, WavAudio, path_of
@@ -85,7 +84,7 @@ def check_clips(
         except OSError as error:
             return describe_os_error(error)
 
-    with ThreadPoolExecutor() as pool:
+    with worker_threads() as pool:
         checks = pool.map(check, found)
         results = list(tqdm(checks, total=len(found), desc="checking clips", unit="clip", leave=False))
     clips = [result for result in results if not isinstance(result, str)]

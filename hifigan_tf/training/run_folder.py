@@ -74,7 +74,7 @@ class RunFolder:
         if not (self.config.is_file() and self.saved()):
             return config, [session]
         theirs = Config.load(self.config).to_dict()
-        if "epoch_clip_seconds" not in json.loads(self.config.read_text(encoding="utf-8")):
+        if "epoch_clip_seconds" not in json.loads(self.config.read_text(encoding="utf-8-sig")):
             theirs["epoch_clip_seconds"] = None
         config = config.replace(epoch_clip_seconds=theirs["epoch_clip_seconds"])
         ours = config.to_dict()
@@ -82,7 +82,8 @@ class RunFolder:
             if key not in {*FREE_KEYS, *TOLD_KEYS} and ours[key] != theirs[key]:
                 raise UserError(
                     f"{self.path} holds a run with {key} = {theirs[key]!r}, and {ours[key]!r} is asked for: "
-                    "choose another --run-dir, or the run's own config.json"
+                    f"choose another --run-dir, with --initial-checkpoint {self.path} to begin with these weights, or "
+                    "the run's own config.json"
                 )
         session["step"] = int(self.saved()[-1].name.removeprefix(PREFIX))
         first = {"step": 0, **{key: theirs[key] for key in TOLD_KEYS}}
