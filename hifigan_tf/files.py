@@ -3,14 +3,19 @@
 import json
 import logging
 import os
+import platform
+import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hifigan_tf.errors import UserError, describe_os_error
 
 log = logging.getLogger(__name__)
+
+LOCK = ".in-use"  # the file in a folder that the process which writes there has locked
+LOCKED_BYTE = 4096
 
 
 @contextmanager
@@ -22,8 +27,7 @@ def atomic_path(path: str | Path):
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        flush(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
@@ -42,6 +46,54 @@ def atomic_folder(path: str | Path):
         if path.exists():
             path.rename(Path(beside) / "old")
         new.rename(path)
+
+
+def flush(path: Path) -> None:
+    """Waits until a file, or the list of names that a folder is, has reached the disk."""
+    # Windows flushes only what is open for writing, and there a folder cannot be opened: its names need no flush.
+    try:
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except PermissionError:
+        if path.is_dir():
+            return
+        raise
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Within the block no other process is in a block for this folder. Raises ``UserError`` where one is.
+
+    The lock is the operating system's, so that a process that was killed leaves none behind.
+    """
+    with (folder / LOCK).open("a+") as file:
+        try:
+            _lock(file.fileno())
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            who = file.read(200).strip() or "another process"
+            raise UserError(f"{folder} is in use by {who}: wait for it to end, or choose another folder") from None
+        except OSError as error:  # not every network file system has locks
+            log.warning("warning: %s cannot be locked (%s): take care that nothing else writes there", folder, error)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}\n")
+        file.flush()
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)  # beyond the text, which others could not read otherwise
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -1,9 +1,12 @@
 """``python -m hifigan_tf.train``: trains HiFi-GAN, or resumes where the same command stopped."""
 
+import hashlib
+import json
 import logging
 import math
 import os
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +16,7 @@ from hifigan_tf.audio.audio_files import AUDIO_KINDS
 from hifigan_tf.audio.mel_numpy import warn_of_empty_bands
 from hifigan_tf.config import Config, TrainingConfig, difference
 from hifigan_tf.errors import UserError, one_line
+from hifigan_tf.files import printable, sole_user
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
 from hifigan_tf.training.distribution import STRATEGIES, Workers, check_batch, make_strategy, total, workers_of
 
@@ -133,12 +137,22 @@ def main(argv=None) -> int:
 
 
 def run(job: Job) -> int:
-    """Runs the training, within the scope of the strategy; returns the exit code."""
-    from hifigan_tf.training.loop import train
+    """Runs the training, within the scope of the strategy; returns the exit code.
+
+    Raises ``UserError`` where another training is at work in the run folder.
+    """
     from hifigan_tf.training.run_folder import RunFolder
-    from hifigan_tf.training.trainer import Trainer
 
     folder, workers = RunFolder(job.run_dir), job.workers
+    with sole_user(job.run_dir) if workers.is_chief else nullcontext():
+        return _run(job, folder)
+
+
+def _run(job: Job, folder: "RunFolder") -> int:
+    from hifigan_tf.training.loop import train
+    from hifigan_tf.training.trainer import Trainer
+
+    workers = job.workers
     config, sessions = folder.going_on(job.config)
     total(0)  # a barrier: all workers have read the files that the chief is about to write
     if workers.is_chief:
@@ -161,6 +175,8 @@ def run(job: Job) -> int:
             f"worker {workers.index} found {len(clips)} clips and step {step}, others something else: "
             "--data and --run-dir must be the same for all workers, on storage that they share"
         )
+    if workers.is_chief:
+        folder.record_corpus(corpus_of(job, clips, held_out), step)
     code = train(trainer, folder, clips, held_out, workers, first_example(sessions, step))
     if workers.is_chief:
         best = float(trainer.best_mel_error.numpy())
@@ -181,6 +197,21 @@ def good_clips(job: Job, config: Config) -> tuple[list, list]:
         clips, held_out = hold_out(clips, job.corpus)
     log.info("%d clips to train on, %d held out; run folder %s", len(clips), len(held_out), job.run_dir)
     return clips, held_out
+
+
+def corpus_of(job: Job, clips: list, held_out: list) -> dict:
+    """What a run folder records of the clips: where from, how many, and a hash of the names, lengths and mels."""
+    facts = [
+        [(clip.name, clip.samples, clip.rate, clip.mel is not None) for clip in part] for part in (clips, held_out)
+    ]
+    return {
+        "data": printable(job.corpus),
+        "mels": printable(str(job.mel_folder)) if job.mel_folder else None,
+        "training": len(clips),
+        "held_out": len(held_out),
+        "hours": round(sum(clip.samples / clip.rate for clip in clips) / 3600, 3),
+        "fingerprint": hashlib.sha256(json.dumps(facts).encode()).hexdigest(),
+    }
 
 
 def without_copies(clips: list, held_out: list) -> list:

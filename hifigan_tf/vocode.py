@@ -32,6 +32,8 @@ writes it; or a folder, searched for both. Inputs may be of any length: they are
 
 CHECKPOINT_HELP = "a .keras file, a run folder (its best.keras, else last), or a .tflite that hifigan-tf export wrote"
 
+THREADS_HELP = "threads that compute; default: 1 of a .tflite, all of a .keras file"
+
 MEL_FORMAT_HELP = """what the .npy files hold, where it is not what extract_mel writes: log10 (base 10), db (20 *
 log10), linear (no logarithm), transposed ([num_mels, frames]), or two such as log10,transposed; log means
 natural logarithms and no check of their range"""
@@ -66,6 +68,7 @@ def parse(argv=None):
         action="store_true",
         help=f"give recordings their own level back; otherwise they come out as in training, at a peak near {PEAK}",
     )
+    parser.add_argument("--threads", type=cli.positive, metavar="N", help=THREADS_HELP)
     parser.add_argument("--mel-format", type=MelFormat.parse, default=RECOGNIZE, help=MEL_FORMAT_HELP)
     return parser.parse_args(argv)
 
@@ -75,7 +78,7 @@ def main(argv=None) -> None:
     checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite"))
     files = find_inputs(args.inputs, (*AUDIO_SUFFIXES, ".npy"), args.output_dir, ".wav")
     cli.writable_folder(args.output_dir)
-    model = load_vocoder(checkpoint)
+    model = load_vocoder(checkpoint, threads=args.threads)
 
     def convert(path, output):
         if path.suffix.lower() == ".npy":

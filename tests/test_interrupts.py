@@ -48,9 +48,13 @@ def test_files_that_are_not_begun_are_not_waited_for():
         begun.append(number)
         go_on.wait(10)
 
-    with pytest.raises(KeyboardInterrupt), cli.worker_threads(2) as pool:
-        for number in range(1000):
-            pool.submit(read, number)
-        raise KeyboardInterrupt
+    def read_all():
+        with cli.worker_threads(2) as pool:
+            for number in range(1000):
+                pool.submit(read, number)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read_all()
     go_on.set()
     assert len(begun) <= 2

@@ -442,6 +442,30 @@ def test_lists_and_the_held_out_split_are_those_of_the_folder(corpus, packed_cor
     assert len(train._files(train.parse(options), tiny)[1]) == 7
 
 
+def test_copies_of_held_out_clips_are_not_trained_on(corpus, packed_corpus, tiny, tmp_path, caplog):
+    """Whether either is packed: the same recordings under the same names are not trained on and held out."""
+    held_out = tmp_path / "held_out"
+    held_out.mkdir()
+    names = [path.name for path in sorted(corpus.glob("*.wav"))[:2]]
+    for name in names:
+        shutil.copy(corpus / name, held_out)
+    soundfile.write(held_out / "other.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 4000), RATE)
+    for folder in (corpus, packed_corpus):
+        caplog.clear()
+        options = ["--data", str(folder), "--validation-data", str(held_out), "--run-dir", str(tmp_path / "run")]
+        everything = len(train._files(train.parse(["--data", str(folder)]), tiny)[0])
+        config_file = tmp_path / "tiny.json"
+        config_file.write_text(tiny.dumps())
+        job = train.check(train.parse([*options, "--config", str(config_file)]))
+        training, validation = train.good_clips(job, tiny)
+        assert len(validation) == 3
+        assert len(training) == everything - 2
+        assert not {Path(clip.name).name for clip in training} & set(names)
+        assert "2 clips to train on are left out: they are copies of clips that are held out" in caplog.text
+    with pytest.raises(UserError, match=r"is packed and .* is not"):
+        train._files(train.parse(["--data", str(corpus), str(packed_corpus)]), tiny)
+
+
 def test_training_on_a_packed_corpus(packed_corpus, tiny_file, tmp_path, run):
     from hifigan_tf.training.run_folder import RunFolder
 

@@ -2,6 +2,7 @@
 
     runs/<name>/config.json
                 history.json                    batch size and learning rate, and the step from which they hold
+                corpus.json                     where the clips are, how many and which, and from which step on
                 last.keras  best.keras          the generator, for vocode and export
                 ema.keras                       its moving average, where the config asks for one
                 checkpoints/step-00001000/      everything that resuming needs, the newest few
@@ -22,7 +23,7 @@ import tensorflow as tf
 
 from hifigan_tf.config import Config, difference
 from hifigan_tf.errors import UserError, one_line
-from hifigan_tf.files import atomic_path, write_bytes, write_json
+from hifigan_tf.files import atomic_path, flush, write_bytes, write_json
 from hifigan_tf.models.generator import Generator
 from hifigan_tf.training.tensorboard import Events
 from hifigan_tf.training.trainer import Trainer
@@ -57,6 +58,7 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / "config.json"
         self.history = self.path / "history.json"
+        self.corpus = self.path / "corpus.json"
         self.last = self.path / "last.keras"
         self.best = self.path / "best.keras"
         self.ema = self.path / "ema.keras"
@@ -127,6 +129,29 @@ class RunFolder:
         for file in (self.last, self.best, self.ema):
             for left_behind in self.path.glob(f".{file.stem}-*"):
                 left_behind.unlink()
+
+    def record_corpus(self, corpus: dict, step: int) -> None:
+        """Appends ``corpus``, and the step from which it holds, to ``corpus.json`` unless it is the last one there.
+
+        ``corpus`` has a ``fingerprint`` of its clips. Warns where a run goes on with other clips.
+        """
+        try:
+            recorded = json.loads(self.corpus.read_text(encoding="utf-8")) if self.corpus.is_file() else []
+            last = recorded[-1] if recorded else None
+            same = last is not None and last["fingerprint"] == corpus["fingerprint"]
+        except (ValueError, TypeError, KeyError):
+            raise UserError(
+                f"{self.corpus} is damaged: remove it, and the clips of earlier steps are unknown"
+            ) from None
+        if same:
+            return
+        if last is not None:
+            log.warning(
+                "warning: this run has trained on other clips up to step %d (%s: %s to train on, %s held out): curves "
+                "before and after are of different data",
+                *(step, last["data"], last["training"], last["held_out"]),
+            )
+        write_json(self.corpus, [*recorded, {"step": step, **corpus}])
 
     def saved(self) -> list[Path]:
         """The complete checkpoints, oldest first."""
@@ -262,11 +287,7 @@ def _checkpoint(trainer: Trainer) -> tf.train.Checkpoint:
 def _sync(folder: Path, contents: bool = True) -> None:
     """Waits until the folder and its contents have reached the disk."""
     for path in [*(folder.iterdir() if contents else []), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush(path)
 
 
 def save_generator(generator: Generator, path: Path) -> None:
