@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from conftest import untrained
 
-from hifigan_tf import cli, extract_mel, vocode
+from hifigan_tf import cli, extract_mel, stream, vocode
 from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize, wav_writer
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
@@ -147,6 +147,36 @@ def test_what_is_clipped_is_counted(tmp_path, caplog):
         write(np.full(300, 0.5))
         write(np.full(100, -1.5))
     assert caplog.messages == [f"warning: {tmp_path / 'a.wav'}: 25 % of the samples lie beyond -1 to 1 and are clipped"]
+
+
+def test_threads_are_those_asked_for(checkpoint, tmp_path):
+    np.save(tmp_path / "a.npy", natural_mel(20))
+    program = """
+import sys
+from hifigan_tf import vocode
+vocode.main(sys.argv[1:])
+import tensorflow as tf
+print(tf.config.threading.get_intra_op_parallelism_threads(), tf.config.threading.get_inter_op_parallelism_threads())
+"""
+    arguments = [tmp_path / "a.npy", "--checkpoint", checkpoint, "--output-dir", tmp_path / "out", "--threads", "1"]
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == ["1", "1"]
+    with pytest.raises(UserError, match="TensorFlow has begun with others"):
+        streaming.load_vocoder(checkpoint, threads=3)
+
+
+@pytest.mark.parametrize("given", [None, 3])
+def test_threads_of_a_tflite(tmp_path, monkeypatch, given):
+    asked = []
+    monkeypatch.setattr(streaming, "load_tflite", lambda model, chunk_frames, threads: asked.append(threads))
+    streaming.load_vocoder(tmp_path / "a.tflite", threads=given)
+    assert asked == [given or 1]
+    for module in (vocode, stream):
+        options = ["--checkpoint", "x.tflite", "--threads", "3", *(["in.npy"] if module is vocode else [])]
+        assert module.parse(options).threads == 3
+        with pytest.raises(SystemExit):
+            module.parse([*options, "--threads", "0"])
 
 
 def test_extract_mel_has_no_default_for_another_rate(tmp_path, speech, caplog):

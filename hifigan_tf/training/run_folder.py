@@ -7,6 +7,7 @@
                 ema.keras                       its moving average, where the config asks for one
                 checkpoints/step-00001000/      everything that resuming needs, the newest few
                 logs/                           TensorBoard
+                .in-use                         locked by the training that is at work
 
 A checkpoint is written into a hidden folder and renamed when it is complete, and renamed again before it is
 deleted, so that every folder named step-… is complete; the next process removes what a killed one left behind.
