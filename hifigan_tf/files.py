@@ -153,5 +153,6 @@ def decode_text(data: bytes, what: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A name for where text must be valid: bytes of a file name that are not UTF-8 as ``\\xe9``."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
+    """A name for a line of text: what is not UTF-8 in it, and what ends lines or moves the cursor, as ``\\xe9``."""
+    text = os.fsencode(text).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

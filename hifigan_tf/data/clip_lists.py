@@ -11,7 +11,7 @@ from hifigan_tf.audio.audio_files import AUDIO_KINDS, find_audio
 from hifigan_tf.audio.names import NameIndex, plain_name, relative_names
 from hifigan_tf.cli import warn_skipped
 from hifigan_tf.errors import UserError, describe_os_error
-from hifigan_tf.files import decode_text
+from hifigan_tf.files import decode_text, printable
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +84,14 @@ def read_file_list(file_list: Path, clips: dict[str, T], folder: str | Path) -> 
         if len(meant) == 1:
             found.append(by_path[by_name[meant[0]][0]])
             continue
-        problem = f"{file_list} names {name} in line {line}, which is not in {folder}"
+        problem = f"{file_list} names {printable(name)} in line {line}, which is not in {folder}"
         if meant:
             first, second = (by_name[other][0] for other in meant[:2])
             missing.append(f"{problem} as such, and may mean {first} or {second}: write which")
         else:
-            missing.append(f"{problem}: looked for an audio file {plain_name(name)} there, and for one ending in that")
+            missing.append(
+                f"{problem}: looked for an audio file {printable(plain_name(name))} there, and for one ending in that"
+            )
     if not found:
         raise UserError(
             f"file list {file_list}: none of its {len(names)} files is in {folder} (the first: {missing[0]})"

@@ -119,7 +119,7 @@ def read_manifest(folder: str, name: str = MANIFEST) -> dict | None:
     with storage_errors(path):
         if not _exists(path):
             return None
-        with tf.io.gfile.GFile(path) as file:
+        with tf.io.gfile.GFile(path, "rb") as file:
             text = file.read()
     try:
         manifest = json.loads(text)

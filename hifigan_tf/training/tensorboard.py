@@ -158,7 +158,7 @@ def _records(file: Path) -> Iterator[bytes]:
         while True:
             end = position
             try:
-                for record in tf.data.TFRecordDataset([os.fsencode(readable)]):
+                for record in _dataset(readable):
                     data = record.numpy()
                     yield data
                     end += len(data) + 16
@@ -177,6 +177,12 @@ def _records(file: Path) -> Iterator[bytes]:
                 raise UserError(
                     f"{file} cannot be read ({one_line(error)}): check its permissions, or move it away"
                 ) from None
+
+
+def _dataset(file: Path) -> tf.data.Dataset:
+    """The records of a file; ``tf.data.TFRecordDataset`` would trace a graph for each."""
+    variant = tf.raw_ops.TFRecordDataset(filenames=[os.fsencode(file)], compression_type="", buffer_size=READ_BYTES)
+    return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
 
 
 def _next_record(file: Path, start: int) -> int | None:
