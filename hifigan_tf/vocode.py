@@ -17,7 +17,7 @@ from hifigan_tf.audio.audio_files import (
     wav_writer,
 )
 from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs
-from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFile, MelFormat
+from hifigan_tf.audio.mel_formats import FOREIGN_MELS, RECOGNIZE, MelFile, MelFormat
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
@@ -81,7 +81,7 @@ def main(argv=None) -> None:
     model = load_vocoder(checkpoint, threads=args.threads)
 
     def convert(path, output):
-        if path.suffix.lower() == ".npy":
+        if path.suffix.lower() in (".npy", *FOREIGN_MELS):
             pieces = from_mel(path)
         else:
             pieces = from_audio(path)

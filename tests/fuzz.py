@@ -368,7 +368,7 @@ def _in_use() -> int:
 
 def child(name: str, first: int, seconds: float, most: int) -> None:
     """Reads mutations from ``first`` on, and prints a line of JSON for each failure, and one at the end."""
-    reader, begin, number = READERS[name], time.monotonic(), first
+    reader, number = READERS[name], first
     seeds = list(reader.seeds().values())
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # warnings, and what decoders say
@@ -377,7 +377,7 @@ def child(name: str, first: int, seconds: float, most: int) -> None:
         for seed in seeds:
             if fault := attempt(reader.read, path, seed):
                 print(json.dumps({"number": -1, "fault": f"a seed fails: {fault}"}), flush=True)
-        faults = 0
+        faults, begin = 0, time.monotonic()  # without the start of TensorFlow
         while number < first + most and time.monotonic() - begin < seconds and faults < MOST_FAULTS:
             print(number, flush=True)
             if fault := attempt(reader.read, path, mutated(seeds, number)):

@@ -97,6 +97,8 @@ def test_run_folder_holds_everything(straight, config, corpus):
     assert {path.name for path in folder.iterdir()} == {
         "config.json",
         "history.json",
+        "corpus.json",
+        ".in-use",
         "last.keras",
         "best.keras",
         "ema.keras",

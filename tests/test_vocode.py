@@ -142,6 +142,18 @@ def test_integers_written_as_floats_are_named(run, speech, tmp_path, caplog):
         extract_mel.main([str(tmp_path / "big.wav"), "--output-dir", str(tmp_path / "mels"), "--keep-level"])
 
 
+def test_mels_in_other_kinds_of_files_say_how_to_convert(run, speech, tmp_path, caplog):
+    np.savez(tmp_path / "a.npz", natural_mel(20))
+    (tmp_path / "b.pt").write_bytes(b"x")
+    np.save(tmp_path / "c.npy", natural_mel(20))
+    with pytest.raises(UserError, match=r"a\.npz is no \.npy file: make one of it, with numpy\.save\(\"a\.npy\""):
+        run(tmp_path / "a.npz")
+    with pytest.raises(UserError, match=r"b\.pt is no \.npy file: make one of it, .*torch\.load"):
+        run(tmp_path / "b.pt")
+    run(tmp_path)
+    assert f"2 passed over in {tmp_path}, the first: {tmp_path / 'a.npz'} is no .npy file" in caplog.text
+
+
 def test_what_is_clipped_is_counted(tmp_path, caplog):
     with wav_writer(tmp_path / "a.wav", RATE) as write:
         write(np.full(300, 0.5))

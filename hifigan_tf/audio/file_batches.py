@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf.audio.audio_files import AUDIO_KINDS, check_length, load_audio, warn_of_foreign
+from hifigan_tf.audio.mel_formats import FOREIGN_MELS, no_mel
 from hifigan_tf.audio.names import relative_names
 from hifigan_tf.cli import progress, warn_skipped
 from hifigan_tf.config import AudioConfig
@@ -51,6 +52,8 @@ def find_inputs(inputs: Iterable[str], suffixes: tuple[str, ...], output_dir: Pa
             add(path.stem, path)
             continue
         warn_of_foreign(path)
+        if ".npy" in suffixes and (foreign := find_files(path, FOREIGN_MELS)):
+            log.warning("warning: %d passed over in %s, the first: %s", len(foreign), path, no_mel(foreign[0]))
         files = find_files(path, suffixes)
         if path.resolve() in output_dir.resolve().parents:
             files = [file for file in files if output_dir.resolve() not in file.resolve().parents]

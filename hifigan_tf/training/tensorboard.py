@@ -181,7 +181,7 @@ def _records(file: Path) -> Iterator[bytes]:
 
 def _dataset(file: Path) -> tf.data.Dataset:
     """The records of a file; ``tf.data.TFRecordDataset`` would trace a graph for each."""
-    variant = tf.raw_ops.TFRecordDataset(filenames=[os.fsencode(file)], compression_type="", buffer_size=READ_BYTES)
+    variant = tf.raw_ops.TFRecordDataset(filenames=[os.fsencode(file)], compression_type="", buffer_size=1 << 16)
     return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
 
 
