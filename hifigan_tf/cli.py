@@ -164,7 +164,7 @@ def checkpoint(text: str, suffixes: tuple[str, ...] = (".keras",)) -> Path:
         raise UserError(f"checkpoint {text} does not exist: give a {kinds} file or a run folder")
     if path.suffix in (".h5", ".hdf5"):
         raise UserError(
-            f"checkpoint {text} is of Keras' older kind, which does not hold what a generator is made of: save it with "
+            f"checkpoint {text} is of Keras' older kind, which lacks the settings of a generator: save it with "
             f"generator.save({path.stem.removesuffix('.weights') + '.keras'!r})"
         )
     if path.suffix not in suffixes:

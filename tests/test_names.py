@@ -136,9 +136,9 @@ def test_a_line_of_a_list_means_its_recording(tmp_path, line, place):
     assert read_file_list(tmp_path / "list.txt", corpus_files(tmp_path / "corpus"), "x") == [path]
 
 
-@pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_accents_are_compared_in_one_form(tmp_path, form):
-    path = tmp_path / f"{unicodedata.normalize(form, 'café')}.wav"
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+def test_accents_are_compared_in_one_form(tmp_path, stored):
+    path = tmp_path / f"{unicodedata.normalize(stored, 'café')}.wav"
     path.touch()
     for other in ("NFC", "NFD"):
         (tmp_path / "list.txt").write_text(unicodedata.normalize(other, "café|text"), encoding="utf-8")

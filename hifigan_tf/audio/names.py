@@ -1,4 +1,4 @@
-"""Which file is meant: recordings, their mels, what was made of them and lists of them are matched by their names.
+"""Which file is meant: recordings, mels, generated files and lists are matched by their names.
 
 The name of a file is its path in its folder without the suffix, ``p225/001``: speakers whose files have equal names
 stay apart. Another program may have named it from further up or further down, so a name means a file where it is the

@@ -133,13 +133,13 @@ class Events:
 
 def _summaries(file: Path) -> Iterator:
     """The events of one file that hold summaries."""
-    from google.protobuf.message import DecodeError
     from tensorboard.compat.proto.event_pb2 import Event
 
     for record in _records(file):
         try:
             event = Event.FromString(record)
-        except DecodeError:
+        except Exception:  # of protobuf, which only tensorboard depends on
+            log.warning("warning: %s holds a record that is no event: passed over", file)
             continue
         if event.summary.value:
             yield event
