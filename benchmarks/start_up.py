@@ -60,8 +60,8 @@ def commands_of(model: Path, seconds: float, folder: Path) -> dict:
     from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, write_wav
     from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
     from hifigan_tf.audio.mel_stream import mel_spectrogram
-    from hifigan_tf.extract_mel import audio_of
     from hifigan_tf.resources import DEMO_HELD_OUT
+    from hifigan_tf.streaming.streaming_vocoder import audio_of
 
     audio, stem = audio_of(model), folder / model.name
     speech = np.concatenate([load_audio(path, audio.sampling_rate) for path in find_audio(DEMO_HELD_OUT)])

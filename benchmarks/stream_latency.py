@@ -47,7 +47,7 @@ def real_mel(folder: Path, audio, seconds: float) -> np.ndarray:
 
     front_end, clips = MelSpectrogram.of(audio), find_audio(folder)
     if not clips:
-        raise UserError(f"--data {folder} holds no audio file (WAV, FLAC, OGG, MP3)")
+        raise UserError(f"--data {folder} holds no audio file")
     frames, mels = int(np.ceil(seconds * audio.sampling_rate / audio.hop_size)), []
     while sum(map(len, mels)) < frames:
         clip = load_audio(clips[len(mels) % len(clips)], audio.sampling_rate)

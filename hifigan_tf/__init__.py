@@ -13,6 +13,11 @@ if sys.version_info < (3, 10):  # noqa: UP036  pip refuses these; a checkout say
     )
     sys.exit(2)
 
+from hifigan_tf import interrupts
+
+if interrupts.is_command():
+    interrupts.end_at_once()
+
 from importlib import import_module
 
 from hifigan_tf.moved import MovedModules

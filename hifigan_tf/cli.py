@@ -1,16 +1,19 @@
 """What every command line shares: quiet TensorFlow, logging, and errors as one line with exit code 2."""
 
 import argparse
+import io
 import logging
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from hifigan_tf import interrupts
 from hifigan_tf.errors import UserError, describe_os_error, one_line
 
 log = logging.getLogger(__name__)
@@ -53,6 +56,10 @@ def run(main: Callable[[], int | None]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     sys.meta_path.insert(0, QuietTensorFlow())
+    interrupts.raise_again()
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text, nor need a terminal have every letter
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("absl", "tensorflow", "tensorboard", "matplotlib", "numba"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -63,7 +70,7 @@ def run(main: Callable[[], int | None]) -> None:
     except OSError as error:
         code = _fail(describe_os_error(error))
     except KeyboardInterrupt:
-        code = 130
+        code = interrupts.EXIT_CODE
         print("interrupted", file=sys.stderr)
     sys.exit(code)
 
@@ -155,6 +162,11 @@ def checkpoint(text: str, suffixes: tuple[str, ...] = (".keras",)) -> Path:
         raise UserError(f"checkpoint {text}: no best.keras or last.keras in this folder: training has not saved yet")
     if not path.is_file():
         raise UserError(f"checkpoint {text} does not exist: give a {kinds} file or a run folder")
+    if path.suffix in (".h5", ".hdf5"):
+        raise UserError(
+            f"checkpoint {text} is of Keras' older kind, which lacks the settings of a generator: save it with "
+            f"generator.save({path.stem.removesuffix('.weights') + '.keras'!r})"
+        )
     if path.suffix not in suffixes:
         raise UserError(
             f"checkpoint {text} is no {kinds} file: convert PyTorch weights with python -m hifigan_tf.import_checkpoint"
@@ -195,6 +207,18 @@ def writable_folder(text: str | Path) -> Path:
         if path.is_dir():
             probe.unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def worker_threads(count: int | None = None) -> Iterator[ThreadPoolExecutor]:
+    """Threads for the block. Where it fails, or Ctrl-C ends it, what has not begun is not waited for."""
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def progress(items: Collection, hidden: bool = False, **options) -> Iterator:

@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, one_line
+from hifigan_tf.files import decode_text
 
 # Mel magnitudes are clipped to this minimum before the logarithm, and silence becomes LOG_MIN.
 LOG_FLOOR = 1e-5
@@ -24,6 +25,35 @@ STFT_POWER_FLOOR = 1e-7
 # Taps of the generator's first and last convolution. In the paper's generator both see as far ahead as back.
 EDGE_TAPS = 7
 MAX_LOOKAHEAD = EDGE_TAPS // 2
+# Names that other implementations give to these keys.
+OTHER_NAMES = {
+    **dict.fromkeys(("sample_rate", "samplerate", "sampling_frequency", "sr", "fs"), "sampling_rate"),
+    **dict.fromkeys(("hop_length", "hop_len", "hop", "frame_shift", "frame_shift_samples"), "hop_size"),
+    **dict.fromkeys(("win_length", "win_len", "window_size", "window_length", "frame_length"), "win_size"),
+    **dict.fromkeys(("fft_size", "filter_length", "fft_length", "nfft"), "n_fft"),
+    **dict.fromkeys(("n_mels", "n_mel", "n_mel_channels", "num_mel", "mel_channels", "mel_bins", "mels"), "num_mels"),
+    **dict.fromkeys(("f_min", "mel_fmin", "fmin_hz", "lower_frequency"), "fmin"),
+    **dict.fromkeys(("f_max", "mel_fmax", "fmax_hz", "upper_frequency"), "fmax"),
+    **dict.fromkeys(("fmax_loss", "mel_fmax_loss", "mel_fmax_for_loss"), "fmax_for_loss"),
+    **dict.fromkeys(("upsample_scales", "upsample_factors", "upsampling_rates"), "upsample_rates"),
+    **dict.fromkeys(("upsample_kernels", "upsample_kernal_sizes", "upsampling_kernel_sizes"), "upsample_kernel_sizes"),
+    **dict.fromkeys(("channels", "upsample_channels", "upsample_initial_channels"), "upsample_initial_channel"),
+    **dict.fromkeys(("resblock_type",), "resblock"),
+    **dict.fromkeys(("resblock_kernels", "resblock_kernel_size"), "resblock_kernel_sizes"),
+    **dict.fromkeys(("resblock_dilations", "resblock_dilation_size"), "resblock_dilation_sizes"),
+    **dict.fromkeys(("discriminator_periods", "mpd_reshapes", "periods", "period_sizes"), "mpd_periods"),
+    **dict.fromkeys(("scales", "discriminator_scales", "num_scales"), "msd_scales"),
+    **dict.fromkeys(("segment_length", "segment_len", "batch_max_steps", "max_wav_length"), "segment_size"),
+    **dict.fromkeys(("lr", "generator_lr", "initial_learning_rate"), "learning_rate"),
+    **dict.fromkeys(("gamma", "lr_gamma", "learning_rate_decay"), "lr_decay"),
+    **dict.fromkeys(("lambda_aux", "c_mel", "mel_loss_weight", "lambda_mel_loss"), "lambda_mel"),
+    **dict.fromkeys(("lambda_adv", "adv_loss_weight"), "lambda_adversarial"),
+    **dict.fromkeys(("lambda_feat_match", "lambda_fm", "feat_match_loss_weight"), "lambda_feature_matching"),
+    **dict.fromkeys(("train_max_steps", "training_steps", "total_steps", "num_steps"), "max_steps"),
+    **dict.fromkeys(("save_interval_steps", "save_interval", "checkpoint_steps"), "checkpoint_interval"),
+    **dict.fromkeys(("eval_interval_steps", "eval_interval", "validation_steps"), "validation_interval"),
+    **dict.fromkeys(("log_interval_steps", "log_interval"), "summary_interval"),
+}
 # Keys of the original's files without an effect here: num_freq contradicts n_fft, the rest is for its launcher.
 IGNORED_KEYS = ("num_freq", "num_gpus", "num_workers", "dist_config")
 
@@ -419,7 +449,8 @@ class Config:
         known = {name for _, section in _sections() for name in _names(section)}
         for key in values:
             if key not in known:
-                close = difflib.get_close_matches(key, known, n=1)
+                theirs = OTHER_NAMES.get(key.lower())
+                close = [theirs] if theirs else difflib.get_close_matches(key, known, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(known))}"
                 raise UserError(f"config key {key!r} (value {values[key]!r}) is unknown: {hint}")
         sections = {}
@@ -436,13 +467,13 @@ class Config:
         """A config from a JSON file. Raises ``UserError`` with the file's name and what is wrong in it."""
         path = Path(path)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(decode_text(path.read_bytes(), f"config {path}"))
         except FileNotFoundError:
             raise UserError(f"config {path} does not exist: configs/ holds the shipped ones") from None
         except OSError as error:
             raise UserError(f"config {path} cannot be read: {error.strerror}") from None
-        except ValueError as error:
-            raise UserError(f"config {path} is not valid JSON: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"config {path} is not valid JSON: {one_line(error)}") from None
         if not isinstance(values, dict):
             raise UserError(f"config {path} holds a {type(values).__name__}: it must be one JSON object")
         try:

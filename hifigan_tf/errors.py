@@ -1,6 +1,9 @@
 """The one exception whose message is written for the user, and other errors as one line."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
 
 
 class UserError(Exception):
@@ -28,3 +31,22 @@ def describe_os_error(error: OSError) -> str:
     }
     text = advice.get(error.errno or 0, error.strerror or one_line(error))
     return f"{error.filename}: {text}" if error.filename else text
+
+
+@contextmanager
+def file_guard(path: str | PurePath) -> Iterator[None]:
+    """Within the block, reading a file that others made, whatever goes wrong is a fault of that file.
+
+    Libraries raise more kinds of errors than they document: each becomes a ``UserError`` that names ``path``, so that
+    one odd file never ends a run over many. ``UserError`` and ``OSError`` pass.
+    """
+    try:
+        yield
+    except (UserError, OSError):
+        raise
+    except MemoryError:
+        raise UserError(f"{path} is too large for the memory: split it") from None
+    except Exception as error:
+        raise UserError(
+            f"{path} cannot be read ({type(error).__name__}: {one_line(error)}): leave it out, or make it again"
+        ) from error

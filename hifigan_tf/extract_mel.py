@@ -5,20 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from hifigan_tf import cli, extras
-from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, PEAK, normalize
+from hifigan_tf import cli
+from hifigan_tf.audio.audio_files import AUDIO_KINDS, AUDIO_SUFFIXES, PEAK, check_rate, check_scale, normalize
 from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs, load_speech
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram, warn_of_empty_bands
 from hifigan_tf.audio.mel_stream import mel_spectrogram
-from hifigan_tf.config import AudioConfig, Config
+from hifigan_tf.config import Config
 from hifigan_tf.files import write_bytes
 from hifigan_tf.resources import CONFIGS
-from hifigan_tf.streaming import contract
+from hifigan_tf.streaming.streaming_vocoder import audio_of
 
 DESCRIPTION = f"""Makes mels of speech. Each INPUT becomes DIR/<name>.npy, float32 [frames, num_mels]: the natural
 logarithm of at least 1e-5 that the generator takes. The last frame is padded with silence.
 
-INPUT is an audio file (WAV, FLAC, OGG, MP3), or a folder searched for them.
+INPUT is an audio file ({AUDIO_KINDS}), or a folder searched for them.
 
 {BAD_INPUTS}"""
 
@@ -28,7 +28,9 @@ def parse(argv=None):
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="audio files or folders")
     parser.add_argument("--output-dir", required=True, metavar="DIR", type=Path, help="made where it does not exist")
     settings = parser.add_mutually_exclusive_group()
-    settings.add_argument("--config", default=CONFIGS / "v1.json", metavar="FILE", help="config with audio settings")
+    settings.add_argument(
+        "--config", metavar="FILE", help="config with audio settings; default: configs/v1.json, for files of its rate"
+    )
     settings.add_argument("--checkpoint", metavar="CKPT", help="from this .keras, .tflite or run folder instead")
     parser.add_argument(
         "--keep-level",
@@ -39,27 +41,22 @@ def parse(argv=None):
     return parser.parse_args(argv)
 
 
-def audio_of(checkpoint: Path) -> AudioConfig:
-    """The audio settings of a ``.tflite`` or ``.keras`` vocoder. Raises ``UserError`` when it cannot be read."""
-    if checkpoint.suffix == ".tflite":
-        return contract.read(checkpoint.read_bytes(), str(checkpoint)).audio_config
-    extras.require("a .keras checkpoint")
-    from hifigan_tf.models.generator import load_generator
-
-    return load_generator(checkpoint).audio
-
-
 def main(argv=None) -> None:
     args = parse(argv)
     checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite")) if args.checkpoint else None
-    audio = audio_of(checkpoint) if checkpoint else Config.load(args.config).audio
+    audio = audio_of(checkpoint) if checkpoint else Config.load(args.config or CONFIGS / "v1.json").audio
+    default = not (args.checkpoint or args.config)
     files = find_inputs(args.inputs, AUDIO_SUFFIXES, args.output_dir, ".npy")
     cli.writable_folder(args.output_dir)
     warn_of_empty_bands(audio)
     front_end = NumpyMelSpectrogram.of(audio)
 
     def convert(path, output):
+        if default:
+            check_rate(path, audio.sampling_rate, "without --checkpoint or --config a mel is that of configs/v1.json,")
         samples = load_speech(path, audio)
+        if args.keep_level:
+            check_scale(str(path), float(np.abs(samples).max()))
         mel = mel_spectrogram(samples if args.keep_level else normalize(samples), front_end)
         encoded = io.BytesIO()
         np.save(encoded, mel)

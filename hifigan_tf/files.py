@@ -1,13 +1,21 @@
 """Files: found by suffix, written atomically, and checked for names whose outputs would collide."""
 
 import json
+import logging
 import os
+import platform
+import sys
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, describe_os_error
+
+log = logging.getLogger(__name__)
+
+LOCK = ".in-use"  # the file in a folder that the process which writes there has locked
+LOCKED_BYTE = 4096
 
 
 @contextmanager
@@ -19,8 +27,7 @@ def atomic_path(path: str | Path):
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        flush(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
@@ -41,6 +48,54 @@ def atomic_folder(path: str | Path):
         new.rename(path)
 
 
+def flush(path: Path) -> None:
+    """Waits until a file, or the list of names that a folder is, has reached the disk."""
+    # Windows flushes only what is open for writing, and there a folder cannot be opened: its names need no flush.
+    try:
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except PermissionError:
+        if path.is_dir():
+            return
+        raise
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Within the block no other process is in a block for this folder. Raises ``UserError`` where one is.
+
+    The lock is the operating system's, so that a process that was killed leaves none behind.
+    """
+    with (folder / LOCK).open("a+") as file:
+        try:
+            _lock(file.fileno())
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            who = file.read(200).strip() or "another process"
+            raise UserError(f"{folder} is in use by {who}: wait for it to end, or choose another folder") from None
+        except OSError as error:  # not every network file system has locks
+            log.warning("warning: %s cannot be locked (%s): take care that nothing else writes there", folder, error)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}\n")
+        file.flush()
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)  # beyond the text, which others could not read otherwise
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Writes a whole file atomically; a full disk raises ``OSError`` and leaves no partial file behind."""
     with atomic_path(path) as temporary:
@@ -59,15 +114,45 @@ def _umask() -> int:
 
 
 def find_files(folder: str | Path, suffixes: Collection[str]) -> list[Path]:
-    """Every file under the folder with one of the suffixes, in lower or upper case, sorted by path."""
-    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+    """Every file under the folder with one of the suffixes, in lower or upper case, sorted by path.
+
+    Links to folders are followed, each folder once, so that cycles end; a link to nothing is a file that cannot be
+    read. Hidden files and folders, and what macOS puts into archives, are not looked at.
+    """
+    found, linked, seen = [], [Path(folder)], set()
+    while linked:  # after all that is not behind a link, so that a folder goes by its own name where it has one
+        for root, folders, names in os.walk(linked.pop(0), onerror=_warn_of_a_folder):
+            real = os.path.realpath(root)
+            folders[:] = [] if real in seen else sorted(name for name in folders if not _is_hidden(name))
+            if real in seen:
+                continue
+            seen.add(real)
+            linked += [path for name in folders if (path := Path(root, name)).is_symlink()]
+            paths = (Path(root, name) for name in names if not _is_hidden(name))
+            wanted = (path for path in paths if path.suffix.lower() in suffixes)
+            found += [path for path in wanted if path.is_file() or path.is_symlink()]
+    return sorted(found)
 
 
-def unique_stems(paths: Iterable[Path]) -> dict[str, Path]:
-    """``{stem: path}``. Raises ``UserError`` when two files share a stem, because their outputs would collide."""
-    result: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in result:
-            raise UserError(f"{result[path.stem]} and {path} share the name {path.stem!r}: rename one of them")
-        result[path.stem] = path
-    return result
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _warn_of_a_folder(error: OSError) -> None:
+    log.warning("warning: what lies in a folder is passed over: %s", describe_os_error(error))
+
+
+def decode_text(data: bytes, what: str) -> str:
+    """The text of a file as UTF-8, with a byte order mark or without.
+
+    Raises ``UserError`` naming ``what`` for UTF-16, and ``UnicodeDecodeError`` for other bytes.
+    """
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:1000]:
+        raise UserError(f"{what} cannot be read: it is UTF-16, as some editors write: save it as UTF-8")
+    return data.decode("utf-8-sig")
+
+
+def printable(text: str) -> str:
+    """A name for a line of text: what is not UTF-8 in it, and what ends lines or moves the cursor, as ``\\xe9``."""
+    text = os.fsencode(text).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

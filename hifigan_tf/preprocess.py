@@ -14,16 +14,16 @@ from typing import NamedTuple
 import numpy as np
 
 from hifigan_tf import cli, extras
-from hifigan_tf.audio.audio_files import check_length, check_samples, read_pieces
-from hifigan_tf.cli import warn_skipped
+from hifigan_tf.audio.audio_files import AUDIO_KINDS, check_length, level_problems, rate_of, read_resampled
+from hifigan_tf.cli import warn_skipped, worker_threads
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.data.clip_lists import MANIFEST, corpus_files
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, describe_os_error, file_guard
 from hifigan_tf.resources import CONFIGS
 
 log = logging.getLogger(__name__)
 
-DESCRIPTION = f"""Packs a corpus, for train --data: every WAV, FLAC, OGG and MP3 file is read, checked, mixed to mono,
+DESCRIPTION = f"""Packs a corpus, for train --data: every recording ({AUDIO_KINDS}) is read, checked, mixed to mono,
 brought to the config's sampling rate and stored as 16-bit PCM in shards of TFRecords, beside a {MANIFEST} that
 lists where each clip is, and what was skipped and why. Training then begins without reading the corpus first, and
 reads no more than the segments it needs.
@@ -44,13 +44,16 @@ class Recording(NamedTuple):
     rate: int  # Hz, of the file
     pcm: np.ndarray  # int16 [samples]
     scale: float
+    problems: list[str]  # that do not exclude it: of its level
 
 
 def parse(argv=None):
     parser = cli.parser("preprocess", DESCRIPTION)
-    parser.add_argument("--data", required=True, metavar="DIR", help="folder of WAV, FLAC, OGG or MP3 files")
+    parser.add_argument("--data", required=True, metavar="DIR", help=f"folder of recordings ({AUDIO_KINDS})")
     parser.add_argument("--output-dir", required=True, metavar="DIR", help="folder or gs:// path for the packed corpus")
-    parser.add_argument("--config", default=CONFIGS / "v1.json", metavar="FILE", help="config with audio settings")
+    parser.add_argument(
+        "--config", metavar="FILE", help="config with audio settings; default: configs/v1.json, for files of its rate"
+    )
     parser.add_argument(
         "--shard-size", type=int, default=256, metavar="MB", help="a shard ends with the clip that reaches this size"
     )
@@ -64,10 +67,12 @@ def main(argv=None) -> None:
     for option in ("shard_size", "workers"):
         if getattr(args, option) < 1:
             raise UserError(f"--{option.replace('_', '-')} is {getattr(args, option)}: it must be at least 1")
-    audio = Config.load(args.config).audio
+    audio = Config.load(args.config or CONFIGS / "v1.json").audio
     files = corpus_files(cli.existing_folder(args.data, "--data"))
     if not files:
-        raise UserError(f"--data {args.data} holds no audio file (WAV, FLAC, OGG, MP3): check the path")
+        raise UserError(f"--data {args.data} holds no audio file ({AUDIO_KINDS}): check the path")
+    if not args.config:
+        check_rates(files.values(), audio.sampling_rate)
     if "://" not in args.output_dir:
         cli.writable_folder(args.output_dir)
 
@@ -76,6 +81,20 @@ def main(argv=None) -> None:
     with storage_errors(args.output_dir):
         manifest = pack(files, args.output_dir, audio, args.shard_size * 10**6, args.workers)
     report(manifest, args.output_dir)
+
+
+def check_rates(paths: Iterable[Path], sampling_rate: int) -> None:
+    """Raises ``UserError`` at the first file of another rate than that of the default config."""
+    for path in paths:
+        try:
+            rate = rate_of(path)
+        except UserError:
+            continue  # named when it is read
+        if rate != sampling_rate:
+            raise UserError(
+                f"{path} is recorded at {rate} Hz, and without --config a corpus is packed at the {sampling_rate} Hz "
+                "of configs/v1.json: give the --config to train with"
+            )
 
 
 def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: int, workers: int) -> dict:
@@ -99,7 +118,7 @@ def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: i
     left = dict(islice(files.items(), manifest["files"], None))
     shard: ShardWriter | None = None
     progress = tqdm(total=len(files), initial=manifest["files"], desc="packing", unit="file", leave=False)
-    with ThreadPoolExecutor(workers) as pool, progress:
+    with worker_threads(workers) as pool, progress:
         for name, recording in zip(left, read_ahead(pool, left.values(), audio, 2 * workers), strict=True):
             manifest["files"] += 1
             progress.update()
@@ -108,6 +127,7 @@ def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: i
             else:
                 shard = shard or ShardWriter(folder, f"shard-{len(manifest['shards']):05d}.tfrecord")
                 shard.add(name, recording.pcm, recording.scale)
+                manifest.setdefault("odd_levels", []).extend(recording.problems[:1])
                 rate = str(recording.rate)  # JSON has no other keys
                 manifest["source_rates"][rate] = manifest["source_rates"].get(rate, 0) + 1
             if shard and (shard.entry["bytes"] >= shard_bytes or manifest["files"] == len(files)):
@@ -171,17 +191,17 @@ def read_ahead(
 
 def read(path: Path, audio: AudioConfig) -> Recording | UserError:
     """A file at the config's rate, or the error that excludes it."""
-    import soundfile
-
     from hifigan_tf.data.packed import to_pcm
 
     try:
-        samples = np.concatenate(list(read_pieces(path, audio.sampling_rate)))
-        check_samples(samples, str(path))
-        check_length(path, len(samples), audio.hop_size)
+        with file_guard(path):
+            samples, found = read_resampled(path, audio.sampling_rate)
+            check_length(path, len(samples), audio.hop_size)
+            return Recording(found.rate, *to_pcm(samples), level_problems(str(path), found.peak, found.dc))
     except UserError as error:
         return error
-    return Recording(soundfile.info(path).samplerate, *to_pcm(samples))
+    except OSError as error:
+        return UserError(describe_os_error(error))
 
 
 def report(manifest: dict, folder: str) -> None:
@@ -195,6 +215,8 @@ def report(manifest: dict, folder: str) -> None:
             "warning: recordings at %d Hz (%d of %d) are below %d Hz: their band above %d Hz stays empty",
             *(rate, rates[rate], len(clips), sampling_rate, rate // 2),
         )
+    if odd := manifest.get("odd_levels"):
+        log.warning("warning: %s (%d of %d files are at such levels)", odd[0], len(odd), len(clips))
     log.info(
         "%d of %d files packed into %s: %.2f hours at %d Hz, %d resampled, %d shard%s of %.1f MB in all",
         *(len(clips), manifest["files"], folder),

@@ -38,7 +38,7 @@ def main(argv=None) -> None:
             f"or at step {config.training.summary_interval}"
         )
     clips = ShownClip.all_of(events)
-    write_bytes(output, page(run.resolve().name, config, events, clips).encode())
+    write_bytes(output, page(run.resolve().name, config, events, clips).encode(errors="backslashreplace"))
     if not clips:
         print(f"nothing has been validated yet in {run}: the page shows the training alone", file=sys.stderr)
     print(f"{output}: step {events.last_step:,}, {len(clips)} clips, {output.stat().st_size / 1e6:.1f} MB")

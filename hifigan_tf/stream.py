@@ -1,5 +1,6 @@
 """``python -m hifigan_tf.stream``: a filter between an acoustic model and a player, mel frames in, audio out."""
 
+import errno
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFormat, natural_blocks
 from hifigan_tf.config import LOG_MIN
 from hifigan_tf.errors import UserError
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
-from hifigan_tf.vocode import CHECKPOINT_HELP
+from hifigan_tf.vocode import CHECKPOINT_HELP, THREADS_HELP
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ closes the pipe ends this program as it ends other filters, quietly by SIGPIPE: 
 MEL_FORMAT_HELP = """what the frames hold, where it is not natural logarithms: log10 (base 10), db (20 * log10),
 linear (no logarithm); log means natural logarithms and no check of their range"""
 
+CLOSED_PIPE = 141  # what a shell reports of a filter that SIGPIPE ended
 INPUT, OUTPUT = 0, 1  # the descriptors themselves: Python's own buffers would wait for more
 NPY_MAGIC = b"\x93NUMPY"
 
@@ -44,6 +46,7 @@ def parse(argv=None):
     parser = cli.parser("stream", DESCRIPTION)
     parser.add_argument("--checkpoint", required=True, metavar="CKPT", help=CHECKPOINT_HELP)
     parser.add_argument("--mel-format", type=_mel_format, default=RECOGNIZE, help=MEL_FORMAT_HELP)
+    parser.add_argument("--threads", type=cli.positive, metavar="N", help=THREADS_HELP)
     parser.add_argument("--float32", action="store_true", help="write float32 samples in -1 to 1 instead of 16-bit PCM")
     parser.add_argument("--quiet", action="store_true", help="say nothing at the start")
     return parser.parse_args(argv)
@@ -56,21 +59,34 @@ def _mel_format(text: str) -> MelFormat:
     return mel_format
 
 
-def main(argv=None) -> None:
+def main(argv=None) -> int:
     args = parse(argv)
     if os.isatty(INPUT):
         raise UserError("standard input is a terminal: pipe float32 mel frames into this command (--help shows how)")
     if os.isatty(OUTPUT):
         raise UserError("standard output is a terminal: pipe the audio to a player such as aplay, or into a file")
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores, to raise an error at every write instead
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores, to raise an error at every write instead
+    if sys.platform == "win32":
+        import msvcrt
+
+        for descriptor in (INPUT, OUTPUT):  # or line ends would be translated
+            msvcrt.setmode(descriptor, os.O_BINARY)
     signal.signal(signal.SIGTERM, _terminate)
-    vocoder = StreamingVocoder(cli.checkpoint(args.checkpoint, (".keras", ".tflite")))
+    vocoder = StreamingVocoder(cli.checkpoint(args.checkpoint, (".keras", ".tflite")), threads=args.threads)
     warm_up(vocoder)
     if not args.quiet:
         log.info("%s", summary(vocoder, args.float32))
     encode = _float32_bytes if args.float32 else pcm16_bytes
     blocks = read_frames(vocoder.audio.num_mels, vocoder.chunk_frames)
-    stream(vocoder, natural_blocks(blocks, args.mel_format.scale, "standard input"), lambda audio: write(encode(audio)))
+    mels = natural_blocks(blocks, args.mel_format.scale, "standard input")
+    try:
+        stream(vocoder, mels, lambda audio: write(encode(audio)))
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EINVAL):  # as Windows says it, where there is no SIGPIPE
+            raise
+        return CLOSED_PIPE
+    return 0
 
 
 def warm_up(vocoder: StreamingVocoder) -> None:

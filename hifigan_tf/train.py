@@ -1,16 +1,22 @@
 """``python -m hifigan_tf.train``: trains HiFi-GAN, or resumes where the same command stopped."""
 
+import hashlib
+import json
 import logging
 import math
+import os
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hifigan_tf import cli, extras
+from hifigan_tf.audio.audio_files import AUDIO_KINDS
 from hifigan_tf.audio.mel_numpy import warn_of_empty_bands
 from hifigan_tf.config import Config, TrainingConfig, difference
 from hifigan_tf.errors import UserError, one_line
+from hifigan_tf.files import printable, sole_user
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
 from hifigan_tf.training.distribution import STRATEGIES, Workers, check_batch, make_strategy, total, workers_of
 
@@ -23,15 +29,17 @@ log = logging.getLogger(__name__)
 DESCRIPTION = """Trains HiFi-GAN. Without arguments: the small demo model on the corpus that ships with the package.
 The same command again resumes where it stopped. Ctrl-C saves first."""
 
-DATA_HELP = """folder of WAV, FLAC, OGG or MP3 files, or a corpus packed by preprocess, which may be at a gs:// path;
+DATA_HELP = f"""folders of recordings ({AUDIO_KINDS}), or corpora packed by preprocess, which may be at gs:// paths;
 default: the demo corpus"""
 
 
 def parse(argv=None):
     parser = cli.parser("train", DESCRIPTION)
     parser.add_argument("--config", help="JSON in the original's schema; default: the run folder's, else the demo's")
-    parser.add_argument("--data", metavar="DIR", help=DATA_HELP)
-    parser.add_argument("--validation-data", metavar="DIR", help="held-out audio; default: every 20th file of --data")
+    parser.add_argument("--data", nargs="+", metavar="DIR", help=DATA_HELP)
+    parser.add_argument(
+        "--validation-data", nargs="+", metavar="DIR", help="held-out audio; default: every 20th file of --data"
+    )
     parser.add_argument("--training-file", metavar="F", help="list of files in --data, one a line, as the original's")
     parser.add_argument("--validation-file", metavar="F", help="list of held-out files in --data")
     parser.add_argument("--run-dir", metavar="DIR", help="default: runs/<config name>")
@@ -40,7 +48,7 @@ def parse(argv=None):
     parser.add_argument("--learning-rate", type=float, help="before decay")
     parser.add_argument("--seed", type=int, help="seeds the weights, the order of clips and the segments")
     parser.add_argument("--initial-checkpoint", metavar="CKPT", help="run folder (all networks) or .keras (generator)")
-    parser.add_argument("--fine-tune-mels", metavar="DIR", help="teacher-forced mels, <stem>.npy for each clip")
+    parser.add_argument("--fine-tune-mels", metavar="DIR", help="teacher-forced mels, <name>.npy for each clip")
     parser.add_argument("--mixed-precision", choices=["bfloat16", "float16"], help="compute in half precision")
     parser.add_argument(
         "--accumulate-steps",
@@ -88,7 +96,7 @@ def check(args) -> Job:
     job = Job(
         config=config,
         run_dir=Path(args.run_dir or Path("runs") / name),
-        corpus=args.data,
+        corpus=", ".join(args.data or ["the demo corpus"]),
         training=training,
         validation=validation,
         mel_folder=cli.existing_folder(args.fine_tune_mels, "--fine-tune-mels") if args.fine_tune_mels else None,
@@ -129,12 +137,22 @@ def main(argv=None) -> int:
 
 
 def run(job: Job) -> int:
-    """Runs the training, within the scope of the strategy; returns the exit code."""
-    from hifigan_tf.training.loop import train
+    """Runs the training, within the scope of the strategy; returns the exit code.
+
+    Raises ``UserError`` where another training is at work in the run folder.
+    """
     from hifigan_tf.training.run_folder import RunFolder
-    from hifigan_tf.training.trainer import Trainer
 
     folder, workers = RunFolder(job.run_dir), job.workers
+    with sole_user(job.run_dir) if workers.is_chief else nullcontext():
+        return _run(job, folder)
+
+
+def _run(job: Job, folder: "RunFolder") -> int:
+    from hifigan_tf.training.loop import train
+    from hifigan_tf.training.trainer import Trainer
+
+    workers = job.workers
     config, sessions = folder.going_on(job.config)
     total(0)  # a barrier: all workers have read the files that the chief is about to write
     if workers.is_chief:
@@ -151,12 +169,14 @@ def run(job: Job) -> int:
     if step >= last:
         log.info("step %d of %d is done: raise --max-steps to go on", step, last)
         return 0
-    same = step + zlib.crc32("\n".join([*(clip.path.name for clip in clips), str(paces)]).encode())
+    same = step + zlib.crc32(os.fsencode("\n".join([*(clip.name for clip in clips), str(paces)])))
     if total(same) != same * trainer.strategy.num_replicas_in_sync:
         raise UserError(
             f"worker {workers.index} found {len(clips)} clips and step {step}, others something else: "
             "--data and --run-dir must be the same for all workers, on storage that they share"
         )
+    if workers.is_chief:
+        folder.record_corpus(corpus_of(job, clips, held_out), step)
     code = train(trainer, folder, clips, held_out, workers, first_example(sessions, step))
     if workers.is_chief:
         best = float(trainer.best_mel_error.numpy())
@@ -169,13 +189,62 @@ def good_clips(job: Job, config: Config) -> tuple[list, list]:
     from hifigan_tf.data.clip_lists import hold_out
     from hifigan_tf.data.pipeline import check_clips
 
-    clips = check_clips(job.training, config, job.mel_folder)
+    clips = check_clips(job.training, config, job.mel_folder, job.validation)
     if job.validation:
-        held_out = check_clips(job.validation, config, job.mel_folder)
+        held_out = check_clips(job.validation, config, job.mel_folder, job.training)
+        clips = without_copies(clips, held_out)
     else:
         clips, held_out = hold_out(clips, job.corpus)
     log.info("%d clips to train on, %d held out; run folder %s", len(clips), len(held_out), job.run_dir)
     return clips, held_out
+
+
+def corpus_of(job: Job, clips: list, held_out: list) -> dict:
+    """What a run folder records of the clips: where from, how many, and a hash of the names, lengths and mels."""
+    facts = [
+        [(clip.name, clip.samples, clip.rate, clip.mel is not None) for clip in part] for part in (clips, held_out)
+    ]
+    return {
+        "data": printable(job.corpus),
+        "mels": printable(str(job.mel_folder)) if job.mel_folder else None,
+        "training": len(clips),
+        "held_out": len(held_out),
+        "hours": round(sum(clip.samples / clip.rate for clip in clips) / 3600, 3),
+        "fingerprint": hashlib.sha256(json.dumps(facts).encode()).hexdigest(),
+    }
+
+
+def without_copies(clips: list, held_out: list) -> list:
+    """The clips without those that are held out too, as copies of another folder or in a packed corpus.
+
+    A copy has the name, the length and the peak of the other. Raises ``UserError`` when none is left.
+    """
+    from hifigan_tf.audio.names import NameIndex, plain_name
+    from hifigan_tf.data.pipeline import peak_of
+
+    names: dict[str, list] = {}
+    for clip in held_out:
+        names.setdefault(plain_name(clip.name), []).append(clip)
+    index = NameIndex(names)
+
+    def is_copy(clip) -> bool:
+        return any(
+            clip.samples * other.rate == other.samples * clip.rate
+            and math.isclose(peak_of(clip), peak_of(other), rel_tol=1e-3)
+            for name in index.meant_by(plain_name(clip.name))
+            for other in names[name]
+        )
+
+    kept = [clip for clip in clips if not is_copy(clip)]
+    if not kept:
+        raise UserError("every clip to train on is held out too: there is none left to train on")
+    if len(kept) < len(clips):
+        first = next(clip for clip in clips if is_copy(clip))
+        log.warning(
+            "warning: %d clips to train on are left out: they are copies of clips that are held out (the first: %s)",
+            *(len(clips) - len(kept), first.name),
+        )
+    return kept
 
 
 def load_weights(trainer: "Trainer", folder: "RunFolder", job: Job) -> None:
@@ -240,49 +309,63 @@ def _config(args) -> tuple[Config, str]:
 def _files(args, config: Config) -> tuple[list, list]:
     """The files or packed clips to train on and those held out; the second is empty if they are to be split later."""
     from hifigan_tf.audio.audio_files import find_audio
-    from hifigan_tf.data.clip_lists import hold_out, read_file_list
+    from hifigan_tf.data.clip_lists import CorpusFile, hold_out, read_file_list
 
     if not args.data:
         given = [option for option in ("validation_data", "training_file", "validation_file") if getattr(args, option)]
         # A run of the demo's networks may continue with the demo's clips; any other config needs a corpus.
         if config.generator != Config.load(DEMO_CONFIG).generator or given or args.fine_tune_mels:
             raise UserError("--data is missing: give the folder of the audio files")
-        return find_audio(DEMO_TRAIN), find_audio(DEMO_HELD_OUT)
+        training, validation = (
+            [CorpusFile(path, path.name) for path in find_audio(folder)] for folder in (DEMO_TRAIN, DEMO_HELD_OUT)
+        )
+        return training, validation
     if args.validation_data and args.validation_file:
         raise UserError("--validation-data and --validation-file both given: choose one")
+    folders = ", ".join(args.data)
     corpus = _corpus(args.data, "--data", config)
     training = list(corpus.values())
     if args.training_file:
-        training = read_file_list(Path(args.training_file), corpus, args.data)
+        training = read_file_list(Path(args.training_file), corpus, folders)
     if args.validation_data:
         validation = list(_corpus(args.validation_data, "--validation-data", config).values())
         if not validation:
-            raise UserError(f"--validation-data {args.validation_data} holds no audio file (WAV, FLAC, OGG, MP3)")
+            raise UserError(f"--validation-data {', '.join(args.validation_data)} holds no audio file ({AUDIO_KINDS})")
     elif args.validation_file:
-        validation = read_file_list(Path(args.validation_file), corpus, args.data)
+        validation = read_file_list(Path(args.validation_file), corpus, folders)
     else:
-        hold_out(training, args.data)  # raises if there are too few; the split comes after bad files are removed
+        hold_out(training, folders)  # raises if there are too few; the split comes after bad files are removed
         return training, []
     held_out = {_identity(clip) for clip in validation}
     training = [clip for clip in training if _identity(clip) not in held_out]
     if not training:
-        raise UserError(f"every file of --data {args.data} is held out: there is none left to train on")
+        raise UserError(f"every file of --data {folders} is held out: there is none left to train on")
     return training, validation
 
 
-def _corpus(data: str, option: str, config: Config) -> dict:
-    """``{name: file}`` of a folder, or ``{name: packed clip}``."""
-    from hifigan_tf.data.clip_lists import corpus_files, is_packed
+def _corpus(folders: list[str], option: str, config: Config) -> dict:
+    """``{name: file}`` of folders, or ``{name: packed clip}``."""
+    from hifigan_tf.data.clip_lists import CorpusFile, corpus_files, corpus_names, is_packed
 
-    if not is_packed(data):
-        return corpus_files(cli.existing_folder(data, option))
-    from hifigan_tf.data.packed import read_clips
+    packed = [folder for folder in folders if is_packed(folder)]
+    if packed and len(packed) < len(folders):
+        plain = next(folder for folder in folders if folder not in packed)
+        raise UserError(f"{option}: {packed[0]} is packed and {plain} is not: pack it too, or give the folder it was")
+    clips: dict = {}
+    for folder, prefix in zip(folders, corpus_names(folders), strict=True):
+        if packed:
+            from hifigan_tf.data.packed import read_clips
 
-    return {clip.name: clip for clip in read_clips(data, config.audio.sampling_rate)}
+            for clip in read_clips(folder, config.audio.sampling_rate):
+                clips[prefix + clip.name] = clip._replace(name=prefix + clip.name)
+        else:
+            for name, path in corpus_files(cli.existing_folder(folder, option)).items():
+                clips[prefix + name] = CorpusFile(path, prefix + name)
+    return clips
 
 
 def _identity(clip):
-    return clip.resolve() if isinstance(clip, Path) else clip
+    return clip.path.resolve() if isinstance(clip.path, Path) else clip
 
 
 def _initial_checkpoint(text: str | None) -> Path | None:

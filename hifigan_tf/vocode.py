@@ -6,22 +6,33 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf import cli
-from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, PEAK, check_length, measure, read_pieces, wav_writer
+from hifigan_tf.audio.audio_files import (
+    AUDIO_KINDS,
+    AUDIO_SUFFIXES,
+    PEAK,
+    check_length,
+    check_scale,
+    measure,
+    read_pieces,
+    wav_writer,
+)
 from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs
-from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFile, MelFormat
+from hifigan_tf.audio.mel_formats import FOREIGN_MELS, RECOGNIZE, MelFile, MelFormat
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
 
 DESCRIPTION = f"""Makes speech from mels. Each INPUT becomes DIR/<name>.wav, 16-bit mono at the model's rate.
 
-INPUT is an audio file (WAV, FLAC, OGG, MP3), whose mel is computed and vocoded at the exact length
+INPUT is an audio file ({AUDIO_KINDS}), whose mel is computed and vocoded at the exact length
 of the recording; or a mel as .npy, [frames, num_mels] in natural logarithms as python -m hifigan_tf.extract_mel
 writes it; or a folder, searched for both. Inputs may be of any length: they are read and written in pieces.
 
 {BAD_INPUTS}"""
 
 CHECKPOINT_HELP = "a .keras file, a run folder (its best.keras, else last), or a .tflite that hifigan-tf export wrote"
+
+THREADS_HELP = "threads that compute; default: 1 of a .tflite, all of a .keras file"
 
 MEL_FORMAT_HELP = """what the .npy files hold, where it is not what extract_mel writes: log10 (base 10), db (20 *
 log10), linear (no logarithm), transposed ([num_mels, frames]), or two such as log10,transposed; log means
@@ -57,6 +68,7 @@ def parse(argv=None):
         action="store_true",
         help=f"give recordings their own level back; otherwise they come out as in training, at a peak near {PEAK}",
     )
+    parser.add_argument("--threads", type=cli.positive, metavar="N", help=THREADS_HELP)
     parser.add_argument("--mel-format", type=MelFormat.parse, default=RECOGNIZE, help=MEL_FORMAT_HELP)
     return parser.parse_args(argv)
 
@@ -66,10 +78,10 @@ def main(argv=None) -> None:
     checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite"))
     files = find_inputs(args.inputs, (*AUDIO_SUFFIXES, ".npy"), args.output_dir, ".wav")
     cli.writable_folder(args.output_dir)
-    model = load_vocoder(checkpoint)
+    model = load_vocoder(checkpoint, threads=args.threads)
 
     def convert(path, output):
-        if path.suffix.lower() == ".npy":
+        if path.suffix.lower() in (".npy", *FOREIGN_MELS):
             pieces = from_mel(path)
         else:
             pieces = from_audio(path)
@@ -87,6 +99,8 @@ def main(argv=None) -> None:
         rate = model.audio.sampling_rate
         samples, peak = measure(path, rate)
         check_length(path, samples, model.audio.hop_size)
+        if args.keep_level:
+            check_scale(str(path), peak)
         front_end = NumpyMelSpectrogram.of(model.audio)
         yield from resynthesize(model, front_end, read_pieces(path, rate), peak, args.keep_level)
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from hifigan_tf import cli
 from hifigan_tf.audio import audio_files as audio
 from hifigan_tf.audio import mp3
+from hifigan_tf.audio.names import unique_names
 from hifigan_tf.errors import UserError, describe_os_error
-from hifigan_tf.files import atomic_path, unique_stems, write_bytes
+from hifigan_tf.files import atomic_path, write_bytes
 
 # (suffix, container, encoding, largest error of the encoding)
 FORMATS = [
@@ -37,6 +38,13 @@ FORMATS = [
     ("ogg", "OGG", "VORBIS", 0.2),
     ("ogg", "OGG", "OPUS", 0.2),
     ("mp3", "MP3", "MPEG_LAYER_III", 0.25),
+    ("opus", "OGG", "OPUS", 0.2),
+    ("aiff", "AIFF", "PCM_16", 2**-15),
+    ("aif", "AIFF", "FLOAT", 0),
+    ("au", "AU", "PCM_16", 2**-15),
+    ("caf", "CAF", "PCM_16", 2**-15),
+    ("w64", "W64", "PCM_16", 2**-15),
+    ("rf64", "RF64", "PCM_16", 2**-15),
 ]
 
 
@@ -156,6 +164,116 @@ def test_zeros_before_an_mp3_are_skipped(tmp_path):
     assert len(audio.read_audio(tmp_path / "a.mp3")[0]) == 24000
 
 
+def test_a_file_that_cannot_seek_is_read(tmp_path):
+    """GSM 6.10, as phone systems record: libsndfile decodes it in order, and refuses to seek."""
+    signal = noise(8000, 8000)
+    soundfile.write(tmp_path / "gsm.wav", signal, 8000, format="WAV", subtype="GSM610")
+    samples, rate = audio.read_audio(tmp_path / "gsm.wav")
+    assert (rate, len(samples)) == (8000, 8320)  # whole blocks of 320
+    assert np.corrcoef(samples[:8000], signal)[0, 1] > 0.9
+    found = audio.examine(tmp_path / "gsm.wav", 16000)
+    assert (found.samples, found.resampled, found.seekable, found.encoding) == (8320, 16640, False, "WAV GSM610")
+    data = (tmp_path / "gsm.wav").read_bytes()
+    assert "truncated" in reason(tmp_path / "cut.wav", data[: len(data) // 2])
+
+
+def test_a_name_may_be_any_bytes(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    path.write_bytes(encoded(noise(), "WAV", "PCM_16"))
+    assert audio.find_audio(tmp_path) == [path]
+    assert len(audio.read_audio(path)[0]) == audio.examine(path, 24000).samples == 24000
+
+
+def wav_with(riff_size, data_size, signal=None):
+    """A WAV file whose header declares these sizes."""
+    data = bytearray(encoded(noise() if signal is None else signal, "WAV", "PCM_16"))
+    data[4:8], data[40:44] = struct.pack("<I", riff_size), struct.pack("<I", data_size)
+    return bytes(data)
+
+
+def test_a_riff_size_that_counts_itself_is_whole(tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav_with(48044, 48000))  # 8 more than what follows
+    assert len(audio.read_audio(tmp_path / "a.wav")[0]) == 24000
+
+
+@pytest.mark.parametrize("size", [2**31 + 2**20, 3_000_000_000, 2**32 - 2**20, 1_000_000])
+def test_a_large_size_over_a_short_file_is_truncated(tmp_path, size):
+    assert f"is truncated: 48044 of {size + 44} bytes" in reason(tmp_path / "a.wav", wav_with(size + 36, size))
+
+
+@pytest.mark.parametrize("riff_size", [0, 36])
+def test_a_recording_that_was_not_finished_is_named_so(tmp_path, riff_size):
+    message = reason(tmp_path / "a.wav", wav_with(riff_size, 0))
+    assert "says that it holds no samples, and 48000 bytes follow: the recorder did not finish it" in message
+
+
+def test_chunks_after_the_samples_do_not_matter(tmp_path):
+    listed = b"LIST" + struct.pack("<I", 400) + b"INFO"  # cut short itself
+    (tmp_path / "a.wav").write_bytes(wav_with(48036 + 408, 48000) + listed)
+    assert len(audio.read_audio(tmp_path / "a.wav")[0]) == 24000
+    empty = wav_with(36 + 12, 0, np.zeros(0)) + b"LIST" + struct.pack("<I", 4) + b"INFO"
+    assert "holds no samples: record" in reason(tmp_path / "b.wav", empty)
+
+
+@pytest.mark.parametrize("named", ["mp3", "wav"])
+@pytest.mark.parametrize("has_length", [True, False])
+@pytest.mark.parametrize("tags", [b"", b"TAG" + bytes(125) + b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)])
+def test_mp3s_joined_into_one_are_read_whole(tmp_path, capfd, named, has_length, tags):
+    first, second = (
+        encoded(noise(samples, seed=samples), "MP3", "MPEG_LAYER_III", bitrate_mode="VARIABLE")
+        for samples in (24000, 48000)
+    )
+    if not has_length:
+        first = without_length(first)
+    (tmp_path / f"a.{named}").write_bytes(first + tags + second)
+    samples, _ = audio.read_audio(tmp_path / f"a.{named}")
+    assert 72000 <= len(samples) <= 72000 + 6 * 576  # delay and padding, and a frame that states a length
+    expected = soundfile.read(io.BytesIO(second))[0][4000:44000]
+    lag = np.argmax(np.correlate(samples[-50000:], expected[:20000], "valid"))
+    found = samples[len(samples) - 50000 + lag :][: len(expected)]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert capfd.readouterr().err == ""
+
+
+def test_mp3s_of_two_rates_joined_into_one_are_refused(tmp_path):
+    data = [encoded(noise(), "MP3", "MPEG_LAYER_III", rate) for rate in (24000, 22050)]
+    assert "changes its sampling rate" in reason(tmp_path / "a.mp3", b"".join(data))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "container", "encoding"),
+    [("ogg", "OGG", "VORBIS"), ("opus", "OGG", "OPUS"), ("flac", "FLAC", "PCM_16"), ("wav", "WAV", "PCM_16"),
+     ("aiff", "AIFF", "PCM_16")],
+)  # fmt: skip
+def test_other_files_joined_into_one_are_named(tmp_path, suffix, container, encoding):
+    data = [encoded(noise(seed=seed), container, encoding) for seed in (1, 2)]
+    assert "is two files joined into one" in reason(tmp_path / f"a.{suffix}", b"".join(data))
+
+
+def test_channels_that_cancel_are_named(tmp_path):
+    left = noise()
+    for name, right in (("a", -left), ("b", -left + 1e-3 * noise(seed=1))):
+        soundfile.write(tmp_path / f"{name}.wav", np.stack([left, right], 1), 24000, subtype="FLOAT")
+        assert "has channels that cancel each other" in reason(
+            tmp_path / f"{name}.wav", (tmp_path / f"{name}.wav").read_bytes()
+        )
+        with pytest.raises(UserError, match="channels that cancel"):
+            audio.examine(tmp_path / f"{name}.wav", 8000)
+    soundfile.write(tmp_path / "one.wav", np.stack([left, 0 * left], 1), 24000)
+    assert len(audio.read_audio(tmp_path / "one.wav")[0]) == 24000
+
+
+def test_levels_beyond_full_scale_and_dc_are_reported(tmp_path, caplog):
+    speech = noise() - noise().mean()
+    for name, signal in (("big", 32768 * speech), ("shifted", speech + 0.03), ("good", speech)):
+        soundfile.write(tmp_path / f"{name}.wav", signal, 24000, subtype="FLOAT")
+        audio.load_audio(tmp_path / f"{name}.wav", 24000)
+    first, second = caplog.messages
+    assert "big.wav holds samples up to 26" in first
+    assert "far beyond -1 to 1" in first
+    assert "shifted.wav has a DC offset of 0.030 at a peak of 0.7" in second
+
+
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
 def test_text_is_no_audio(tmp_path, suffix):
     assert f"is it really {suffix.upper()}?" in reason(tmp_path / f"a.{suffix}", b"this is a text file\n" * 100)
@@ -256,6 +374,35 @@ def test_a_wav_comes_back_as_it_was_written(tmp_path):
     assert np.abs(audio.read_audio(tmp_path / "a.wav")[0] - signal).max() < 2**-14
 
 
+def test_links_are_followed_once_and_hidden_files_are_not_taken(tmp_path):
+    folder, elsewhere = tmp_path / "corpus", tmp_path / "elsewhere"
+    for name in ("a/1.wav", ".cache/2.wav", "a/.3.wav", "__MACOSX/4.wav", ".ipynb_checkpoints/5.wav"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    elsewhere.mkdir()
+    (elsewhere / "6.wav").touch()
+    (folder / "Link").symlink_to(elsewhere)
+    (folder / "0").symlink_to(folder / "a")  # which goes by its own name
+    (folder / "a" / "up").symlink_to(folder)
+    (elsewhere / "back").symlink_to(folder)
+    (folder / "gone.wav").symlink_to(tmp_path / "nothing")
+    found = [path.relative_to(folder).as_posix() for path in audio.find_audio(folder)]
+    assert found == ["Link/6.wav", "a/1.wav", "gone.wav"]
+
+
+def test_kinds_that_cannot_be_read_are_named_and_counted(tmp_path, caplog):
+    for name in ("a.m4a", "b.AAC", "c.webm", "d.wav"):
+        (tmp_path / name).touch()
+    assert audio.find_audio(tmp_path) == [tmp_path / "d.wav"]
+    (line,) = caplog.messages
+    assert f"3 files are passed over in {tmp_path}" in line
+    assert ".aac, .m4a, .webm" in line
+    assert 'ffmpeg -i "a.m4a" "a.wav"' in line
+    assert 'is of a kind that cannot be read: make WAV files of such ones, with ffmpeg -i "x.m4a"' in reason(
+        tmp_path / "x.m4a", b"\0\0\0\x20ftypM4A " + bytes(100)
+    )
+
+
 def test_a_wav_that_is_too_loud_is_clipped(tmp_path):
     audio.write_wav(tmp_path / "a.wav", np.array([0.5, 1.0, 1.5, -1.0, -1.5, 100.0]), 8000)
     samples = soundfile.read(tmp_path / "a.wav", dtype="int16")[0]
@@ -314,11 +461,12 @@ cli.run(lambda: write_wav({str(tmp_path / "a.wav")!r}, numpy.zeros(24000), 24000
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=4))
 def test_duplicate_stems_are_refused_naming_both_files(names):
     paths = [Path(f"{index}/{name}.wav") for index, name in enumerate(names)]
+    given_names = [f"{name}.{suffix}" for name, suffix in zip(names, ("wav", "flac", "WAV", "mp3"), strict=False)]
     if len(set(names)) == len(names):
-        assert unique_stems(paths) == dict(zip(names, paths, strict=True))
+        assert unique_names(dict(zip(given_names, paths, strict=True))) == dict(zip(names, paths, strict=True))
     else:
         with pytest.raises(UserError, match=r"\d/(.)\.wav and \d/\1\.wav share the name '\1': rename one"):
-            unique_stems(paths)
+            unique_names(dict(zip(given_names, paths, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -404,6 +552,13 @@ def test_a_checkpoint_is_a_file_or_the_best_of_a_run_folder(tmp_path):
         cli.checkpoint(str(tmp_path / "g_00000001"))
     with pytest.raises(UserError, match="does not exist"):
         cli.checkpoint(str(tmp_path / "gone.keras"))
+
+
+@pytest.mark.parametrize("name", ["g.h5", "g.weights.h5"])
+def test_an_older_keras_file_says_why_not(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match=r"of Keras' older kind, .*generator\.save\('g\.keras'\)"):
+        cli.checkpoint(str(tmp_path / name))
 
 
 def test_a_file_is_not_a_folder_and_a_folder_not_a_file(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hifigan_tf.config import Config
+from hifigan_tf.config import OTHER_NAMES, Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.resources import CONFIGS
 
@@ -227,6 +227,43 @@ def test_an_unknown_key_suggests_the_one_that_was_meant(key, suggestion):
     assert str(error.value) == f"config key '{key}' (value 7) is unknown: did you mean '{suggestion}'?"
 
 
+@pytest.mark.parametrize(
+    ("key", "ours"),
+    [
+        ("discriminator_periods", "mpd_periods"),
+        ("sample_rate", "sampling_rate"),
+        ("hop_length", "hop_size"),
+        ("win_length", "win_size"),
+        ("fft_size", "n_fft"),
+        ("n_mel_channels", "num_mels"),
+        ("upsample_scales", "upsample_rates"),
+        ("batch_max_steps", "segment_size"),
+        ("Lambda_Aux", "lambda_mel"),
+    ],
+)
+def test_the_names_of_other_implementations_are_known(key, ours):
+    with pytest.raises(UserError, match=f"'{key}' .* is unknown: did you mean '{ours}'"):
+        Config.from_dict({**OFFICIAL_V1, key: 7})
+
+
+def test_every_other_name_means_a_key_and_is_none():
+    known = set(V3.to_dict())
+    assert set(OTHER_NAMES.values()) <= known
+    assert not OTHER_NAMES.keys() & known
+
+
+def test_a_byte_order_mark_does_not_matter_and_utf_16_is_named(tmp_path):
+    text = json.dumps(OFFICIAL_V1)
+    (tmp_path / "c.json").write_text(text, encoding="utf-8-sig")
+    assert Config.load(tmp_path / "c.json") == Config.from_dict(OFFICIAL_V1)
+    (tmp_path / "c.json").write_text(text, encoding="utf-16")
+    with pytest.raises(UserError, match=r"c\.json cannot be read: it is UTF-16"):
+        Config.load(tmp_path / "c.json")
+    (tmp_path / "c.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="is not valid JSON"):
+        Config.load(tmp_path / "c.json")
+
+
 def test_an_unknown_key_without_a_similar_one_lists_the_known_ones():
     with pytest.raises(UserError, match=r"'zzz' \(value 1\) is unknown: known keys: adam_b1, adam_b2, batch_size, "):
         Config.from_dict({**OFFICIAL_V1, "zzz": 1})
@@ -245,7 +282,8 @@ def test_a_missing_key_is_named(key):
         (None, "does not exist"),
         (b"", "is not valid JSON"),
         (b'{"hop_size": 256,', "is not valid JSON"),
-        (b"\xff\xfe\x00", "is not valid JSON"),
+        (b"\xff\xfe\x00", "it is UTF-16"),
+        (b"\xff\xf0", "is not valid JSON"),
         (b"[1, 2]", "holds a list: it must be one JSON object"),
         (b'{"hop_size": NaN}', "'sampling_rate' is missing"),
     ],

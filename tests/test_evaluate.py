@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import scipy.fft
 import soundfile
+from conftest import untrained
 
 from hifigan_tf import evaluate, files
 from hifigan_tf.audio.audio_files import normalize, resample, to_pcm16, write_wav
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation import metrics
@@ -20,13 +22,17 @@ from hifigan_tf.evaluation.plots import save_spectrograms
 from hifigan_tf.resources import CONFIGS
 
 RATE = 22050
+AUDIO = Config.load(CONFIGS / "v1.json").audio
 FAST = ["log_mel_l1", "mcd_db", "stoi"]
 F0 = ["f0_rmse_hz", "f0_rmse_cents", "voicing_f1"]
 
 
-def voice(seconds=2.0, f0_ratio=1.0, seed=0):
-    """``[samples]``: harmonics under gliding formants in syllables of 0.25 s with pauses, and weak noise."""
-    time = np.arange(int(seconds * RATE)) / RATE
+def voice(seconds=2.0, f0_ratio=1.0, seed=0, pace=1.0):
+    """``[samples]``: harmonics under gliding formants in syllables of 0.25 s with pauses, and weak noise.
+
+    At another ``pace`` the same is said in ``seconds * pace``.
+    """
+    time = np.arange(int(seconds * pace * RATE)) / RATE / pace
     f0 = f0_ratio * (150 + 40 * np.sin(2 * np.pi * 0.9 * time))
     phase = 2 * np.pi * np.cumsum(f0) / RATE
     formants = [(600 + 200 * np.sin(2 * np.pi * 1.3 * time), 120), (1700 + 500 * np.sin(2 * np.pi * 0.7 * time), 250)]
@@ -333,6 +339,80 @@ def test_lengths(tmp_path, missing, fits):
             run(reference, generated, *options)
 
 
+def test_the_front_end_is_that_of_the_rate(tmp_path, caplog):
+    """A model whose band above 14 kHz stays empty is not called good by a front end that ends at 8 kHz."""
+    reference, generated = folders(tmp_path)
+    rate, rng = 48000, np.random.default_rng(0)
+    original = (0.2 * rng.standard_normal(rate)).astype(np.float32)
+    spectrum = np.fft.rfft(original)
+    spectrum[np.fft.rfftfreq(rate, 1 / rate) > 14000] *= 1e-3
+    write_wav(reference / "a.wav", normalize(original), rate)
+    write_wav(generated / "a.wav", np.fft.irfft(spectrum, rate) * (0.95 / np.abs(original).max()), rate)
+
+    def score(*options):
+        run(reference, generated, "--metrics", "log_mel_l1", "--json", tmp_path / "scores.json", *options)
+        return json.loads((tmp_path / "scores.json").read_text())["mean"]["log_mel_l1"]
+
+    with pytest.raises(UserError, match="is at 48000 Hz, and the front end to compare with at 22050 Hz: give the --ch"):
+        score()
+    with pytest.raises(UserError, match="at 24000 Hz: give"):
+        score("--config", CONFIGS / "v1_24k.json")
+    with_config = score("--config", CONFIGS / "v1_48k.json")
+    assert with_config > 0.5
+    config = Config.load(CONFIGS / "v1_48k.json").replace(
+        upsample_initial_channel=32, resblock_kernel_sizes=[3], resblock_dilation_sizes=[[1]], resblock="2"
+    )
+    untrained(config).save(tmp_path / "g.keras")
+    assert score("--checkpoint", tmp_path / "g.keras") == with_config
+    with pytest.raises(SystemExit):
+        score("--checkpoint", tmp_path / "g.keras", "--config", CONFIGS / "v1.json")
+
+
+def test_speech_of_another_duration_is_aligned(tmp_path, speech):
+    reference, generated = folders(tmp_path)
+    write_wav(reference / "a.wav", speech, RATE)
+    write_wav(generated / "a.wav", 0.9 * voice(2.0, pace=1.3), RATE)
+    with pytest.raises(UserError, match="--align compares speech of another duration"):
+        run(reference, generated, "--metrics", "mcd_db")
+    assert run(reference, generated, "--align", "--json", tmp_path / "scores.json") == 0
+    report = json.loads((tmp_path / "scores.json").read_text())
+    assert list(report["mean"]) == list(metrics.ALIGNED)
+    assert report["settings"]["aligned"]
+    mean = report["mean"]
+    assert mean["f0_rmse_cents"] < 30  # of a voice that glides over nearly 1000 cents
+    assert mean["voicing_f1"] > 0.85
+    # Where nothing is stretched the path is straight, and the values are those without it.
+    aligned = metrics.evaluate_aligned(speech, 0.9 * speech, NumpyMelSpectrogram.of(AUDIO, for_loss=True))
+    straight = metrics.evaluate_pair(speech, 0.9 * speech, NumpyMelSpectrogram.of(AUDIO, for_loss=True), FAST[:2])
+    assert [aligned[key] for key in FAST[:2]] == pytest.approx([straight[key] for key in FAST[:2]], abs=1e-6)
+    with pytest.raises(UserError, match="--align with --metrics stoi"):
+        run(reference, generated, "--align", "--metrics", "stoi")
+
+
+def test_a_path_by_hand():
+    """Two notes, the second held longer in one of them; a third sound of its own level pairs with none of them."""
+    first, second = (np.cos(np.arange(8) * k) for k in (1, 2))
+    path = metrics.dtw_path(np.stack([first, second, second]), np.stack([first, first, second]))
+    assert path.tolist() == [[0, 0], [0, 1], [1, 2], [2, 2]]
+
+
+def test_what_is_too_long_to_align_is_named(front_end):
+    with pytest.raises(UserError, match="61 s are too long to be aligned"):
+        metrics.evaluate_aligned(np.ones(61 * RATE), np.ones(RATE), front_end)
+
+
+@pytest.mark.parametrize("gain", [32768, 3])
+def test_generated_audio_on_another_scale_is_refused(tmp_path, speech, gain):
+    reference, generated = folders(tmp_path)
+    soundfile.write(reference / "a.wav", gain * speech, RATE, subtype="FLOAT")
+    soundfile.write(generated / "a.wav", speech, RATE, subtype="FLOAT")
+    assert run(reference, generated, "--metrics", "log_mel_l1") == 0
+    with pytest.raises(UserError, match="far beyond -1 to 1"):
+        run(reference, generated, "--metrics", "log_mel_l1", "--keep-level")
+    with pytest.raises(UserError, match="far beyond -1 to 1"):
+        run(generated, reference, "--metrics", "log_mel_l1")
+
+
 def test_nothing_left_is_an_error(tmp_path, speech, caplog):
     reference, generated = folders(tmp_path)
     for name in ("a.wav", "b.wav"):
@@ -387,8 +467,7 @@ def test_everything_is_checked_before_the_slow_part(tmp_path, speech, monkeypatc
     ):
         with pytest.raises(UserError, match=message):
             run(reference, folder, *options)
-    (generated / "sub").mkdir()
-    write_wav(generated / "sub" / "a.wav", speech, RATE)
+    soundfile.write(generated / "a.flac", speech, RATE)
     with pytest.raises(UserError, match="share the name 'a'"):
         run(reference, generated)
 

@@ -332,3 +332,13 @@ def test_mixed_precision_stays_near_float32(tiny, precision):
     audio = mixed(mel).numpy()
     assert audio.dtype == np.float32
     np.testing.assert_allclose(audio, full(mel).numpy(), atol=0.02)
+
+
+def test_a_loaded_generator_exports_as_keras_models_do(tiny_checkpoint, tiny_generator, tmp_path):
+    import tensorflow as tf
+
+    keras.models.load_model(tiny_checkpoint).export(tmp_path / "exported")
+    exported = tf.saved_model.load(tmp_path / "exported")
+    for batch, frames in ((1, 9), (3, 20)):
+        mel = np.random.default_rng(0).normal(-5, 2, (batch, frames, 16)).astype(np.float32)
+        np.testing.assert_allclose(exported.serve(mel), tiny_generator(mel), atol=1e-6)

@@ -298,9 +298,10 @@ def test_preprocess_refuses_what_it_cannot_use(corpus, packed_corpus, tmp_path, 
         (("--data", tmp_path / "none", *output), "holds no audio file"),
         (("--data", corpus, *output, "--shard-size", 0), "--shard-size is 0"),
         (("--data", corpus, *output, "--config", tmp_path / "no.json"), "no.json does not exist"),
-        (("--data", corpus, "--output-dir", tmp_path / "file"), "cannot write to"),
-        (("--data", corpus, "--output-dir", packed_corpus), "holds another packed corpus"),
-        (("--data", corpus, "--output-dir", "abc://bucket/x"), "no file system for abc://"),
+        (("--data", corpus, "--config", tiny_file, "--output-dir", tmp_path / "file"), "cannot write to"),
+        (("--data", corpus, "--config", tiny_file, "--output-dir", packed_corpus), "holds another packed corpus"),
+        (("--data", corpus, "--output-dir", tmp_path / "x"), "without --config a corpus is packed at the 22050 Hz"),
+        (("--data", corpus, "--config", tiny_file, "--output-dir", "abc://bucket/x"), "no file system for abc://"),
     ):
         assert_one_error(run(preprocess.main, *arguments), words)
 
@@ -434,16 +435,35 @@ def test_lists_and_the_held_out_split_are_those_of_the_folder(corpus, packed_cor
             training, validation = train._files(train.parse(["--data", str(folder), *options]), tiny)
             if not validation:
                 training, validation = hold_out(training, folder)
-            stems.append(
-                [
-                    [clip.path.stem if folder == packed_corpus else clip.stem for clip in clips]
-                    for clips in (training, validation)
-                ]
-            )
+            stems.append([[clip.path.stem for clip in clips] for clips in (training, validation)])
         assert stems[0] == stems[1]
         assert not {*stems[0][0]} & {*stems[0][1]}
     options = ["--data", str(packed_corpus), "--validation-data", str(corpus)]
     assert len(train._files(train.parse(options), tiny)[1]) == 7
+
+
+def test_copies_of_held_out_clips_are_not_trained_on(corpus, packed_corpus, tiny, tmp_path, caplog):
+    """Whether either is packed: the same recordings under the same names are not trained on and held out."""
+    held_out = tmp_path / "held_out"
+    held_out.mkdir()
+    names = [path.name for path in sorted(corpus.glob("*.wav"))[:2]]
+    for name in names:
+        shutil.copy(corpus / name, held_out)
+    soundfile.write(held_out / "other.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 4000), RATE)
+    for folder in (corpus, packed_corpus):
+        caplog.clear()
+        options = ["--data", str(folder), "--validation-data", str(held_out), "--run-dir", str(tmp_path / "run")]
+        everything = len(train._files(train.parse(["--data", str(folder)]), tiny)[0])
+        config_file = tmp_path / "tiny.json"
+        config_file.write_text(tiny.dumps())
+        job = train.check(train.parse([*options, "--config", str(config_file)]))
+        training, validation = train.good_clips(job, tiny)
+        assert len(validation) == 3
+        assert len(training) == everything - 2
+        assert not {Path(clip.name).name for clip in training} & set(names)
+        assert "2 clips to train on are left out: they are copies of clips that are held out" in caplog.text
+    with pytest.raises(UserError, match=r"is packed and .* is not"):
+        train._files(train.parse(["--data", str(corpus), str(packed_corpus)]), tiny)
 
 
 def test_training_on_a_packed_corpus(packed_corpus, tiny_file, tmp_path, run):

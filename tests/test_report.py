@@ -13,7 +13,7 @@ from conftest import assert_one_error
 from hifigan_tf import report
 from hifigan_tf.errors import UserError
 from hifigan_tf.training.report_page import MOMENTS, POINTS, averaged, moments
-from hifigan_tf.training.tensorboard import Events, Summaries
+from hifigan_tf.training.tensorboard import Events, Summaries, _masked_crc32c
 
 RUN = 'a "run" <b>&'
 CLIP = "<script>clip</script> & co"
@@ -125,6 +125,43 @@ def test_steps_that_a_killed_session_took_after_its_checkpoint_do_not_count(trai
     assert len(events.files) == 2
     assert events.scalars["loss/mel"] == {10: 8.0, 20: 8.0, 30: 3.0}
     assert events.last_step == 30
+
+
+@pytest.mark.parametrize("damage", ["data", "length", "zeros"])
+def test_a_damaged_record_hides_no_other(run, caplog, damage):
+    """Curves and sound after it are there; only its own point is lost."""
+    summaries = Summaries(run / "logs")
+    for step in range(1, 31):
+        summaries.scalars({"loss/mel": float(step)}, step)
+        summaries.sound("a/generated", np.zeros(2000, np.float32), 8000, np.zeros((5, 16), np.float32), step)
+    (path,) = (run / "logs").glob("events.*")
+    data = bytearray(path.read_bytes())
+    starts, place = [], 0
+    while place < len(data):
+        starts.append(place)
+        place += 16 + int.from_bytes(data[place : place + 8], "little")
+    first = starts[len(starts) // 2]
+    if damage == "data":
+        data[first + 12 + 5] ^= 0xFF
+    elif damage == "length":
+        data[first + 1] ^= 0x40
+    else:
+        data[first - 30 : first + 8] = bytes(38)
+    path.write_bytes(data)
+    events = Events(run / "logs")
+    for found in (events.scalars["loss/mel"], events.media["audio/a/generated"], events.media["mel/a/generated"]):
+        assert len(found) >= 29
+        assert max(found) == 30
+    wanted = {("audio/a/generated", step) for step in events.media["audio/a/generated"]}
+    assert events.read(wanted).keys() == wanted
+    assert f"{path} is damaged between bytes" in caplog.messages[0]
+
+
+def test_checksums_are_those_of_tfrecord():
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    rows = np.random.default_rng(0).integers(0, 256, (5, 8), dtype=np.uint8)
+    assert _masked_crc32c(rows).tolist() == [masked_crc32c(row.tobytes()) for row in rows]
 
 
 def test_a_run_that_has_validated_nothing_shows_its_training(run, capsys):

@@ -97,6 +97,8 @@ def test_run_folder_holds_everything(straight, config, corpus):
     assert {path.name for path in folder.iterdir()} == {
         "config.json",
         "history.json",
+        "corpus.json",
+        ".in-use",
         "last.keras",
         "best.keras",
         "ema.keras",
@@ -182,11 +184,65 @@ def test_signals_save_first(number, corpus, quick_file, tmp_path):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + number, output
     step = int(state(folder)["step/.ATTRIBUTES/VARIABLE_VALUE"])
+    assert f"{number.name}: saving, and then it ends; Ctrl-C again ends it at once" in output
     assert f"stopped by {number.name} at step {step}: saved" in output
     assert RunFolder(folder).saved()[-1].name == f"step-{step:08d}"
     assert "Traceback" not in output
     kept = [int(path.name[5:]) for path in RunFolder(folder).saved()]
     assert len(kept) <= 3
+
+
+def test_one_run_folder_trains_once_at_a_time(corpus, quick_file, tmp_path, command):
+    folder = tmp_path / "run"
+    options = ("--config", quick_file, "--data", corpus, "--run-dir", folder, "--max-steps", 100_000)
+    process = start_training(*options)
+    deadline = time.time() + 240
+    while not RunFolder(folder).saved() and time.time() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    other = command("train", *options)
+    assert_one_error(other, f"{folder} is in use by process {process.pid} on ", "choose another folder")
+    process.kill()
+    process.communicate()
+    step = int(RunFolder(folder).saved()[-1].name[5:]) + 1
+    again = command("train", *options[:-1], step)  # a lock of a killed process is none
+    assert again.returncode == 0, again.stderr
+
+
+def test_a_run_records_its_corpus_and_says_when_it_is_another(corpus, quick_file, tmp_path, command):
+    folder, fewer = tmp_path / "run", tmp_path / "fewer"
+    fewer.mkdir()
+    for path in sorted(corpus.glob("*.wav"))[1:]:
+        shutil.copy(path, fewer)
+    told = []
+    for data, steps in ((corpus, 1), (corpus, 2), (fewer, 3)):
+        process = command("train", "--config", quick_file, "--data", data, "--run-dir", folder, "--max-steps", steps)
+        assert process.returncode == 0, process.stderr
+        told.append("this run has trained on other clips up to step 2" in process.stderr)
+    assert told == [False, False, True]
+    first, second = json.loads((folder / "corpus.json").read_text())
+    assert (first["step"], first["data"], first["training"], first["held_out"]) == (0, str(corpus), 4, 1)
+    assert (second["step"], second["data"], second["training"]) == (2, str(fewer), 3)
+    assert first["hours"] == pytest.approx(4 * 0.5 / 3600, abs=1e-3)
+
+
+def test_a_validation_ends_when_it_is_asked_to(trainer, tmp_path):
+    """A hundred clips may take minutes: it is left, and nothing of it is kept."""
+    folder, request = RunFolder(tmp_path), loop.StopRequest()
+    clips = [("one", np.full((20, 16), -5, np.float32), np.zeros(640, np.float32))] * 3
+    vocoded = []
+
+    class Interrupted:
+        loss_front_end, steps_done, average = trainer.loss_front_end, 1, None
+        is_finite = staticmethod(lambda: True)
+
+        def vocode(self, mel):
+            vocoded.append(mel)
+            request.received = signal.SIGINT
+            return trainer.vocode(mel)
+
+    assert loop.validate(Interrupted(), folder, loop.Summaries(folder.logs), clips, request) is None
+    assert len(vocoded) == 1
+    assert not folder.best.exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(corpus, quick_file, tmp_path, command):

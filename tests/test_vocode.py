@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from conftest import untrained
 
-from hifigan_tf import cli, extract_mel, vocode
-from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize
+from hifigan_tf import cli, extract_mel, stream, vocode
+from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize, wav_writer
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.config import LOG_MIN, Config
@@ -121,12 +121,83 @@ def test_loud_output_is_clipped_not_wrapped(generator, speech, tmp_path):
     loud = Generator.from_config(generator.get_config())
     loud.set_weights(generator.get_weights())
     loud.conv_post.gain.assign([0.0])
-    loud.conv_post.bias.assign([5.0])  # gives nearly 1 after tanh, and more than 2 with --keep-level
+    loud.conv_post.bias.assign([5.0])  # gives nearly 1 after tanh, and nearly 2 with --keep-level
     loud.save(tmp_path / "loud.keras")
-    soundfile.write(tmp_path / "x.wav", normalize(speech[4000:9000]) * (2.2 / PEAK), RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "x.wav", normalize(speech[4000:9000]) * (1.9 / PEAK), RATE, subtype="FLOAT")
     arguments = ["--checkpoint", tmp_path / "loud.keras", "--output-dir", tmp_path / "out", "--keep-level"]
     vocode.main([*map(str, arguments), str(tmp_path / "x.wav")])
     assert set(read(tmp_path / "out" / "x.wav")) == {32767}
+
+
+def test_integers_written_as_floats_are_named(run, speech, tmp_path, caplog):
+    """At ±32768 a recording is scaled as any other, with a warning; where its level is to stay, it is refused."""
+    for name, gain in (("big", 32768), ("good", 1)):
+        soundfile.write(tmp_path / f"{name}.wav", gain * speech[:9000], RATE, subtype="FLOAT")
+    expected = read(run(tmp_path / "good.wav") / "good.wav")
+    np.testing.assert_array_equal(read(run(tmp_path / "big.wav") / "big.wav"), expected)
+    assert "big.wav holds samples up to" in caplog.text
+    with pytest.raises(UserError, match="far beyond -1 to 1"):
+        run(tmp_path / "big.wav", "--keep-level")
+    with pytest.raises(UserError, match="far beyond -1 to 1"):
+        extract_mel.main([str(tmp_path / "big.wav"), "--output-dir", str(tmp_path / "mels"), "--keep-level"])
+
+
+def test_mels_in_other_kinds_of_files_say_how_to_convert(run, speech, tmp_path, caplog):
+    np.savez(tmp_path / "a.npz", natural_mel(20))
+    (tmp_path / "b.pt").write_bytes(b"x")
+    np.save(tmp_path / "c.npy", natural_mel(20))
+    with pytest.raises(UserError, match=r"a\.npz is no \.npy file: make one of it, with numpy\.save\(\"a\.npy\""):
+        run(tmp_path / "a.npz")
+    with pytest.raises(UserError, match=r"b\.pt is no \.npy file: make one of it, .*torch\.load"):
+        run(tmp_path / "b.pt")
+    run(tmp_path)
+    assert f"2 passed over in {tmp_path}, the first: {tmp_path / 'a.npz'} is no .npy file" in caplog.text
+
+
+def test_what_is_clipped_is_counted(tmp_path, caplog):
+    with wav_writer(tmp_path / "a.wav", RATE) as write:
+        write(np.full(300, 0.5))
+        write(np.full(100, -1.5))
+    assert caplog.messages == [f"warning: {tmp_path / 'a.wav'}: 25 % of the samples lie beyond -1 to 1 and are clipped"]
+
+
+def test_threads_are_those_asked_for(checkpoint, tmp_path):
+    np.save(tmp_path / "a.npy", natural_mel(20))
+    program = """
+import sys
+from hifigan_tf import vocode
+vocode.main(sys.argv[1:])
+import tensorflow as tf
+print(tf.config.threading.get_intra_op_parallelism_threads(), tf.config.threading.get_inter_op_parallelism_threads())
+"""
+    arguments = [tmp_path / "a.npy", "--checkpoint", checkpoint, "--output-dir", tmp_path / "out", "--threads", "1"]
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == ["1", "1"]
+    with pytest.raises(UserError, match="TensorFlow has begun with others"):
+        streaming.load_vocoder(checkpoint, threads=3)
+
+
+@pytest.mark.parametrize("given", [None, 3])
+def test_threads_of_a_tflite(tmp_path, monkeypatch, given):
+    asked = []
+    monkeypatch.setattr(streaming, "load_tflite", lambda model, chunk_frames, threads: asked.append(threads))
+    streaming.load_vocoder(tmp_path / "a.tflite", threads=given)
+    assert asked == [given or 1]
+    for module in (vocode, stream):
+        options = ["--checkpoint", "x.tflite", "--threads", "3", *(["in.npy"] if module is vocode else [])]
+        assert module.parse(options).threads == 3
+        with pytest.raises(SystemExit):
+            module.parse([*options, "--threads", "0"])
+
+
+def test_extract_mel_has_no_default_for_another_rate(tmp_path, speech, caplog):
+    soundfile.write(tmp_path / "a.wav", speech, 48000)
+    arguments = [str(tmp_path / "a.wav"), "--output-dir", str(tmp_path / "mels")]
+    with pytest.raises(UserError, match=r"is at 48000 Hz, and without --checkpoint or --config a mel is that of"):
+        extract_mel.main(arguments)
+    extract_mel.main([*arguments, "--config", str(CONFIGS / "v1_48k.json")])
+    assert np.load(tmp_path / "mels" / "a.npy").shape == (-(-len(speech) // 512), 128)
 
 
 def test_extracted_then_vocoded_equals_vocoded(run, checkpoint, speech, tmp_path):
@@ -195,8 +266,9 @@ def test_mixed_folder_on_the_command_line(mixed, checkpoint, tmp_path):
     folder, reasons = mixed
     result = command("vocode", "--checkpoint", checkpoint, "--output-dir", tmp_path / "out", folder)
     assert result.returncode == 0, result.stderr
-    lengths = {path.name: len(read(path)) for path in (tmp_path / "out").iterdir()}
-    assert lengths == {"good.wav": 12345, "mel.wav": 20 * HOP, "stereo.wav": 20001}
+    out = tmp_path / "out"
+    lengths = {str(path.relative_to(out)): len(read(path)) for path in out.rglob("*.wav")}
+    assert lengths == {"good.wav": 12345, "mel.wav": 20 * HOP, "deeper/stereo.wav": 20001}
     lines = result.stderr.splitlines()
     for name, reason in reasons.items():
         (line,) = [line for line in lines if f"{folder / name}" in line]
@@ -209,8 +281,9 @@ def test_mixed_folder_on_the_command_line(mixed, checkpoint, tmp_path):
 def test_extract_mel_skips_by_name_too(mixed, tmp_path, caplog):
     folder, reasons = mixed
     caplog.set_level("INFO")
-    extract_mel.main(["--output-dir", str(tmp_path / "out"), str(folder)])
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good.npy", "stereo.npy"]
+    out = tmp_path / "out"
+    extract_mel.main(["--output-dir", str(out), "--config", str(CONFIGS / "v1.json"), str(folder)])
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.npy")) == ["deeper/stereo.npy", "good.npy"]
     for name, reason in reasons.items():
         assert (f"skipped: {folder / name}" in caplog.text and reason in caplog.text) == (not name.endswith(".npy"))
     assert caplog.messages[-1] == f"2 of 8 written to {tmp_path / 'out'}, 6 skipped"
@@ -273,8 +346,11 @@ def test_mistakes_are_reported_before_tensorflow_loads(checkpoint, tmp_path):
         ([tmp_path / "a", *out, "--checkpoint", tmp_path / "empty"], "training has not saved yet"),
         ([tmp_path / "a", *out, "--checkpoint", tmp_path / "g.pt"], "python -m hifigan_tf.import_checkpoint"),
         ([tmp_path / "no", *out], "no does not exist: check the path"),
-        ([tmp_path / "empty", *out], "empty holds no .wav, .flac, .ogg, .mp3, .npy file"),
-        ([tmp_path / "a", tmp_path / "b", *out], "share the name 'same': rename one of them"),
+        (
+            [tmp_path / "empty", *out],
+            "empty holds no recording (WAV, FLAC, OGG, Opus, MP3, AIFF, AU, CAF, W64) and no .npy file",
+        ),
+        ([tmp_path / "a", tmp_path / "b", *out], "share the name 'same': rename one, or give a folder"),
         ([tmp_path / "a", "--output-dir", tmp_path / "a"], "same.wav would be overwritten: choose an --output-dir"),
         ([tmp_path / "a", "--output-dir", checkpoint / "x"], "cannot write to "),
         ([tmp_path / "a", *out, "--mel-format", "log2"], "--mel-format 'log2': give one of log, log10, db, linear"),

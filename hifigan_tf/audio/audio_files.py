@@ -2,7 +2,7 @@
 
 import io
 import logging
-import struct
+import os
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +12,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hifigan_tf.audio.mp3 import add_xing_header
-from hifigan_tf.errors import UserError
+from hifigan_tf.audio.containers import check_complete
+from hifigan_tf.audio.mp3 import add_xing_header, begins_mp3
+from hifigan_tf.errors import UserError, file_guard
 from hifigan_tf.files import atomic_path, find_files, write_bytes
 
 log = logging.getLogger(__name__)
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+AUDIO_KINDS = "WAV, FLAC, OGG, Opus, MP3, AIFF, AU, CAF, W64"  # as messages and help say it
+AUDIO_SUFFIXES = (
+    *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf"),
+    *(".w64", ".rf64"),
+)
+# Recordings that libsndfile cannot read.
+FOREIGN_SUFFIXES = (
+    *(".m4a", ".m4b", ".aac", ".mp4", ".mov", ".webm", ".mkv", ".mka", ".wma", ".amr", ".3gp", ".ape", ".wv", ".ac3"),
+    *(".spx", ".dsf", ".tta"),
+)
 PEAK = 0.95  # the original normalises every clip to this peak
 SILENCE = 1e-4  # a peak below this (-80 dBFS) is no speech
+FULL_SCALE_LIMIT = 2.0  # a larger peak is no overshoot (of a filter, a codec or a mix), but another scale
+DC_LIMIT = 0.01  # of the peak: a mean beyond this is no speech's
+CANCELLED = 0.01  # of the channels' power: with less left in their mean, they are opposites
 PIECE = 1 << 16  # samples read at a time when a file is read in pieces
 UNKNOWN_LENGTH = 2**62  # soundfile reports more samples than this for a FLAC that was written to a pipe
 # One exact seek promises nothing of the next: MP3 and Opus decoders take a while to settle after it, and in the last
@@ -40,11 +53,29 @@ class AudioFile(NamedTuple):
     peak: float  # largest magnitude at the rate asked for
     seekable: bool  # ``read_part`` gives what the whole file does
     encoding: str  # container and encoding in libsndfile's words, such as "WAV PCM_16"
+    dc: float  # mean of the samples
 
 
 def find_audio(folder: Path) -> list[Path]:
-    """Every audio file under the folder, sorted by path."""
+    """Every audio file under the folder, sorted by path. Warns of recordings of kinds that cannot be read."""
+    warn_of_foreign(folder)
     return find_files(folder, AUDIO_SUFFIXES)
+
+
+def warn_of_foreign(folder: Path) -> None:
+    """Warns of recordings under the folder that are passed over, because libsndfile cannot read their kind."""
+    files = find_files(folder, FOREIGN_SUFFIXES)
+    if files:
+        suffixes = ", ".join(sorted({path.suffix.lower() for path in files}))
+        log.warning(
+            "warning: %d file%s passed over in %s, of kinds that cannot be read (%s; the first is %s): %s",
+            *(len(files), "s are" if len(files) > 1 else " is", folder, suffixes, files[0], how_to_convert(files[0])),
+        )
+
+
+def how_to_convert(path: Path) -> str:
+    """The command that makes a WAV file of a recording of another kind."""
+    return f'make WAV files of such ones, with ffmpeg -i "{path.name}" "{path.stem}.wav"'
 
 
 def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
@@ -53,10 +84,9 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
     Raises ``UserError`` for a file that is missing, empty, corrupt, truncated, silent, or holds NaN.
     """
     with _open_audio(Path(path)) as file:
-        rate = file.samplerate
-        audio = _mono(file.read(dtype="float32", always_2d=True))
+        audio = file.read(file.samples)
     check_samples(audio, str(path))
-    return audio, rate
+    return audio, file.rate
 
 
 def read_pieces(path: str | Path, sampling_rate: int, warn: bool = False) -> Iterator[np.ndarray]:
@@ -67,23 +97,69 @@ def read_pieces(path: str | Path, sampling_rate: int, warn: bool = False) -> Ite
     """
     with _open_audio(Path(path)) as file:
         if warn:
-            _warn_of_empty_band(str(path), file.samplerate, sampling_rate)
-        yield from _pieces(file, str(path), sampling_rate)
+            _warn_of_empty_band(str(path), file.rate, sampling_rate)
+        yield from file.pieces(sampling_rate)
+        if warn:
+            for problem in level_problems(str(path), file.peak, file.dc):
+                log.warning("warning: %s", problem)
 
 
-def _pieces(file, name: str, sampling_rate: int) -> Iterator[np.ndarray]:
-    """The pieces of an open file, none of them with NaN."""
-    convert = None
-    if file.samplerate != sampling_rate:
-        import soxr
+class _Reader:
+    """An open file as mono samples, in order; what was read is counted and measured."""
 
-        convert = soxr.ResampleStream(file.samplerate, sampling_rate, 1, dtype="float32", quality="HQ")
-    left = file.frames
-    while left > 0:
-        audio = _mono(file.read(min(PIECE, left), dtype="float32", always_2d=True))
-        _check_finite(audio, name, file.frames - left)
-        left = left - len(audio) if len(audio) else 0
-        yield convert.resample_chunk(audio, last=left <= 0) if convert else audio
+    def __init__(self, file, name: str):
+        self._file, self._name = file, name
+        self.rate, self.samples = file.samplerate, file.frames
+        self.encoding = f"{file.format} {file.subtype}"
+        self.seekable = file.subtype not in NEVER_SEEKABLE and file.seekable()
+        self.there = 0  # samples read
+        self.peak = 0.0
+        self._sum = self._power = self._channel_power = 0.0
+
+    def read(self, samples: int) -> np.ndarray:
+        """The next ``samples`` samples, mixed to mono, none of them NaN; fewer at the end."""
+        channels = self._file.read(samples, dtype="float32", always_2d=True)
+        audio = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
+        _check_finite(audio, self._name, self.there)
+        self.there += len(audio)
+        self.peak = max(self.peak, float(np.abs(audio).max(initial=0)))
+        self._sum += float(audio.sum(dtype=np.float64))
+        if channels.shape[1] > 1:
+            self._power += float(np.square(audio, dtype=np.float64).sum())
+            self._channel_power += float(np.square(channels, dtype=np.float64).mean(axis=1).sum())
+        return audio
+
+    def pieces(self, sampling_rate: int) -> Iterator[np.ndarray]:
+        """The whole file in pieces at ``sampling_rate`` Hz."""
+        convert = None
+        if self.rate != sampling_rate:
+            import soxr
+
+            convert = soxr.ResampleStream(self.rate, sampling_rate, 1, dtype="float32", quality="HQ")
+        last = False
+        while not last and self.samples:
+            audio = self.read(min(PIECE, self.samples - self.there))
+            last = self.there >= self.samples or not len(audio)
+            yield convert.resample_chunk(audio, last=last) if convert else audio
+
+    @property
+    def dc(self) -> float:
+        """The mean of the samples read."""
+        return self._sum / max(1, self.there)
+
+    def check_end(self) -> None:
+        """Raises ``UserError`` unless the file was read to its end, and holds samples that the mix has left over."""
+        if self.there < self.samples:
+            raise UserError(
+                f"{self._name} is truncated: {self.there} of {self.samples} samples are there; copy it again"
+            )
+        if self.there == 0:
+            raise UserError(f"{self._name} holds no samples: record or copy it again")
+        if self._power < CANCELLED * self._channel_power:
+            raise UserError(
+                f"{self._name} has channels that cancel each other when they are mixed to mono: invert one of them, or "
+                "take one alone"
+            )
 
 
 def read_part(path: str | Path, sampling_rate: int, start: int, stop: int) -> np.ndarray:
@@ -98,7 +174,7 @@ def read_part(path: str | Path, sampling_rate: int, start: int, stop: int) -> np
         audio = np.zeros(0, np.float32)
         if first < file.frames:
             file.seek(first)
-            audio = _mono(file.read(min(last, file.frames) - first, dtype="float32", always_2d=True))
+            audio = _Reader(file, str(path)).read(min(last, file.frames) - first)
     begin = first * sampling_rate // rate  # without a remainder
     part = resample(audio, rate, sampling_rate)[start - begin : stop - begin]
     if len(part) < stop - start:
@@ -135,10 +211,9 @@ def examine(path: str | Path, sampling_rate: int) -> AudioFile:
     """
     path = Path(path)
     with _open_audio(path) as file:
-        rate, samples, encoding = file.samplerate, file.frames, f"{file.format} {file.subtype}"
-        seekable, position, peak = file.subtype not in NEVER_SEEKABLE and file.seekable(), 0, 0.0
+        seekable, position, peak = file.seekable, 0, 0.0
         piece, rng = np.zeros(0, np.float32), np.random.default_rng(0)
-        for piece in _pieces(file, str(path), sampling_rate):
+        for piece in file.pieces(sampling_rate):
             peak = max(peak, float(np.abs(piece).max(initial=0)))
             if seekable and len(piece):
                 seekable = _seeks_to(path, sampling_rate, position, piece, int(rng.integers(len(piece))))
@@ -146,7 +221,7 @@ def examine(path: str | Path, sampling_rate: int) -> AudioFile:
     _check_loud(peak, str(path))
     if seekable:  # at the very end too
         seekable = _seeks_to(path, sampling_rate, position - len(piece), piece, max(0, len(piece) - SEEK_PROBE))
-    return AudioFile(rate, samples, position, peak, seekable, encoding)
+    return AudioFile(file.rate, file.samples, position, peak, seekable, file.encoding, file.dc)
 
 
 def _seeks_to(path: Path, sampling_rate: int, position: int, piece: np.ndarray, offset: int) -> bool:
@@ -159,6 +234,18 @@ def _seeks_to(path: Path, sampling_rate: int, position: int, piece: np.ndarray, 
     return float(np.abs(found - expected).max(initial=0)) <= SEEK_TOLERANCE * max(SILENCE, np.abs(piece).max())
 
 
+def read_resampled(path: str | Path, sampling_rate: int) -> tuple[np.ndarray, AudioFile]:
+    """The file as ``read_pieces`` gives it, in one array ``[samples]``, and what was found out about it.
+
+    Raises ``UserError`` as ``read_audio`` does.
+    """
+    with _open_audio(Path(path)) as file:
+        audio = np.concatenate(list(file.pieces(sampling_rate)) or [np.zeros(0, np.float32)])
+    check_samples(audio, str(path))
+    peak = float(np.abs(audio).max())
+    return audio, AudioFile(file.rate, file.samples, len(audio), peak, file.seekable, file.encoding, file.dc)
+
+
 def measure(path: str | Path, sampling_rate: int) -> tuple[int, float]:
     """Number of samples and largest magnitude of a file at ``sampling_rate`` Hz, with the checks of ``load_audio``."""
     samples, peak = 0, 0.0
@@ -169,27 +256,25 @@ def measure(path: str | Path, sampling_rate: int) -> tuple[int, float]:
 
 
 @contextmanager
-def _open_audio(path: Path):
-    """The file as a ``SoundFile``, which must be read to its end inside the block; the end of the block checks this."""
+def _open_audio(path: Path) -> Iterator[_Reader]:
+    """The file, which must be read to its end inside the block; the end of the block checks this."""
     source: Path | io.BytesIO = path
     try:
         size = path.stat().st_size
         if size == 0:
             raise UserError(f"{path} is empty: record or copy it again")
-        _check_complete(path, size)
-        if path.suffix.lower() == ".mp3":
-            source = io.BytesIO(add_xing_header(path.read_bytes(), str(path)))
+        with file_guard(path):
+            check_complete(path, size)
+            if path.suffix.lower() == ".mp3" or begins_mp3(path):
+                source = io.BytesIO(add_xing_header(path.read_bytes(), str(path)))
     except OSError as error:
         raise _unreadable(path, error) from None
     with _sound_file(path, source) as file:
         if file.frames > UNKNOWN_LENGTH:
             raise UserError(f"{path} does not state its length, as it was written to a pipe: write to a file")
-        yield file
-        there, expected = file.tell(), file.frames
-    if there < expected:
-        raise UserError(f"{path} is truncated: {there} of {expected} samples are there; copy it again")
-    if there == 0:
-        raise UserError(f"{path} holds no samples: record or copy it again")
+        reader = _Reader(file, str(path))
+        yield reader
+        reader.check_end()
 
 
 @contextmanager
@@ -197,26 +282,27 @@ def _sound_file(path: Path, source: Path | io.BytesIO):
     """``source`` as a ``SoundFile``; its errors inside the block become a ``UserError`` about ``path``."""
     import soundfile
 
-    try:
-        with soundfile.SoundFile(source) as file:
-            yield file
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        if not path.exists():
-            raise _unreadable(path, FileNotFoundError()) from None
-        reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
-        raise UserError(f"{path} cannot be decoded ({reason}): is it really {path.suffix[1:].upper()}?") from None
+    # A name may be any bytes, and soundfile encodes text as UTF-8 alone.
+    file_or_name = os.fsencode(source) if isinstance(source, Path) and os.name == "posix" else source
+    with file_guard(path):
+        try:
+            with soundfile.SoundFile(file_or_name) as file:
+                yield file
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            if not path.exists():
+                raise _unreadable(path, FileNotFoundError()) from None
+            if path.suffix.lower() in FOREIGN_SUFFIXES:
+                raise UserError(f"{path} is of a kind that cannot be read: {how_to_convert(path)}") from None
+            reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
+            raise UserError(f"{path} cannot be decoded ({reason}): is it really {path.suffix[1:].upper()}?") from None
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:
     if isinstance(error, FileNotFoundError):
         return UserError(f"{path} does not exist: check the path")
     return UserError(f"{path} cannot be read: {error.strerror or error}")
-
-
-def _mono(audio: np.ndarray) -> np.ndarray:
-    return audio.mean(axis=1) if audio.shape[1] > 1 else audio[:, 0]
 
 
 def check_samples(audio: np.ndarray, name: str) -> None:
@@ -237,31 +323,47 @@ def _check_loud(peak: float, name: str) -> None:
         raise UserError(f"{name} is silent (peak {peak:.1e}): leave it out")
 
 
+def level_problems(name: str, peak: float, dc: float) -> list[str]:
+    """Texts of warnings about samples on another scale than -1 to 1, and about a mean that is not 0."""
+    problems = []
+    if peak > FULL_SCALE_LIMIT:
+        problems.append(f"{name} holds samples up to {peak:.6g}, far beyond -1 to 1, as integers written as floats do")
+    if abs(dc) > DC_LIMIT * peak:
+        problems.append(
+            f"{name} has a DC offset of {dc:.3f} at a peak of {peak:.3f}, which a model takes for sound: remove it, "
+            "with a high-pass filter"
+        )
+    return problems
+
+
+def check_scale(name: str, peak: float) -> None:
+    """Raises ``UserError`` when samples whose level is to stay are on another scale than -1 to 1."""
+    if peak > FULL_SCALE_LIMIT:
+        raise UserError(
+            f"{name} holds samples up to {peak:.6g}, far beyond -1 to 1, as integers written as floats do: divide them "
+            "by their full scale"
+        )
+
+
+def rate_of(path: str | Path) -> int:
+    """The sampling rate of a file in Hz, by its header. Raises ``UserError`` when it has none that can be read."""
+    with _sound_file(Path(path), Path(path)) as file:
+        return file.samplerate
+
+
+def check_rate(path: str | Path, sampling_rate: int, why: str) -> None:
+    """Raises ``UserError`` when a file is of another rate; ``why`` says whose rate this is."""
+    rate = rate_of(path)
+    if rate != sampling_rate:
+        raise UserError(
+            f"{path} is at {rate} Hz, and {why} at {sampling_rate} Hz: give the --checkpoint or --config that it is for"
+        )
+
+
 def check_length(path: PurePath, samples: int, hop_size: int) -> None:
     """Raises ``UserError`` when a recording of this many samples holds no whole frame."""
     if samples < hop_size:
         raise UserError(f"{path} is shorter than one frame: {samples} of {hop_size} samples")
-
-
-def _check_complete(path: Path, size: int) -> None:
-    """Finds files cut short that libsndfile reads without complaint: WAV, and Ogg without its last page."""
-    with path.open("rb") as file:
-        start = file.read(12)
-        if start[:4] == b"RIFF" and start[8:12] == b"WAVE":
-            (declared,) = struct.unpack("<I", start[4:8])
-            # Programs that write to a pipe leave 0 or a number near the maximum, and some omit the final pad byte.
-            if 0 < declared < 0x7FFFF000 and declared + 8 > size + 1:
-                raise UserError(f"{path} is truncated: {size} of {declared + 8} bytes are there; copy it again")
-        elif start[:4] == b"OggS":
-            file.seek(max(0, size - 65536 - 1024))
-            tail = file.read()
-            last = tail.rfind(b"OggS")
-            if last < 0 or len(tail) < last + 27 or not tail[last + 5] & 4:
-                raise UserError(f"{path} is truncated: its last Ogg page is missing; copy it again")
-            segments = tail[last + 26]
-            table = tail[last + 27 : last + 27 + segments]
-            if len(table) < segments or len(tail) < last + 27 + segments + sum(table):
-                raise UserError(f"{path} is truncated inside its last Ogg page; copy it again")
 
 
 def resample(audio: np.ndarray, rate: int, sampling_rate: int) -> np.ndarray:
@@ -281,6 +383,8 @@ def load_audio(path: str | Path, sampling_rate: int) -> np.ndarray:
     """
     audio, rate = read_audio(path)
     _warn_of_empty_band(str(path), rate, sampling_rate)
+    for problem in level_problems(str(path), float(np.abs(audio).max()), float(audio.mean(dtype=np.float64))):
+        log.warning("warning: %s", problem)
     return resample(audio, rate, sampling_rate)
 
 
@@ -324,4 +428,15 @@ def wav_writer(path: str | Path, sampling_rate: int):
     """A function that appends ``[samples]`` to a 16-bit mono WAV, which appears at ``path`` when it is complete."""
     with atomic_path(path) as temporary, temporary.open("wb") as file, wave.open(file, "wb") as wav:
         wav.setparams((1, 2, sampling_rate, 0, "NONE", ""))
-        yield lambda audio: wav.writeframesraw(pcm16_bytes(audio))
+        written = clipped = 0
+
+        def write(audio):
+            nonlocal written, clipped
+            written, clipped = written + len(audio), clipped + int(np.count_nonzero(np.abs(audio) > 1))
+            wav.writeframesraw(pcm16_bytes(audio))
+
+        yield write
+        if clipped:
+            log.warning(
+                "warning: %s: %.2g %% of the samples lie beyond -1 to 1 and are clipped", path, 100 * clipped / written
+            )

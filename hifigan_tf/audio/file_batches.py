@@ -1,16 +1,19 @@
 """Shared by commands over many files: inputs are checked before models load, bad ones are skipped and named."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
-from hifigan_tf.audio.audio_files import check_length, load_audio
+from hifigan_tf.audio.audio_files import AUDIO_KINDS, check_length, load_audio, warn_of_foreign
+from hifigan_tf.audio.mel_formats import FOREIGN_MELS, no_mel
+from hifigan_tf.audio.names import relative_names
 from hifigan_tf.cli import progress, warn_skipped
 from hifigan_tf.config import AudioConfig
-from hifigan_tf.errors import UserError
-from hifigan_tf.files import find_files, unique_stems
+from hifigan_tf.errors import UserError, file_guard
+from hifigan_tf.files import find_files
 
 log = logging.getLogger(__name__)
 
@@ -24,27 +27,43 @@ when nothing was or when the command line itself is wrong."""
 def find_inputs(inputs: Iterable[str], suffixes: tuple[str, ...], output_dir: Path, suffix: str) -> dict[Path, Path]:
     """``{output: input}`` for the files given, and those with one of ``suffixes`` under the folders given.
 
-    An output is ``output_dir/<stem><suffix>``; files in an ``output_dir`` inside a given folder are not
-    inputs. Raises ``UserError`` for an input that does not exist, a folder without a matching file, and
+    An output is ``output_dir/<name><suffix>``, where the name of a file of a folder is its path in there, without its
+    suffix. Files in an ``output_dir`` inside a given folder are not inputs.
+
+    Raises ``UserError`` for an input that does not exist, a folder without a matching file, and
     outputs that would replace each other or their input.
     """
-    found = []
+    found: dict[str, Path] = {}
+    seen = set()
+
+    def add(name: str, path: Path) -> None:
+        if path.resolve() in seen:
+            return
+        seen.add(path.resolve())
+        if name in found:
+            raise UserError(f"{found[name]} and {path} share the name {name!r}: rename one, or give a folder of both")
+        found[name] = path
+
     for text in inputs:
         path = Path(text)
         if not path.is_dir():
             if not path.is_file():
                 raise UserError(f"input {text} does not exist: check the path")
-            found.append(path)
+            add(path.stem, path)
             continue
+        warn_of_foreign(path)
+        if ".npy" in suffixes and (foreign := find_files(path, FOREIGN_MELS)):
+            log.warning("warning: %d passed over in %s, the first: %s", len(foreign), path, no_mel(foreign[0]))
         files = find_files(path, suffixes)
         if path.resolve() in output_dir.resolve().parents:
             files = [file for file in files if output_dir.resolve() not in file.resolve().parents]
         if not files:
-            raise UserError(f"folder {text} holds no {', '.join(suffixes)} file: check the path")
-        found += files
-    paths = list({path.resolve(): path for path in found}.values())
-    outputs = {output_dir / f"{stem}{suffix}": path for stem, path in unique_stems(paths).items()}
-    replaced = {path.resolve() for path in paths} & {output.resolve() for output in outputs}
+            mels = " and no .npy file" if ".npy" in suffixes else ""
+            raise UserError(f"folder {text} holds no recording ({AUDIO_KINDS}){mels}: check the path")
+        for name, file in relative_names(path, files).items():
+            add(name[: -len(file.suffix)], file)
+    outputs = {output_dir / f"{name}{suffix}": path for name, path in found.items()}
+    replaced = seen & {output.resolve() for output in outputs}
     if replaced:
         raise UserError(f"{min(replaced)} would be overwritten: choose an --output-dir apart from the inputs")
     return outputs
@@ -53,13 +72,15 @@ def find_inputs(inputs: Iterable[str], suffixes: tuple[str, ...], output_dir: Pa
 def convert_all(files: dict[Path, Path], convert: Callable[[Path, Path], None]) -> None:
     """Calls ``convert(input, output)`` for every ``{output: input}``, with a progress bar.
 
-    One that raises ``UserError`` is skipped and named at the end. Raises ``UserError`` when none is left;
+    One that cannot be read is skipped and named at the end. Raises ``UserError`` when none is left;
     errors in writing end the run.
     """
     problems = []
     for output, path in progress(files.items(), hidden=len(files) == 1, unit="file"):
         try:
-            convert(path, output)
+            output.parent.mkdir(parents=True, exist_ok=True)
+            with file_guard(path):
+                convert(path, output)
         except UserError as error:
             if len(files) == 1:
                 raise
@@ -67,7 +88,7 @@ def convert_all(files: dict[Path, Path], convert: Callable[[Path, Path], None]) 
     warn_skipped(problems)
     if len(problems) == len(files):
         raise UserError(f"none of the {len(files)} inputs could be used, the first because {problems[0]}")
-    folder, written = next(iter(files)).parent, len(files) - len(problems)
+    folder, written = os.path.commonpath([output.parent for output in files]), len(files) - len(problems)
     skipped = f", {len(problems)} skipped" if problems else ""
     log.info("%d of %d written to %s%s", written, len(files), folder, skipped)
 

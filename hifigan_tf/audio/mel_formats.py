@@ -9,7 +9,7 @@ clipped, in noise, and smoothed as by an acoustic model. If in doubt, a mel is t
 import logging
 import tokenize
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,8 @@ from hifigan_tf.config import LOG_MIN
 from hifigan_tf.errors import UserError
 
 log = logging.getLogger(__name__)
+
+FOREIGN_MELS = (".npz", ".pt", ".pth")  # files of arrays that are often given instead of .npy files
 
 # From each scale to natural logarithms. Decibels are those of magnitudes, 20 * log10.
 TO_NATURAL = {
@@ -106,12 +108,8 @@ class MelFile:
                 f"{path}: shape {shape} has no axis of the {num_mels} mel bands that this model needs: "
                 "make it again with python -m hifigan_tf.extract_mel"
             )
-        if frames == num_mels and mel_format == RECOGNIZE:
-            log.warning(
-                "warning: %s: shape %s is read as [frames, num_mels]; if it is not, pass --mel-format transposed",
-                path,
-                shape,
-            )
+        if mel_format == RECOGNIZE:
+            warn_if_square(path, shape, ", or pass --mel-format transposed to vocode")
         self.frames = frames
         for start in range(0, frames, BLOCK):
             _require_finite(self._block(start, start + BLOCK), path, start)
@@ -169,17 +167,40 @@ def natural_blocks(blocks: Iterable[np.ndarray], scale: str | None, name: str) -
 def load_given_mel(path: str | Path, num_mels: int, check_scale: bool) -> np.ndarray:
     """A teacher-forced mel ``.npy``, in either order of axes, as float32 ``[frames, num_mels]``.
 
-    If both fit, it is read as the original's ``[num_mels, frames]``. Raises ``UserError`` for a file that is not a mel
-    or holds NaN and, with ``check_scale``, for one on another scale than natural logarithms.
+    If both fit, it is read as ``[frames, num_mels]``, as by ``MelFile``. Raises ``UserError`` for a file that is not a
+    mel or holds NaN and, with ``check_scale``, for one on another scale than natural logarithms.
     """
     mel = read_mel(Path(path))
     if num_mels not in mel.shape:
         raise UserError(f"{path} has shape {list(mel.shape)}: it must be [{num_mels}, frames] or [frames, {num_mels}]")
-    mel = np.ascontiguousarray(mel.T if mel.shape[0] == num_mels else mel)
+    if check_scale:
+        warn_if_square(path, mel.shape)
+    mel = np.ascontiguousarray(mel if mel.shape[1] == num_mels else mel.T)
     _require_finite(mel, path)
     if check_scale and (scale := recognize(mel)) != "log":
         raise UserError(f"{path}: {_values(mel)} {LOOKS_LIKE[scale]}: training takes natural ones of at least 1e-5")
     return mel
+
+
+def warn_if_square(path: str | Path, shape: Sequence[int], other: str = "") -> None:
+    """Warns of a mel with as many frames as bands, whose order of axes does not show; ``other`` names an option."""
+    if shape[0] == shape[1]:
+        log.warning(
+            "warning: %s: shape %s is read as [frames, num_mels]; if it is not, transpose it%s",
+            path,
+            list(shape),
+            other,
+        )
+
+
+def no_mel(path: Path) -> UserError:
+    """The error for a file that holds arrays of another kind, and how to convert it."""
+    made = f'numpy.save("{path.stem}.npy", '
+    if path.suffix.lower() == ".npz":
+        how = f'with {made}next(iter(numpy.load("{path.name}").values())))'
+    else:
+        how = f'with {made}torch.load("{path.name}", map_location="cpu").numpy()) where PyTorch is'
+    return UserError(f"{path} is no .npy file: make one of it, {how}")
 
 
 def to_natural(mel: np.ndarray, scale: str) -> np.ndarray:
@@ -260,6 +281,8 @@ def read_mel(path: Path) -> np.ndarray:
 
 def _open(path: Path) -> np.ndarray:
     """The array in a ``.npy`` file with two axes, mapped into memory where it can be."""
+    if path.suffix.lower() in FOREIGN_MELS:
+        raise no_mel(path)
     try:
         try:
             mel = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -267,6 +290,8 @@ def _open(path: Path) -> np.ndarray:
             mel = np.load(path, allow_pickle=False)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    except MemoryError:
+        raise UserError(f"{path} declares more numbers than the memory holds (damaged?): make it again") from None
     except _DAMAGED:
         mel = None
     if not isinstance(mel, np.ndarray) or mel.dtype.kind not in "fiu":

@@ -4,6 +4,7 @@ Of whole files at their own rate, tensorflow-io is the faster decoder of WAV and
 (``benchmarks/data_pipeline.py`` shows the FLAC). Resampling is soxr's everywhere.
 """
 
+import os
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -26,12 +27,14 @@ class Clip(NamedTuple):
     peak: float  # largest magnitude at the config's rate
     seekable: bool  # a part can be read without the rest
     encoding: str  # container and encoding in libsndfile's words
+    dc: float = 0.0  # mean of the samples
+    name: str = ""  # relative to the folder of the corpus
     mel: str | None = None  # its teacher-forced mel
 
 
 def path_of(path) -> str:
     """A path as ``tf.numpy_function`` hands it over: bytes in a graph, an array of them outside."""
-    return np.asarray(path).item().decode()
+    return os.fsdecode(np.asarray(path).item())
 
 
 class FileAudio:
@@ -39,7 +42,7 @@ class FileAudio:
 
     def __init__(self, clips: Sequence[Clip], sampling_rate: int):
         self.sampling_rate = sampling_rate
-        self.paths = tf.constant([str(clip.path) for clip in clips])
+        self.paths = tf.constant([os.fsencode(clip.path) for clip in clips])
         self.samples = tf.constant([clip.resampled for clip in clips])
         self.peaks = tf.constant([clip.peak for clip in clips], tf.float32)
         self.seekable = tf.constant([clip.seekable for clip in clips])

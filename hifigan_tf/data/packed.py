@@ -16,7 +16,6 @@ import queue
 import re
 import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from hifigan_tf.cli import worker_threads
 from hifigan_tf.data.clip_lists import MANIFEST, SHARDS
 from hifigan_tf.errors import UserError, one_line
 
@@ -45,7 +45,7 @@ class Shard(NamedTuple):
 class PackedClip(NamedTuple):
     """A clip of a packed corpus."""
 
-    name: str  # of its file, relative to the folder it was packed from
+    name: str  # relative to the folder it was packed from; of several corpora, to the folder that holds them all
     rate: int  # Hz
     samples: int
     peak: int  # largest magnitude of its PCM
@@ -119,7 +119,7 @@ def read_manifest(folder: str, name: str = MANIFEST) -> dict | None:
     with storage_errors(path):
         if not _exists(path):
             return None
-        with tf.io.gfile.GFile(path) as file:
+        with tf.io.gfile.GFile(path, "rb") as file:
             text = file.read()
     try:
         manifest = json.loads(text)
@@ -181,7 +181,7 @@ def _check_sizes(shards: Iterable[Shard]) -> None:
             return f"{shard.path} has {size} bytes, and {MANIFEST} says {shard.size}: they are not of one corpus"
         return None
 
-    with ThreadPoolExecutor(REQUESTS) as pool:
+    with worker_threads(REQUESTS) as pool:
         problems = [text for text in pool.map(problem, dict.fromkeys(shards)) if text]
     if problems:
         raise UserError(problems[0] + (f" ({len(problems)} shards are wrong)" if len(problems) > 1 else ""))

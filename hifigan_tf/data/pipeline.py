@@ -6,24 +6,35 @@ it would have seen, and nothing about the pipeline needs saving.
 
 import logging
 import math
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from hifigan_tf.audio.audio_files import PEAK, check_length, empty_band, examine
+from hifigan_tf.audio.audio_files import (
+    AUDIO_KINDS,
+    PEAK,
+    check_length,
+    check_scale,
+    empty_band,
+    examine,
+    level_problems,
+)
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_formats import load_given_mel
-from hifigan_tf.cli import warn_skipped
+from hifigan_tf.audio.names import plain_name
+from hifigan_tf.cli import warn_skipped, worker_threads
 from hifigan_tf.config import LOG_MIN, Config
+from hifigan_tf.data.clip_lists import CorpusFile
 from hifigan_tf.data.decoding import Clip, FileAudio, WavAudio, path_of
+from hifigan_tf.data.given_mels import GivenMels, check_given_mel
 from hifigan_tf.data.packed import REQUESTS, PackedAudio, PackedClip, reraise_damage
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, describe_os_error, file_guard
 
 log = logging.getLogger(__name__)
 
@@ -34,30 +45,46 @@ AnyClip: TypeAlias = Clip | PackedClip
 
 
 def check_clips(
-    sources: Iterable[Path] | Iterable[PackedClip], config: Config, mel_folder: Path | None = None
+    sources: Iterable[Path | CorpusFile] | Iterable[PackedClip],
+    config: Config,
+    mel_folder: Path | None = None,
+    others: Iterable[CorpusFile | PackedClip] = (),
 ) -> list[AnyClip]:
     """Keeps the good clips, in the order given. Files are read once, with a progress bar; packed clips were before.
 
     Bad ones (corrupt, empty, truncated, NaN, silent, shorter than a frame, without a fitting mel when
     ``mel_folder`` is given) are named and counted in warnings. Raises ``UserError`` when none is left.
-    """
-    found = list(sources)
-    if not found:
-        raise UserError("no audio to read: a folder or list without a WAV, FLAC, OGG or MP3 file was given")
 
-    def check(source: Path | PackedClip) -> AnyClip | str:
+    ``mel_folder`` holds the mels of ``others`` too: one that could be of either is of none. A plain path is the file of
+    a corpus that is the folder which it lies in.
+    """
+    found = [CorpusFile(source, source.name) if isinstance(source, Path) else source for source in sources]
+    if not found:
+        raise UserError(f"no audio to read: a folder or list without a recording ({AUDIO_KINDS}) was given")
+    rate = config.audio.sampling_rate
+    mels = GivenMels(mel_folder, [source.name for source in (*found, *others)]) if mel_folder else None
+
+    def check(source: CorpusFile | PackedClip) -> AnyClip | str:
         try:
-            rate = config.audio.sampling_rate
-            clip: AnyClip = source if isinstance(source, PackedClip) else Clip(source, *examine(source, rate))
-            samples = clip.samples * rate // clip.rate
-            check_length(clip.path, samples, config.audio.hop_size)
-            if mel_folder is None:
-                return clip
-            return clip._replace(mel=str(_check_mel(clip.path, samples, config, mel_folder)))
+            with file_guard(source.path):
+                if isinstance(source, PackedClip):
+                    clip: AnyClip = source
+                else:
+                    clip = Clip(source.path, *examine(source.path, rate), source.name)
+                samples = clip.samples * rate // clip.rate
+                check_length(clip.path, samples, config.audio.hop_size)
+                if mels is None:
+                    return clip
+                check_scale(str(clip.path), peak_of(clip))  # which stays, where mels are given
+                mel_path = mels.path_of(clip.name)
+                check_given_mel(mel_path, clip.path, samples, config.audio)
+                return clip._replace(mel=str(mel_path))
         except UserError as error:
             return str(error)
+        except OSError as error:
+            return describe_os_error(error)
 
-    with ThreadPoolExecutor() as pool:
+    with worker_threads() as pool:
         checks = pool.map(check, found)
         results = list(tqdm(checks, total=len(found), desc="checking clips", unit="clip", leave=False))
     clips = [result for result in results if not isinstance(result, str)]
@@ -69,18 +96,16 @@ def check_clips(
     if low:
         words = empty_band(str(low[0].path), low[0].rate, config.audio.sampling_rate)
         log.warning("warning: %s (%d of %d clips are so)", words, len(low), len(clips))
+    files = [clip for clip in clips if isinstance(clip, Clip)]
+    odd = [problems for clip in files if (problems := level_problems(str(clip.path), clip.peak, clip.dc))]
+    if odd:
+        log.warning("warning: %s (%d of %d clips are at such levels)", odd[0][0], len(odd), len(clips))
     return clips
 
 
-def _check_mel(path: PurePath, samples: int, config: Config, mel_folder: Path) -> Path:
-    """The teacher-forced mel of a clip of ``samples`` samples at the config's rate."""
-    mel_path = mel_folder / f"{path.stem}.npy"
-    frames = len(load_given_mel(mel_path, config.audio.num_mels, check_scale=True))
-    expected = samples / config.audio.hop_size
-    # Front ends differ by a frame or two at the ends; more means another hop or another recording.
-    if abs(frames - expected) > 3:
-        raise UserError(f"{mel_path} has {frames} frames, but {path} needs {expected:.0f}: is hop_size right?")
-    return mel_path
+def peak_of(clip: AnyClip) -> float:
+    """The largest magnitude of a clip, in -1 to 1."""
+    return clip.peak * clip.scale if isinstance(clip, PackedClip) else clip.peak
 
 
 class Clips:
@@ -96,7 +121,7 @@ class Clips:
         files = [clip for clip in clips if isinstance(clip, Clip)]
         self.open = PackedAudio(packed).open if packed else FileAudio(files, config.audio.sampling_rate).open
         self.reads = REQUESTS if packed else tf.data.AUTOTUNE
-        self.mel_paths = tf.constant([clip.mel for clip in clips]) if clips[0].mel else None
+        self.mel_paths = tf.constant([os.fsencode(clip.mel or "") for clip in clips]) if clips[0].mel else None
         self.cache: tuple[tf.Tensor, tf.Tensor] | None = None
         if sum(clip.samples / clip.rate for clip in clips) * config.audio.sampling_rate * 4 <= CACHE_BYTES:
             with reraise_damage(clips):
@@ -229,7 +254,7 @@ def _fit(x, length: int, value: float):
 
 
 def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """``(stem, mel [frames, num_mels], audio [frames * hop_size])`` of whole clips, one by one."""
+    """``(name, mel [frames, num_mels], audio [frames * hop_size])`` of whole clips, one by one."""
     source, front_end, hop = Clips(clips, config), MelSpectrogram.of(config.audio), config.audio.hop_size
     for index, clip in enumerate(clips):
         with reraise_damage(clips):
@@ -241,7 +266,7 @@ def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, n
         else:
             mel = source.mel(index).numpy()
             audio = _fit(audio, len(mel) * hop, 0.0).numpy()
-        yield clip.path.stem, mel, audio
+        yield plain_name(clip.name or clip.path.name), mel, audio
 
 
 class TimedBatches:

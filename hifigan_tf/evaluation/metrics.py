@@ -11,6 +11,7 @@ from hifigan_tf.audio.audio_files import SILENCE, resample
 from hifigan_tf.audio.mel_numpy import MelSettings
 from hifigan_tf.audio.mel_stream import mel_spectrogram
 from hifigan_tf.config import STFT_POWER_FLOOR, STFT_RESOLUTIONS
+from hifigan_tf.errors import UserError
 
 
 class Metric(NamedTuple):
@@ -33,6 +34,9 @@ METRICS = {
     "f0_rmse_cents": Metric("F0 RMSE", "cents", 1, "lower", "no frame is voiced in both"),
     "voicing_f1": Metric("voicing F1", "", 4, "higher", "no frame is voiced"),
 }
+
+ALIGNED = ("log_mel_l1", "mcd_db", "f0_rmse_hz", "f0_rmse_cents", "voicing_f1")  # those of frames
+LONGEST_ALIGNED = 60  # seconds: the distances of all pairs of frames take memory by the square
 
 SPEECH_RATE = 16000  # Hz: wide-band PESQ is defined for this rate; F0 is measured at it too, whatever the config's
 LONGEST_PIECE = 20.0  # seconds, see _pieces
@@ -80,6 +84,58 @@ def evaluate_pair(
     return {key: values[key] for key in METRICS if key in wanted}
 
 
+def evaluate_aligned(
+    reference: np.ndarray, generated: np.ndarray, front_end: MelSettings, metrics: Iterable[str] = ALIGNED
+) -> dict[str, float | None]:
+    """The chosen metrics of ``ALIGNED`` of two recordings ``[samples]`` that say the same at another pace.
+
+    Frames are paired along a path of dynamic time warping between the mel cepstra (``dtw_path``); the F0 of a frame is
+    that at its middle. Otherwise as ``evaluate_pair``. Raises ``UserError`` beyond ``LONGEST_ALIGNED`` seconds.
+    """
+    wanted = set(metrics)
+    if unknown := wanted - set(ALIGNED):
+        raise ValueError(f"metrics {sorted(unknown)} have no value along a path: known are {ALIGNED}")
+    rate, hop = front_end.sampling_rate, front_end.hop_size
+    if (seconds := max(len(reference), len(generated)) / rate) > LONGEST_ALIGNED:
+        raise UserError(f"{seconds:.0f} s are too long to be aligned: cut at pauses, into up to {LONGEST_ALIGNED} s")
+    first, second = (mel_spectrogram(audio, front_end) for audio in (reference, generated))
+    places = dtw_path(first, second)
+    pair = first[places[:, 0]], second[places[:, 1]]
+    values: dict[str, float | None] = {"log_mel_l1": log_mel_l1(*pair), "mcd_db": mel_cepstral_distortion(*pair)}
+    if wanted & {"f0_rmse_hz", "f0_rmse_cents", "voicing_f1"}:
+        contours = []
+        for audio, frames in zip((reference, generated), places.T, strict=True):
+            contour = f0_contour(resample(audio, rate, SPEECH_RATE))
+            at = np.rint((frames + 0.5) * hop / rate * SPEECH_RATE / F0_HOP).astype(int)
+            contours.append(contour[np.minimum(at, len(contour) - 1)])
+        values["f0_rmse_hz"] = f0_rmse_hz(*contours)
+        values["f0_rmse_cents"] = f0_rmse_cents(*contours)
+        values["voicing_f1"] = voicing_f1(*contours)
+    return {key: values[key] for key in ALIGNED if key in wanted}
+
+
+def dtw_path(reference: np.ndarray, generated: np.ndarray) -> np.ndarray:
+    """The pairs of frames ``[pairs, 2]`` of two log-mels ``[frames, num_mels]`` with the least sum of distances.
+
+    Dynamic time warping by librosa with its defaults (steps of one frame in either or both, from first to last frame),
+    with the distance of ``mel_cepstral_distortion``.
+    """
+    from librosa.sequence import dtw
+
+    cepstra = [mel_cepstrum(mel) for mel in (reference, generated)]
+    if not cepstra[0].shape[1]:  # a single band has no cepstrum
+        cepstra = [reference, generated]
+    return dtw(cepstra[0].T, cepstra[1].T)[1][::-1]
+
+
+def mel_cepstrum(mel: np.ndarray) -> np.ndarray:
+    """Mel-cepstral coefficients 1 to 24 ``[frames, coefficients]`` of a log-mel ``[frames, num_mels]``."""
+    bands = mel.shape[-1]
+    order = np.arange(1, min(MCD_COEFFICIENTS, bands - 1) + 1)
+    cosines = np.cos(np.pi * np.outer(np.arange(bands) + 0.5, order) / bands)
+    return 2 / bands * np.asarray(mel, np.float64) @ cosines
+
+
 def mean_scores(rows: Iterable[dict[str, float | None]], metrics: Iterable[str]) -> dict[str, float | None]:
     """The mean of each metric over the rows of ``evaluate_pair`` that have a value; None where none has."""
     rows = list(rows)
@@ -104,12 +160,9 @@ def mel_cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> flo
     so the result is the RMS difference of the smoothed spectra in dB. No time warping: a vocoder's output is
     aligned with its input. None when there is a single band.
     """
-    bands = reference.shape[-1]
-    order = np.arange(1, min(MCD_COEFFICIENTS, bands - 1) + 1)
-    if not len(order):
+    if reference.shape[-1] == 1:
         return None
-    cosines = np.cos(np.pi * np.outer(np.arange(bands) + 0.5, order) / bands)
-    difference = 2 / bands * (np.asarray(reference, np.float64) - generated) @ cosines
+    difference = mel_cepstrum(np.asarray(reference, np.float64) - generated)
     return float(10 / math.log(10) * np.mean(np.sqrt(2 * np.sum(difference**2, axis=-1))))
 
 

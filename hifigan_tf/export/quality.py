@@ -8,13 +8,13 @@ import numpy as np
 
 from hifigan_tf.audio.audio_files import check_length, find_audio, normalize, read_audio, resample
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
+from hifigan_tf.audio.names import relative_names, unique_names
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.metrics import METRICS, evaluate_pair, log_mel_l1, mean_scores
 from hifigan_tf.evaluation.tables import columns
 from hifigan_tf.export.options import STREAMING
 from hifigan_tf.export.plan import Plan
-from hifigan_tf.files import unique_stems
 from hifigan_tf.resources import DEMO_HELD_OUT
 from hifigan_tf.streaming.litert import ContractVocoder
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder, vocode
@@ -119,7 +119,7 @@ def load_clips(
     if not paths:
         raise UserError(f"{what} folder {folder} holds no audio file: give one with recordings of speech")
     clips = {}
-    for stem, path in unique_stems(paths).items():
+    for name, path in unique_names(relative_names(folder, paths)).items():
         clip, rate = read_audio(path)
         if rate != audio.sampling_rate and not convert_rate:
             raise UserError(
@@ -128,7 +128,7 @@ def load_clips(
             )
         clip = resample(clip, rate, audio.sampling_rate)
         check_length(path, len(clip), audio.hop_size)
-        clips[stem] = normalize(clip)
+        clips[name] = normalize(clip)
     return clips
 
 

@@ -104,6 +104,13 @@ class Generator(keras.Model):
         frames = input_shape[1]
         return (input_shape[0], None if frames is None else frames * self.audio.hop_size, 1)
 
+    def export(self, filepath, *args, **options):
+        """As Keras' ``export``, for mels of any batch and length: a loaded model has been called with none yet."""
+        options.setdefault(
+            "input_signature", [keras.InputSpec(shape=(None, None, self.audio.num_mels), dtype="float32")]
+        )
+        return super().export(filepath, *args, **options)
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -7,7 +7,9 @@ any zip reader opens the whole file (``unzip -p model.tflite contract.json``).
 import dataclasses
 import io
 import json
+import lzma
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
@@ -122,6 +124,9 @@ class VocoderContract(Contract):
 
 Kind = TypeVar("Kind", bound=Contract)
 
+# Raised by zipfile for damaged entries, and for kinds of compression and encryption that contracts do not have.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError, RuntimeError)
+
 
 def pack(model: bytes, contract: Contract) -> bytes:
     """The model with its contract at the end, replacing any that it had."""
@@ -138,7 +143,7 @@ def unpack(model: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             return model[: min((entry.header_offset for entry in archive.infolist()), default=len(model))]
-    except zipfile.BadZipFile:
+    except _DAMAGED:
         return model
 
 
@@ -158,7 +163,7 @@ def read_kind(model: bytes, name: str, kind: type[Kind]) -> Kind:
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             values = json.loads(archive.read(MEMBER))
-    except (zipfile.BadZipFile, KeyError):
+    except (KeyError, *_DAMAGED):
         raise UserError(f"{name} carries no contract (another project's model, or cut short): {again}") from None
     except ValueError as error:
         raise UserError(f"{name} carries a contract that is no JSON ({error}): {again}") from None

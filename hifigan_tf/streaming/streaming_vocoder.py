@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from hifigan_tf import extras
+from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
+from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import ContractVocoder, StatefulStream, load_tflite
 from hifigan_tf.streaming.windows import WindowStream, margins_of
 
@@ -46,26 +48,51 @@ def _compiled(generator):
     return tf.function(generator, input_signature=[tf.TensorSpec([None, None, generator.audio.num_mels])])
 
 
-def load_vocoder(model, chunk_frames: int | None = None, threads: int = 1) -> ContractVocoder | KerasVocoder:
+def load_vocoder(model, chunk_frames: int | None = None, threads: int | None = None) -> ContractVocoder | KerasVocoder:
     """Loads ``model`` for any number of streams: a ``.tflite`` path or its bytes, a ``.keras`` path, a Generator.
 
-    ``chunk_frames`` is the number of frames per chunk, ``threads`` is for ``.tflite``; a model that is loaded
+    ``chunk_frames`` is the number of frames per chunk. ``threads`` compute: by default one of a ``.tflite``, and all of
+    a ``.keras`` file, where they are TensorFlow's and must be set before it computes anything. A model that is loaded
     already keeps its own. Raises ``UserError`` for a model that cannot be read.
     """
     if chunk_frames is not None and chunk_frames < 1:
         raise UserError(f"chunk_frames is {chunk_frames}: it must be at least 1")
     if isinstance(model, (ContractVocoder, KerasVocoder)):
-        if chunk_frames is not None or threads != 1:
+        if chunk_frames is not None or threads is not None:
             raise UserError("this model is loaded already: give chunk_frames and threads to load_vocoder instead")
         return model
     if isinstance(model, (str, Path)) and Path(model).suffix == ".keras":
         extras.require("a .keras checkpoint")
         from hifigan_tf.models.generator import load_generator
 
+        if threads is not None:
+            _set_threads(threads)
         model = load_generator(model)
+    elif threads is not None and not isinstance(model, (str, Path, bytes)):
+        raise UserError("a Generator computes with TensorFlow's threads: set them with tf.config.threading")
     if isinstance(model, (str, Path, bytes)):
-        return load_tflite(model, chunk_frames, threads)
+        return load_tflite(model, chunk_frames, threads or 1)
     return KerasVocoder(model, chunk_frames)
+
+
+def _set_threads(threads: int) -> None:
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        raise UserError(f"threads is {threads}, and TensorFlow has begun with others: set them first") from None
+
+
+def audio_of(checkpoint: Path) -> AudioConfig:
+    """The audio settings of a ``.tflite`` or ``.keras`` vocoder. Raises ``UserError`` when it cannot be read."""
+    if checkpoint.suffix == ".tflite":
+        return contract.read(checkpoint.read_bytes(), str(checkpoint)).audio_config
+    extras.require("a .keras checkpoint")
+    from hifigan_tf.models.generator import load_generator
+
+    return load_generator(checkpoint).audio
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +116,7 @@ class StreamingVocoder:
     utterance.
     """
 
-    def __init__(self, model, chunk_frames: int | None = None, threads: int = 1):
+    def __init__(self, model, chunk_frames: int | None = None, threads: int | None = None):
         self.model = load_vocoder(model, chunk_frames, threads)
         self.audio = self.model.audio
         self.reset()

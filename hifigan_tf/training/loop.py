@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import signal
 import sys
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from hifigan_tf.audio.mel import mel_spectrogram
 from hifigan_tf.data.pipeline import Clip, TimedBatches, training_batches, validation_clips
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.metrics import PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
+from hifigan_tf.files import printable
 from hifigan_tf.training.distribution import ALONE, Workers, total
 from hifigan_tf.training.run_folder import NotSaved, RunFolder
 from hifigan_tf.training.tensorboard import Summaries
@@ -30,6 +32,9 @@ class StopRequest:
 
     received: signal.Signals | None = None
 
+    def __bool__(self) -> bool:
+        return self.received is not None
+
 
 @contextmanager
 def stop_on_signals():
@@ -38,6 +43,8 @@ def stop_on_signals():
 
     def handle(number, frame):
         request.received = signal.Signals(number)
+        # Not by logging, which may be what the signal has interrupted.
+        os.write(2, f"\n{request.received.name}: saving, and then it ends; Ctrl-C again ends it at once\n".encode())
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,17 +75,17 @@ def train(
     batches = TimedBatches(distributed_batches(trainer, clips, first_example), clips)
     if workers.is_chief and not pesq_installed():
         log.info(PESQ_MISSING)
-    stopped = False
     with stop_on_signals() as request, logging_redirect_tqdm(), progress_bar(trainer, workers) as progress:
-        session = Session(trainer, folder, held_out, batches, progress) if workers.is_chief else None
+        session = Session(trainer, folder, held_out, batches, progress, request) if workers.is_chief else None
         if session:
             session.begin()
+        stopped = total(bool(request)) > 0
         while trainer.steps_done < trainer.config.training.max_steps and not stopped:
             scalars = take_step(trainer, folder, next(batches))
             progress.update()
-            stopped = total(request.received is not None) > 0
             if session:
                 session.after_step(scalars)
+            stopped = total(bool(request)) > 0
         if session:
             session.save()
     total(0)  # a barrier: a worker that exits while the chief still saves would be reported as lost
@@ -130,12 +137,19 @@ class Session:
     """The work of the chief between steps: progress, logs, validation, checkpoints."""
 
     def __init__(
-        self, trainer: Trainer, folder: RunFolder, held_out: list[Clip], batches: TimedBatches, progress: tqdm
+        self,
+        trainer: Trainer,
+        folder: RunFolder,
+        held_out: list[Clip],
+        batches: TimedBatches,
+        progress: tqdm,
+        request: StopRequest,
     ):
         self.trainer = trainer
         self.folder = folder
         self.config = trainer.config.training
         self.batches = batches
+        self.request = request
         self.progress = progress
         self.summaries = Summaries(folder.logs)
         self.clips = list(validation_clips(held_out[: self.config.validation_clips], trainer.config))
@@ -172,7 +186,7 @@ class Session:
         self.summaries.scalars({**scalars, **pace}, self.trainer.steps_done)
 
     def validate(self) -> None:
-        validate(self.trainer, self.folder, self.summaries, self.clips)
+        validate(self.trainer, self.folder, self.summaries, self.clips, self.request)
 
     def save(self) -> None:
         _check_weights(self.trainer, self.folder)
@@ -208,19 +222,28 @@ def _diverged(what: str, folder: RunFolder) -> str:
 
 
 def validate(
-    trainer: Trainer, folder: RunFolder, summaries: Summaries, clips: list[tuple[str, np.ndarray, np.ndarray]]
-) -> float:
-    """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard."""
+    trainer: Trainer,
+    folder: RunFolder,
+    summaries: Summaries,
+    clips: list[tuple[str, np.ndarray, np.ndarray]],
+    request: StopRequest | None = None,
+) -> float | None:
+    """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard.
+
+    Where ``request`` asks to stop in between, the rest is left out: no mean, and nothing is kept.
+    """
     _check_weights(trainer, folder)
     step, front_end, scores = trainer.steps_done, trainer.loss_front_end, []
-    for index, (stem, mel, audio) in enumerate(_shown(clips, "validating")):
+    for index, (clip, mel, audio) in enumerate(_shown(clips, "validating")):
+        if request:
+            return None
         generated = trainer.vocode(mel)
         scores.append(evaluate_pair(audio, generated, front_end, MEASURED))
         if index < SHOWN_CLIPS:
             for name, sound in (("generated", generated), ("original", audio)):
                 if name == "generated" or step == 0:
                     picture = mel_spectrogram(sound, front_end)
-                    summaries.sound(f"{stem}/{name}", sound, front_end.sampling_rate, picture, step)
+                    summaries.sound(f"{printable(clip)}/{name}", sound, front_end.sampling_rate, picture, step)
     means = mean_scores(scores, MEASURED)
     summaries.scalars(_curves("validation", means), step)
     if trainer.average and step > 0:

@@ -2,10 +2,12 @@
 
     runs/<name>/config.json
                 history.json                    batch size and learning rate, and the step from which they hold
+                corpus.json                     where the clips are, how many and which, and from which step on
                 last.keras  best.keras          the generator, for vocode and export
                 ema.keras                       its moving average, where the config asks for one
                 checkpoints/step-00001000/      everything that resuming needs, the newest few
                 logs/                           TensorBoard
+                .in-use                         locked by the training that is at work
 
 A checkpoint is written into a hidden folder and renamed when it is complete, and renamed again before it is
 deleted, so that every folder named step-… is complete; the next process removes what a killed one left behind.
@@ -22,7 +24,7 @@ import tensorflow as tf
 
 from hifigan_tf.config import Config, difference
 from hifigan_tf.errors import UserError, one_line
-from hifigan_tf.files import atomic_path, write_bytes, write_json
+from hifigan_tf.files import atomic_path, flush, write_bytes, write_json
 from hifigan_tf.models.generator import Generator
 from hifigan_tf.training.tensorboard import Events
 from hifigan_tf.training.trainer import Trainer
@@ -57,6 +59,7 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / "config.json"
         self.history = self.path / "history.json"
+        self.corpus = self.path / "corpus.json"
         self.last = self.path / "last.keras"
         self.best = self.path / "best.keras"
         self.ema = self.path / "ema.keras"
@@ -74,7 +77,7 @@ class RunFolder:
         if not (self.config.is_file() and self.saved()):
             return config, [session]
         theirs = Config.load(self.config).to_dict()
-        if "epoch_clip_seconds" not in json.loads(self.config.read_text(encoding="utf-8")):
+        if "epoch_clip_seconds" not in json.loads(self.config.read_text(encoding="utf-8-sig")):
             theirs["epoch_clip_seconds"] = None
         config = config.replace(epoch_clip_seconds=theirs["epoch_clip_seconds"])
         ours = config.to_dict()
@@ -82,7 +85,8 @@ class RunFolder:
             if key not in {*FREE_KEYS, *TOLD_KEYS} and ours[key] != theirs[key]:
                 raise UserError(
                     f"{self.path} holds a run with {key} = {theirs[key]!r}, and {ours[key]!r} is asked for: "
-                    "choose another --run-dir, or the run's own config.json"
+                    f"choose another --run-dir, with --initial-checkpoint {self.path} to begin with these weights, or "
+                    "the run's own config.json"
                 )
         session["step"] = int(self.saved()[-1].name.removeprefix(PREFIX))
         first = {"step": 0, **{key: theirs[key] for key in TOLD_KEYS}}
@@ -126,6 +130,29 @@ class RunFolder:
         for file in (self.last, self.best, self.ema):
             for left_behind in self.path.glob(f".{file.stem}-*"):
                 left_behind.unlink()
+
+    def record_corpus(self, corpus: dict, step: int) -> None:
+        """Appends ``corpus``, and the step from which it holds, to ``corpus.json`` unless it is the last one there.
+
+        ``corpus`` has a ``fingerprint`` of its clips. Warns where a run goes on with other clips.
+        """
+        try:
+            recorded = json.loads(self.corpus.read_text(encoding="utf-8")) if self.corpus.is_file() else []
+            last = recorded[-1] if recorded else None
+            same = last is not None and last["fingerprint"] == corpus["fingerprint"]
+        except (ValueError, TypeError, KeyError):
+            raise UserError(
+                f"{self.corpus} is damaged: remove it, and the clips of earlier steps are unknown"
+            ) from None
+        if same:
+            return
+        if last is not None:
+            log.warning(
+                "warning: this run has trained on other clips up to step %d (%s: %s to train on, %s held out): curves "
+                "before and after are of different data",
+                *(step, last["data"], last["training"], last["held_out"]),
+            )
+        write_json(self.corpus, [*recorded, {"step": step, **corpus}])
 
     def saved(self) -> list[Path]:
         """The complete checkpoints, oldest first."""
@@ -261,11 +288,7 @@ def _checkpoint(trainer: Trainer) -> tf.train.Checkpoint:
 def _sync(folder: Path, contents: bool = True) -> None:
     """Waits until the folder and its contents have reached the disk."""
     for path in [*(folder.iterdir() if contents else []), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush(path)
 
 
 def save_generator(generator: Generator, path: Path) -> None:

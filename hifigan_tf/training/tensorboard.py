@@ -1,6 +1,9 @@
 """TensorBoard logs of a run: curves, sound and pictures, written by ``Summaries`` and read back by ``Events``."""
 
 import logging
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +14,8 @@ import tensorflow as tf
 from hifigan_tf.errors import UserError, one_line
 
 log = logging.getLogger(__name__)
+
+READ_BYTES = 1 << 20  # of an event file at a time
 
 
 class Summaries:
@@ -69,8 +74,8 @@ class Events:
     is when the last was written, in seconds since 1970.
 
     A killed session may leave half a record at the end of its file, and steps after its last checkpoint, which the
-    next session takes again: both are ignored. Raises ``UserError`` when there is no event file,
-    or one cannot be read.
+    next session takes again: both are ignored. A damaged record is passed over, with a warning. Raises
+    ``UserError`` when there is no event file, or one cannot be read.
     """
 
     def __init__(self, folder: Path):
@@ -127,12 +132,87 @@ class Events:
 
 
 def _summaries(file: Path) -> Iterator:
-    """The events of one file that hold summaries, up to the first damaged record."""
-    from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+    """The events of one file that hold summaries."""
+    from tensorboard.compat.proto.event_pb2 import Event
 
-    try:
-        for event in LegacyEventFileLoader(str(file)).Load():
-            if event.summary.value:
-                yield event
-    except tf.errors.OpError as error:
-        raise UserError(f"{file} cannot be read ({one_line(error)}): check its permissions, or move it away") from None
+    for record in _records(file):
+        try:
+            event = Event.FromString(record)
+        except Exception:  # of protobuf, which only tensorboard depends on
+            log.warning("warning: %s holds a record that is no event: passed over", file)
+            continue
+        if event.summary.value:
+            yield event
+
+
+def _records(file: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file whose checksums are right.
+
+    A record is the length of its data, 8 bytes, and its checksum, then the data and theirs::
+
+        | length | checksum |          data          | checksum |
+            8         4                length             4
+    """
+    readable, position = file, 0  # where ``readable`` begins in the file
+    with tempfile.TemporaryDirectory() as folder:
+        while True:
+            end = position
+            try:
+                for record in _dataset(readable):
+                    data = record.numpy()
+                    yield data
+                    end += len(data) + 16
+                return
+            except tf.errors.DataLossError:
+                following = _next_record(file, end + 1)
+                if following is None:
+                    return  # half a record, which is still being written or is the last of a killed process
+                log.warning("warning: %s is damaged between bytes %d and %d: passed over", file, end, following)
+                # TensorFlow reads from a file's beginning alone.
+                readable, position = Path(folder) / file.name, following
+                with file.open("rb") as opened, readable.open("wb") as rest:
+                    opened.seek(position)
+                    shutil.copyfileobj(opened, rest)
+            except tf.errors.OpError as error:
+                raise UserError(
+                    f"{file} cannot be read ({one_line(error)}): check its permissions, or move it away"
+                ) from None
+
+
+def _dataset(file: Path) -> tf.data.Dataset:
+    """The records of a file; ``tf.data.TFRecordDataset`` would trace a graph for each."""
+    variant = tf.raw_ops.TFRecordDataset(filenames=[os.fsencode(file)], compression_type="", buffer_size=1 << 16)
+    return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
+
+
+def _next_record(file: Path, start: int) -> int | None:
+    """Where the first record from ``start`` on begins: a length with its own checksum that ends within the file."""
+    with file.open("rb") as opened:
+        opened.seek(start)
+        while len(block := opened.read(READ_BYTES)) >= 12:
+            bytes_ = np.frombuffer(block, np.uint8)
+            windows = np.lib.stride_tricks.sliding_window_view(bytes_, 12)
+            lengths = np.ascontiguousarray(windows[:, :8]).view("<u8")[:, 0]
+            left = np.uint64(file.stat().st_size - start) - np.arange(len(windows), dtype=np.uint64)
+            (places,) = np.nonzero((lengths > 0) & (lengths + np.uint64(16) <= left) & (windows[:, 7] == 0))
+            stated = np.ascontiguousarray(windows[places, 8:]).view("<u4")[:, 0]
+            found = places[_masked_crc32c(windows[places, :8]) == stated]
+            if len(found):
+                return start + int(found[0])
+            if len(block) < READ_BYTES:
+                return None
+            start += READ_BYTES - 11
+            opened.seek(start)
+    return None
+
+
+def _masked_crc32c(data: np.ndarray) -> np.ndarray:
+    """TFRecord's checksum of each row of ``data`` ``[rows, bytes]``, as uint32."""
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = np.where(table & 1, table >> 1 ^ np.uint32(0x82F63B78), table >> 1).astype(np.uint32)
+    checksum = np.full(len(data), 0xFFFFFFFF, np.uint32)
+    for column in data.T:
+        checksum = table[(checksum ^ column) & 0xFF] ^ checksum >> 8
+    checksum = ~checksum
+    return (checksum >> 15 | checksum << 17) + np.uint32(0xA282EAD8)

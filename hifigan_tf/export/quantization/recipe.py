@@ -24,7 +24,7 @@ FORMATS = ("int8", "float16", "float32")
 def load_recipe(path: Path) -> dict[str, str]:
     """``{name or pattern: format}`` of a recipe's file. Raises ``UserError`` when it is not a recipe."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_twins)
         layers = content.pop("layers")
         lines = list(layers.items())
         if content:

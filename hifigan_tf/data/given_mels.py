@@ -1,0 +1,59 @@
+"""Teacher-forced mels: which file in a folder of them is that of a clip."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+
+from hifigan_tf.audio.mel_formats import FOREIGN_MELS, load_given_mel, no_mel
+from hifigan_tf.audio.names import NameIndex, plain_name, relative_names, unique_names
+from hifigan_tf.config import AudioConfig
+from hifigan_tf.errors import UserError
+from hifigan_tf.files import find_files
+
+
+class GivenMels:
+    """The mels in a folder, found for the clips of a corpus by their names (``audio/names.py``)."""
+
+    def __init__(self, folder: Path, clips: Iterable[str]):
+        self.folder = folder
+        self.files = unique_names(relative_names(folder, find_files(folder, (".npy",))))
+        names = [plain_name(name) for name in dict.fromkeys(clips)]
+        self.copies = {name for name, count in Counter(names).items() if count > 1}
+        self.clips, self.mels = NameIndex(names), NameIndex(self.files)
+
+    def path_of(self, clip: str) -> Path:
+        """The mel of a clip by its name in the corpus. Raises ``UserError`` where there is none that is surely its."""
+        name = plain_name(clip)
+        if name in self.copies:
+            raise UserError(
+                f"{clip} and another clip differ in their suffix alone, and {name}.npy could be of either: keep one"
+            )
+        found = self.mels.meant_by(name)
+        if not found:
+            self._refuse_foreign(name)
+            raise UserError(f"{self.folder / name}.npy is not there, and no other file of {self.folder} fits {clip}")
+        path, clips = self.files[found[0]], self.clips.meant_by(found[0])
+        if len(found) > 1:
+            raise UserError(f"{path} or {self.files[found[1]]} could be the mel of {clip}: keep one of them")
+        if clips != [name]:
+            others = next(other for other in clips if other != name)
+            raise UserError(
+                f"{path} could be the mel of {clip} or of {others}: put the mels into folders as the recordings are, "
+                f"{self.folder / name}.npy"
+            )
+        return path
+
+    def _refuse_foreign(self, name: str) -> None:
+        """Raises ``UserError`` that says how to convert it where the mel is there in another kind of file."""
+        for path in find_files(self.folder, FOREIGN_MELS):
+            if path.stem == PurePath(name).name:
+                raise no_mel(path)
+
+
+def check_given_mel(mel_path: Path, path: PurePath, samples: int, audio: AudioConfig) -> None:
+    """Raises ``UserError`` unless the mel fits the clip at ``path``, of ``samples`` samples at the config's rate."""
+    frames = len(load_given_mel(mel_path, audio.num_mels, check_scale=True))
+    expected = samples / audio.hop_size
+    # Front ends differ by a frame or two at the ends; more means another hop or another recording.
+    if abs(frames - expected) > 3:
+        raise UserError(f"{mel_path} has {frames} frames, but {path} needs {expected:.0f}: is hop_size right?")

@@ -1,0 +1,90 @@
+"""vocode, stream and train keep the rules of Windows for files and signals, as ``windows_rules.py`` imitates them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from hifigan_tf.files import flush, write_bytes
+from hifigan_tf.training.run_folder import RunFolder
+
+RULES = Path(__file__).parent / "windows_rules.py"
+
+
+def start(module, *arguments, **options):
+    return subprocess.run(
+        [sys.executable, RULES, module, *map(str, arguments)], capture_output=True, timeout=300, check=False, **options
+    )
+
+
+@pytest.fixture
+def frames(tmp_path):
+    return np.random.default_rng(0).normal(-5, 2, (50, 16)).astype(np.float32)
+
+
+def test_the_rules_are_in_force(tmp_path):
+    """What the project did before fails under them."""
+    program = f"""
+import os, sys; sys.path.insert(0, {str(RULES.parent)!r})
+import windows_rules; windows_rules.apply()
+for fault in (
+    lambda: os.open({str(tmp_path)!r}, os.O_RDONLY),
+    lambda: os.fsync(os.open({str(RULES)!r}, os.O_RDONLY)),
+    lambda: __import__("signal").SIGPIPE,
+):
+    try:
+        fault()
+    except (OSError, AttributeError) as error:
+        print(type(error).__name__)
+"""
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert process.stdout.split() == ["PermissionError", "OSError", "AttributeError"]
+
+
+def test_vocode(tiny_checkpoint, tmp_path, frames):
+    np.save(tmp_path / "a.npy", frames)
+    for _ in range(2):  # the second replaces what the first made
+        process = start("vocode", tmp_path / "a.npy", "--checkpoint", tiny_checkpoint, "--output-dir", tmp_path / "out")
+        assert process.returncode == 0, process.stderr
+        assert soundfile.info(tmp_path / "out" / "a.wav").frames == 50 * 32
+
+
+def test_stream(tiny_checkpoint, frames):
+    process = start("stream", "--checkpoint", tiny_checkpoint, "--float32", input=frames.tobytes())
+    assert process.returncode == 0, process.stderr
+    assert len(process.stdout) == 4 * 50 * 32
+
+
+def test_a_reader_that_closes_the_pipe_of_a_stream(tiny_checkpoint, frames):
+    process = subprocess.Popen(
+        [sys.executable, RULES, "stream", "--checkpoint", str(tiny_checkpoint), "--quiet"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    process.stdin.write(frames.tobytes())
+    process.stdin.close()
+    assert process.wait(120) == 141
+    assert process.stderr.read() == b""
+
+
+def test_train(corpus, tiny, tmp_path):
+    (tmp_path / "config.json").write_text(tiny.replace(checkpoint_interval=1, mpd_periods=[2], msd_scales=0).dumps())
+    arguments = ("--config", tmp_path / "config.json", "--data", corpus, "--run-dir", tmp_path / "run")
+    for steps in (2, 5):  # more than are kept
+        process = start("train", *arguments, "--max-steps", steps)
+        assert process.returncode == 0, process.stderr
+    assert [path.name for path in RunFolder(tmp_path / "run").saved()] == [f"step-{step:08d}" for step in (3, 4, 5)]
+
+
+def test_what_is_written_is_flushed(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    write_bytes(tmp_path / "a", b"x")
+    flush(tmp_path)
+    assert flushed[0].parent == flushed[1] == tmp_path
