@@ -55,6 +55,15 @@ def _require_integers(key: str, value, minimum: int, empty_allowed: bool = False
     require(good and (empty_allowed or len(value) > 0), key, value, f"it must be a list of numbers from {minimum} up")
 
 
+def mirrored_samples(n_fft: int, hop_size: int, centred: bool) -> tuple[int, int]:
+    """How many samples are mirrored at either end, so that ``T * hop_size`` samples give exactly ``T`` frames.
+
+    Together they are n_fft - hop_size: as many before as after, or with ``centred`` n_fft / 2 before.
+    """
+    before = n_fft // 2 if centred else (n_fft - hop_size) // 2
+    return before, n_fft - hop_size - before
+
+
 @dataclass(frozen=True, kw_only=True)
 class AudioConfig:
     """The mel front end. Rates and frequencies in Hz; ``n_fft``, ``hop_size``, ``win_size`` in samples.
@@ -156,12 +165,8 @@ class AudioConfig:
 
     @property
     def mirrored_samples(self) -> tuple[int, int]:
-        """How many samples are mirrored before the first and after the last, for ``samples / hop_size`` frames.
-
-        Together they are n_fft - hop_size: as many before as after, or with ``mel_centred`` n_fft / 2 before.
-        """
-        before = self.n_fft // 2 if self.mel_centred else (self.n_fft - self.hop_size) // 2
-        return before, self.n_fft - self.hop_size - before
+        """How many samples of audio the mel front end mirrors, before the first sample and after the last."""
+        return mirrored_samples(self.n_fft, self.hop_size, self.mel_centred)
 
     def to_dict(self) -> dict:
         """The keys for model files, without those about the mel that have the paper's value.

@@ -1,6 +1,5 @@
 """Objective quality of generated audio against recordings: a table, JSON, and pictures of spectrograms."""
 
-import dataclasses
 import logging
 from pathlib import Path
 from typing import NamedTuple
@@ -214,7 +213,7 @@ def main(arguments=None) -> int:
             "reference": str(reference),
             "generated": str(generated),
             "reference_peak": None if args.keep_level else PEAK,
-            "audio": dataclasses.asdict(config.audio),
+            "audio": config.audio.to_dict(),
         }
         write_json(args.json, report)
     return 0

@@ -11,7 +11,7 @@ import numpy as np
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import pcm16_bytes
 from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFormat, natural_blocks
-from hifigan_tf.config import LOG_MIN
+from hifigan_tf.audio.mel_scale import silent_frame
 from hifigan_tf.errors import UserError
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
 from hifigan_tf.vocode import CHECKPOINT_HELP
@@ -77,7 +77,7 @@ def warm_up(vocoder: StreamingVocoder) -> None:
     """Runs the model once: a Keras one builds its graph at the first step, which takes seconds."""
     audio = vocoder.audio
     frames = 2 * vocoder.chunk_frames + -(-vocoder.delay_samples // audio.hop_size)  # past the start's own chunks
-    vocoder.push(np.full([frames, audio.num_mels], LOG_MIN, np.float32))
+    vocoder.push(np.tile(silent_frame(audio), [frames, 1]))
     vocoder.reset()
 
 

@@ -19,8 +19,9 @@ from tqdm import tqdm
 from hifigan_tf.audio.audio_files import PEAK, check_length, empty_band, examine
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_formats import load_given_mel
+from hifigan_tf.audio.mel_scale import silent_frame
 from hifigan_tf.cli import warn_skipped
-from hifigan_tf.config import LOG_MIN, Config
+from hifigan_tf.config import Config
 from hifigan_tf.data.decoding import Clip, FileAudio, WavAudio, path_of
 from hifigan_tf.data.packed import REQUESTS, PackedAudio, PackedClip, reraise_damage
 from hifigan_tf.errors import UserError
@@ -187,7 +188,7 @@ def training_batches(
     seed, batch_size, segment = config.training.seed, config.training.batch_size, config.training.segment_size
     indices = np.repeat(np.arange(len(clips), dtype=np.int32), draws_per_epoch(clips, config))
     first_epoch, offset = divmod(first_example, len(indices))
-    front_end = MelSpectrogram.of(config.audio)
+    front_end, silence = MelSpectrogram.of(config.audio), silent_frame(config.audio)
 
     def epoch(number):
         order = tf.random.experimental.stateless_shuffle(tf.constant(indices), seed=[seed, number])
@@ -200,7 +201,7 @@ def training_batches(
     def from_audio(number, index):
         samples, cut = source.audio(index)
         start = random_start(number, samples - segment + 1)
-        return _fit(cut(start, start + segment), segment, 0.0)
+        return _fit(cut(start, start + segment), segment)
 
     def from_mel(number, index):
         (samples, cut), mel = source.audio(index), source.mel(index)
@@ -208,7 +209,7 @@ def training_batches(
         frames, common = segment // hop, tf.minimum(tf.shape(mel)[0], -(-samples // hop))
         start = random_start(number, common - frames + 1)
         stop = tf.minimum(start + frames, common)
-        return _fit(mel[start:stop], frames, LOG_MIN), _fit(cut(start * hop, stop * hop), segment, 0.0)
+        return _fit(mel[start:stop], frames, silence), _fit(cut(start * hop, stop * hop), segment)
 
     given = source.mel_paths is not None
     examples = tf.data.Dataset.range(first_epoch, 2**62).flat_map(epoch).skip(offset).enumerate(first_example)
@@ -221,11 +222,11 @@ def training_batches(
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _fit(x, length: int, value: float):
-    """``x`` with its first axis cut or padded at the end to ``length``."""
+def _fit(x, length: int, silence: np.ndarray | float = 0.0):
+    """``x`` cut to ``length``, or padded at the end with ``silence``: a sample, or a frame ``[num_mels]``."""
     x = x[:length]
-    padding = [[0, length - tf.shape(x)[0]], *[[0, 0]] * (len(x.shape) - 1)]
-    return tf.ensure_shape(tf.pad(x, padding, constant_values=value), [length, *x.shape[1:]])
+    padding = tf.broadcast_to(tf.cast(silence, x.dtype), [length - tf.shape(x)[0], *x.shape[1:]])
+    return tf.ensure_shape(tf.concat([x, padding], axis=0), [length, *x.shape[1:]])
 
 
 def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -236,11 +237,11 @@ def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, n
             audio = source.whole(index)
         if source.mel_paths is None:
             frames = max(-(-int(tf.size(audio)) // hop), -(-front_end.min_samples // hop))
-            audio = _fit(audio, frames * hop, 0.0).numpy()
+            audio = _fit(audio, frames * hop).numpy()
             mel = mel_spectrogram(audio, front_end)
         else:
             mel = source.mel(index).numpy()
-            audio = _fit(audio, len(mel) * hop, 0.0).numpy()
+            audio = _fit(audio, len(mel) * hop).numpy()
         yield clip.path.stem, mel, audio
 
 
