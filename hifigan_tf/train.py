@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hifigan_tf import cli, extras
+from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFormat, add_mel_options, mel_format_of
 from hifigan_tf.audio.mel_numpy import warn_of_empty_bands
 from hifigan_tf.config import Config, TrainingConfig, difference
 from hifigan_tf.errors import UserError, one_line
@@ -41,6 +42,7 @@ def parse(argv=None):
     parser.add_argument("--seed", type=int, help="seeds the weights, the order of clips and the segments")
     parser.add_argument("--initial-checkpoint", metavar="CKPT", help="run folder (all networks) or .keras (generator)")
     parser.add_argument("--fine-tune-mels", metavar="DIR", help="teacher-forced mels, <stem>.npy for each clip")
+    add_mel_options(parser, "mels of --fine-tune-mels", transposed=False)
     parser.add_argument("--mixed-precision", choices=["bfloat16", "float16"], help="compute in half precision")
     parser.add_argument(
         "--accumulate-steps",
@@ -74,6 +76,7 @@ class Job:
     training: list
     validation: list
     mel_folder: Path | None
+    mel_format: MelFormat
     initial_checkpoint: Path | None
     workers: Workers
     mixed_precision: str | None
@@ -83,6 +86,9 @@ class Job:
 
 def check(args) -> Job:
     """Everything that can be checked before TensorFlow is loaded. Raises ``UserError``."""
+    mel_format = mel_format_of(args, "training takes mels in either order of axes")
+    if mel_format != RECOGNIZE and not args.fine_tune_mels:
+        raise UserError("--mel-format and --mel-stats are for the mels of --fine-tune-mels: give that too")
     config, name = _config(args)
     training, validation = _files(args, config)
     job = Job(
@@ -92,6 +98,7 @@ def check(args) -> Job:
         training=training,
         validation=validation,
         mel_folder=cli.existing_folder(args.fine_tune_mels, "--fine-tune-mels") if args.fine_tune_mels else None,
+        mel_format=mel_format,
         initial_checkpoint=_initial_checkpoint(args.initial_checkpoint),
         workers=workers_of(args.strategy),
         mixed_precision=args.mixed_precision,
@@ -169,9 +176,9 @@ def good_clips(job: Job, config: Config) -> tuple[list, list]:
     from hifigan_tf.data.clip_lists import hold_out
     from hifigan_tf.data.pipeline import check_clips
 
-    clips = check_clips(job.training, config, job.mel_folder)
+    clips = check_clips(job.training, config, job.mel_folder, job.mel_format)
     if job.validation:
-        held_out = check_clips(job.validation, config, job.mel_folder)
+        held_out = check_clips(job.validation, config, job.mel_folder, job.mel_format)
     else:
         clips, held_out = hold_out(clips, job.corpus)
     log.info("%d clips to train on, %d held out; run folder %s", len(clips), len(held_out), job.run_dir)

@@ -3,8 +3,8 @@
 An array on another scale becomes noise, so mels are looked at before they are heard. A mel is converted to natural
 logarithms of magnitudes as if it were the model's own, and then judged by what is known of speech on that scale. The
 limits follow from the definition of each scale where possible, and otherwise from 46 clips of real and synthetic
-speech: at peaks from 0 to -40 dBFS, clipped, in noise, and smoothed as by an acoustic model. If in doubt, a mel is taken
-for the model's own.
+speech: at peaks from 0 to -40 dBFS, clipped, in noise, and smoothed as by an acoustic model. If in doubt, a mel is
+taken for the model's own.
 """
 
 from functools import lru_cache
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hifigan_tf.audio.mel_numpy import mel_edges
-from hifigan_tf.audio.mel_scale import LN10, is_normalized, to_natural_log
+from hifigan_tf.audio.mel_scale import LN10, is_normalized, silent_frame, to_natural_log
 from hifigan_tf.config import LOG_MIN, AudioConfig
 
 # From each scale to natural logarithms. Decibels are those of magnitudes, 20 * log10.
@@ -55,7 +55,7 @@ LINEAR_MEDIAN = 0.2
 # bands 0.34 to 0.51, 0.16 to 0.22, 0.69 to 1.16. Smoothing lowers the first, but hardly the second. Base 10 spans
 # at most 3.4 from the 5th to the 95th percentile, smoothed natural logarithms of clean speech 4.8 and more.
 LOG10_ROUGHNESS, LOG10_CONTRAST, LOG10_SPREAD, LOG10_EARLY_MIN = 0.24, 0.25, 3.6, -5.5
-POWER_CONTRAST, POWER_ROUGHNESS, POWER_CONTRAST_ALONE = 0.56, 0.55, 0.68
+POWER_CONTRAST, POWER_ROUGHNESS, POWER_CONTRAST_ALONE, POWER_CONTRAST_MAX = 0.56, 0.55, 0.68, 1.6
 EARLY_FRAMES = 16
 # Fewer frames (0.74 s at the paper's hop) may be one loud vowel or pause, whose range and texture are not conclusive.
 SURE_FRAMES = 64
@@ -69,7 +69,7 @@ def own_scale(audio: AudioConfig) -> str:
 def recognize(mel: np.ndarray, audio: AudioConfig) -> str:
     """The scale of a mel ``[frames, num_mels]`` for a model: ``own_scale``, or a key of ``LOOKS_LIKE``."""
     own, low, high = own_scale(audio), float(mel.min()), float(mel.max())
-    base_10_floor = own != "log10" and _has_floor_of_base_10(mel)
+    base_10_floor = own != "log10" and _has_floor_of_base_10(mel, audio)
     fault = "base 10" if base_10_floor else _fault(to_natural_log(mel, audio), audio, np.log(audio.mel_floor))
     if fault is None and low >= 0 and (len(mel) >= 8 or own != OWN):
         fault = "normalized"  # or magnitudes: no logarithm of speech is as loud in every band
@@ -84,7 +84,7 @@ def recognize(mel: np.ndarray, audio: AudioConfig) -> str:
     if base_10_floor or (fault == "base 10" and own == "log"):
         return "log10"
     for scale in ("log10", "log"):
-        sure = len(mel) >= EARLY_FRAMES or scale == "log" and low < -6
+        sure = len(mel) >= EARLY_FRAMES or (scale == "log" and low < -6)
         if scale != own and sure and _fault(TO_NATURAL[scale](mel), audio, 2 * LOG_MIN) is None:
             return scale
     return fault if fault in LOOKS_LIKE else "normalized"
@@ -140,14 +140,16 @@ def _fault(natural: np.ndarray, audio: AudioConfig, floor: float) -> str | None:
         found.roughness < LOG10_ROUGHNESS and found.contrast < LOG10_CONTRAST and found.spread < LOG10_SPREAD
     ):
         return "base 10"
-    rough = found.roughness > POWER_ROUGHNESS and found.contrast > POWER_CONTRAST
-    return "power" if frames >= SURE_FRAMES and (rough or found.contrast > POWER_CONTRAST_ALONE) else None
+    least = POWER_CONTRAST if found.roughness > POWER_ROUGHNESS else POWER_CONTRAST_ALONE
+    return "power" if frames >= SURE_FRAMES and least < found.contrast < POWER_CONTRAST_MAX else None
 
 
-def _has_floor_of_base_10(mel: np.ndarray) -> bool:
-    """Whether the minimum is a whole power of ten, and occurs more than once: a floor, not chance."""
+def _has_floor_of_base_10(mel: np.ndarray, audio: AudioConfig) -> bool:
+    """Whether the minimum is a whole power of ten, and occurs more than once: a floor, not chance nor the model's."""
     low = float(mel.min())
     whole = -10 <= round(low) <= -5 and abs(low - round(low)) < 1e-4
+    if np.abs(silent_frame(audio) - low).min() < 1e-4:
+        return False
     return whole and float(mel.max()) <= LOG10_MAX and np.count_nonzero(mel == mel.min()) > 1
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from hifigan_tf.audio.audio_files import read_audio, read_part, resample
+from hifigan_tf.audio.mel_formats import TeacherMel
 
 
 class Clip(NamedTuple):
@@ -26,7 +27,7 @@ class Clip(NamedTuple):
     peak: float  # largest magnitude at the config's rate
     seekable: bool  # a part can be read without the rest
     encoding: str  # container and encoding in libsndfile's words
-    mel: str | None = None  # its teacher-forced mel
+    mel: TeacherMel | None = None  # its teacher-forced mel
 
 
 def path_of(path) -> str:

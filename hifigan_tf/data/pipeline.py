@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from hifigan_tf.audio.audio_files import PEAK, check_length, empty_band, examine
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.audio.mel_formats import load_given_mel
+from hifigan_tf.audio.mel_formats import RECOGNIZE, MelConversion, MelFormat, TeacherMel, load_given_mel
 from hifigan_tf.audio.mel_scale import silent_frame
 from hifigan_tf.cli import warn_skipped
 from hifigan_tf.config import Config
@@ -35,16 +35,21 @@ AnyClip: TypeAlias = Clip | PackedClip
 
 
 def check_clips(
-    sources: Iterable[Path] | Iterable[PackedClip], config: Config, mel_folder: Path | None = None
+    sources: Iterable[Path] | Iterable[PackedClip],
+    config: Config,
+    mel_folder: Path | None = None,
+    mel_format: MelFormat = RECOGNIZE,
 ) -> list[AnyClip]:
     """Keeps the good clips, in the order given. Files are read once, with a progress bar; packed clips were before.
 
-    Bad ones (corrupt, empty, truncated, NaN, silent, shorter than a frame, without a fitting mel when
-    ``mel_folder`` is given) are named and counted in warnings. Raises ``UserError`` when none is left.
+    Bad ones (corrupt, empty, truncated, NaN, silent, shorter than a frame, without a fitting mel of ``mel_format``
+    when ``mel_folder`` is given) are named and counted in warnings. Raises ``UserError`` when none is left.
     """
     found = list(sources)
     if not found:
         raise UserError("no audio to read: a folder or list without a WAV, FLAC, OGG or MP3 file was given")
+
+    conversion = MelConversion(config.audio, mel_format)
 
     def check(source: Path | PackedClip) -> AnyClip | str:
         try:
@@ -54,7 +59,9 @@ def check_clips(
             check_length(clip.path, samples, config.audio.hop_size)
             if mel_folder is None:
                 return clip
-            return clip._replace(mel=str(_check_mel(clip.path, samples, config, mel_folder)))
+            mel = TeacherMel(str(mel_folder / f"{clip.path.stem}.npy"), mel_format)
+            _check_mel(mel.path, clip.path, samples, conversion)
+            return clip._replace(mel=mel)
         except UserError as error:
             return str(error)
 
@@ -73,15 +80,13 @@ def check_clips(
     return clips
 
 
-def _check_mel(path: PurePath, samples: int, config: Config, mel_folder: Path) -> Path:
-    """The teacher-forced mel of a clip of ``samples`` samples at the config's rate."""
-    mel_path = mel_folder / f"{path.stem}.npy"
-    frames = len(load_given_mel(mel_path, config.audio.num_mels, check_scale=True))
-    expected = samples / config.audio.hop_size
+def _check_mel(mel: str, path: PurePath, samples: int, conversion: MelConversion) -> None:
+    """Raises ``UserError`` where a mel does not fit the clip ``path`` of ``samples`` samples at the config's rate."""
+    frames = len(load_given_mel(mel, conversion))
+    expected = samples / conversion.audio.hop_size
     # Front ends differ by a frame or two at the ends; more means another hop or another recording.
     if abs(frames - expected) > 3:
-        raise UserError(f"{mel_path} has {frames} frames, but {path} needs {expected:.0f}: is hop_size right?")
-    return mel_path
+        raise UserError(f"{mel} has {frames} frames, but {path} needs {expected:.0f}: is hop_size right?")
 
 
 class Clips:
@@ -97,7 +102,9 @@ class Clips:
         files = [clip for clip in clips if isinstance(clip, Clip)]
         self.open = PackedAudio(packed).open if packed else FileAudio(files, config.audio.sampling_rate).open
         self.reads = REQUESTS if packed else tf.data.AUTOTUNE
-        self.mel_paths = tf.constant([clip.mel for clip in clips]) if clips[0].mel else None
+        mels = [clip.mel for clip in clips if clip.mel]  # all or none
+        self.conversion = MelConversion(config.audio, mels[0].mel_format if mels else RECOGNIZE)
+        self.mel_paths = tf.constant([mel.path for mel in mels]) if mels else None
         self.cache: tuple[tf.Tensor, tf.Tensor] | None = None
         if sum(clip.samples / clip.rate for clip in clips) * config.audio.sampling_rate * 4 <= CACHE_BYTES:
             with reraise_damage(clips):
@@ -147,15 +154,14 @@ class Clips:
 
     def mel(self, index):
         """The clip's teacher-forced mel ``[frames, num_mels]``."""
-        num_mels = self.config.audio.num_mels
         assert self.mel_paths is not None, "asked for with teacher-forced mels alone"
         mel = tf.numpy_function(
-            lambda path: load_given_mel(path_of(path), num_mels, check_scale=False),
+            lambda path: load_given_mel(path_of(path), self.conversion, check_scale=False),
             [self.mel_paths[index]],
             tf.float32,
             stateful=False,
         )
-        return tf.ensure_shape(mel, [None, num_mels])
+        return tf.ensure_shape(mel, [None, self.config.audio.num_mels])
 
 
 def draws_per_epoch(clips: Sequence[AnyClip], config: Config) -> list[int]:
