@@ -5,7 +5,8 @@
     mels/      <clip>.f32, the mel by the exported front end in Python
     audio/     <mode>_<chunk>/<clip>.f32, the audio of each mel
     short/     <mode>_<chunk>/<frames>.f32, from the first frames of the first clip's mel
-    scales/    <scale>_<number>.npy, mels as Python recognises them
+    scales/    <front end>/<scale>_<number>.npy, mels as Python recognises them for models with its mel
+    other_mels/ <front end>/<samples>.f32, the mel of the first samples of the first clip, for mels of other libraries
     resampled/ <rate>.f32, speech of that rate, and <rate>_converted.f32, at the vocoder's rate
     pcm/       floats.f32, and shorts.s16, the same as 16-bit samples
 
@@ -14,6 +15,7 @@ otherwise it is a small untrained one, with the speech of the demo.
 """
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -27,9 +29,10 @@ import soundfile
 
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, resample, to_pcm16
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.audio.mel_formats import TO_NATURAL, recognize
+from hifigan_tf.audio.mel_recognition import TO_NATURAL, own_scale, recognize
+from hifigan_tf.audio.mel_scale import LN10, to_model_mel
 from hifigan_tf.audio.mel_stream import MelStream
-from hifigan_tf.config import Config
+from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.export import mel_frontend
 from hifigan_tf.export.build import build
 from hifigan_tf.export.options import STREAMING, ExportOptions
@@ -46,6 +49,8 @@ CLIPS = 3
 SHORT = (1, 2, 3, 4, 5, 11, 12, 15, 16, 17, 29, 40)  # frames: fewer and more than a chunk, and than edge_frames
 RATES = (8000, 16000, 24000, 44100, 48000, 44101)  # the last has no simple ratio to any other
 TINY_CHUNKS = (16,)
+# Fewer and more than is mirrored, and whole and broken hops.
+OTHER_LENGTHS = (1, 255, 256, 257, 512, 513, 514, 1024, 4097, 20000)
 
 
 def main() -> None:
@@ -58,7 +63,10 @@ def main() -> None:
     clips = write_clips(folder / "clips", speech[:CLIPS], generator.audio)
     write_mels(folder / "mels", models["mel_frontend"], clips)
     write_audio(folder, models, [(name, mel) for name, _, mel in clips])
-    write_scales(folder / "scales", [mel for _, _, mel in clips])
+    others = other_settings(generator.audio, clips[0][2])
+    for name, audio in {"mel_frontend": generator.audio, **others}.items():
+        write_scales(folder / "scales" / name, [mel for _, _, mel in clips], audio)
+    write_other_mels(folder, others, clips[0][1])
     write_resampled(folder / "resampled", clips[0][1], generator.audio.sampling_rate)
     write_pcm(folder / "pcm")
 
@@ -161,7 +169,25 @@ def vocode(model, mel: np.ndarray) -> np.ndarray:
         return np.concatenate([vocoder.push(mel), vocoder.flush()])
 
 
-def write_scales(folder: Path, mels: list[np.ndarray]) -> None:
+def other_settings(audio: AudioConfig, mel: np.ndarray) -> dict[str, AudioConfig]:
+    """The settings of two mels of other libraries by the names of their front ends; the mean and scale are a mel's."""
+    mean, scale = (tuple(map(float, values)) for values in ((mel / LN10).mean(axis=0), (mel / LN10).std(axis=0)))
+    base_10 = dataclasses.replace(audio, mel_log="log10", mel_floor=1e-10, mel_centred=True)
+    normalized = dataclasses.replace(base_10, mel_mean=mean, mel_scale=scale)
+    return {"base10_mel_frontend": base_10, "normalized_mel_frontend": normalized}
+
+
+def write_other_mels(folder: Path, settings: dict[str, AudioConfig], samples: np.ndarray) -> None:
+    for name, audio in settings.items():
+        model = mel_frontend.build(audio).packed()
+        (folder / "models" / f"{name}.tflite").write_bytes(model)
+        front_end = TfliteMelSpectrogram(model)
+        for length in OTHER_LENGTHS:
+            mel = mel_spectrogram(samples[:length], front_end)
+            write_floats(folder / "other_mels" / name / f"{length}.f32", mel)
+
+
+def write_scales(folder: Path, mels: list[np.ndarray], audio: AudioConfig) -> None:
     """Mels on every scale, loud and quiet, long and short, named by the scale that Python recognises."""
     natural = [*mels, mels[0][:20], np.maximum(mels[0] - 4, np.float32(np.log(1e-5)))]
     foreign = {
@@ -171,12 +197,17 @@ def write_scales(folder: Path, mels: list[np.ndarray]) -> None:
         "normalized": lambda mel: (mel + 11.6) / 12,
         "centred": lambda mel: (mel - mel.mean()) / mel.std(),
         "loud": lambda mel: mel + 6,
+        "power": lambda mel: np.maximum(2 * mel - 2, np.log(1e-5)),
+        "own": lambda mel: to_model_mel(mel, audio),
     }
+    own, found = own_scale(audio), set()
     variants = [*natural, *(convert(mel) for mel in natural for convert in foreign.values())]
-    assert {*TO_NATURAL, "normalized", "unknown"} == {recognize(mel) for mel in variants}
-    folder.mkdir()
-    for number, mel in enumerate(variants):
-        np.save(folder / f"{recognize(mel)}_{number}.npy", mel.astype(np.float32))
+    folder.mkdir(parents=True)
+    for number, mel in enumerate(mel.astype(np.float32) for mel in variants):
+        scale = recognize(mel, audio)
+        found.add(scale)
+        np.save(folder / f"{'own' if scale == own else scale}_{number}.npy", mel)
+    assert found >= {own, *TO_NATURAL}, found
 
 
 def write_resampled(folder: Path, samples: np.ndarray, sampling_rate: int) -> None:
