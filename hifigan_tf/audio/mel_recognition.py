@@ -56,6 +56,8 @@ LINEAR_MEDIAN = 0.2
 # at most 3.4 from the 5th to the 95th percentile, smoothed natural logarithms of clean speech 4.8 and more.
 LOG10_ROUGHNESS, LOG10_CONTRAST, LOG10_SPREAD, LOG10_EARLY_MIN = 0.24, 0.25, 3.6, -5.5
 POWER_CONTRAST, POWER_ROUGHNESS, POWER_CONTRAST_ALONE, POWER_CONTRAST_MAX = 0.56, 0.55, 0.68, 1.6
+# They hold for 40 to 128 bands, and hops of a half to an eighth of the window; wider bands differ more.
+TEXTURE_BANDS, TEXTURE_OVERLAP = 40, 8
 EARLY_FRAMES = 16
 # Fewer frames (0.74 s at the paper's hop) may be one loud vowel or pause, whose range and texture are not conclusive.
 SURE_FRAMES = 64
@@ -132,7 +134,8 @@ def _fault(natural: np.ndarray, audio: AudioConfig, floor: float) -> str | None:
         return "loud"
     if frames >= SURE_FRAMES and np.median(natural) > MEDIAN_MAX:
         return "normalized"
-    found = texture(natural) if frames >= EARLY_FRAMES else None
+    textured = audio.num_mels >= TEXTURE_BANDS and audio.win_size <= TEXTURE_OVERLAP * audio.hop_size
+    found = texture(natural) if textured and frames >= EARLY_FRAMES else None
     if found is None:
         return None
     early = low > LOG10_EARLY_MIN and high <= LOG10_MAX

@@ -33,6 +33,8 @@ final class MelScale {
     private static final double POWER_ROUGHNESS = 0.55;
     private static final double POWER_CONTRAST_ALONE = 0.68;
     private static final double POWER_CONTRAST_MAX = 1.6;
+    private static final int TEXTURE_BANDS = 40;
+    private static final int TEXTURE_OVERLAP = 8;
     private static final int EARLY_FRAMES = 16;
     private static final double LOWEST_FLOOR = 2 * Math.log(1e-5);
 
@@ -114,7 +116,8 @@ final class MelScale {
         if (frames >= SURE_FRAMES && median(sorted, sorted.length) > MEDIAN_MAX) {
             return NORMALIZED;
         }
-        return frames >= EARLY_FRAMES ? textureFault(natural, sorted) : null;
+        boolean textured = audio.numMels >= TEXTURE_BANDS && audio.winSize <= TEXTURE_OVERLAP * audio.hopSize;
+        return textured && frames >= EARLY_FRAMES ? textureFault(natural, sorted) : null;
     }
 
     private static String textureFault(float[][] natural, float[] sorted) {
