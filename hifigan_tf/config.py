@@ -173,7 +173,7 @@ class AudioConfig:
 
         So a model of the paper's mel has the same description in every version.
         """
-        papers = {item.name: item.default for item in dataclasses.fields(self) if item.name.startswith("mel_")}
+        papers = {item.name: item.default for item in dataclasses.fields(self) if item.name in mel_keys()}
         return {
             key: value for key, value in dataclasses.asdict(self).items() if key not in papers or papers[key] != value
         }
@@ -538,6 +538,11 @@ class Config:
 def _product(generator: GeneratorConfig) -> str:
     steps = generator.samples_per_step
     return "their product" if steps == 1 else f"their product times samples_per_step ({steps})"
+
+
+def mel_keys() -> list[str]:
+    """The keys about the mel of models of other libraries."""
+    return [key for key in _names(AudioConfig) if key.startswith("mel_")]
 
 
 def difference(theirs, ours) -> str:

@@ -1,5 +1,6 @@
 """``python -m hifigan_tf.train``: trains HiFi-GAN, or resumes where the same command stopped."""
 
+import json
 import logging
 import math
 import zlib
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 from hifigan_tf import cli, extras
 from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFormat, add_mel_options, mel_format_of
 from hifigan_tf.audio.mel_numpy import warn_of_empty_bands
-from hifigan_tf.config import Config, TrainingConfig, difference
+from hifigan_tf.config import Config, TrainingConfig, difference, mel_keys
 from hifigan_tf.errors import UserError, one_line
+from hifigan_tf.models.keras_file import stored_audio
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
 from hifigan_tf.training.distribution import STRATEGIES, Workers, check_batch, make_strategy, total, workers_of
 
@@ -28,6 +30,10 @@ DATA_HELP = """folder of WAV, FLAC, OGG or MP3 files, or a corpus packed by prep
 default: the demo corpus"""
 
 
+INITIAL_HELP = """run folder (all networks) or .keras (generator) to begin with; its mel is that of the run, but for
+keys that --config gives"""
+
+
 def parse(argv=None):
     parser = cli.parser("train", DESCRIPTION)
     parser.add_argument("--config", help="JSON in the original's schema; default: the run folder's, else the demo's")
@@ -40,7 +46,7 @@ def parse(argv=None):
     parser.add_argument("--batch-size", type=int, help="clips in a step")
     parser.add_argument("--learning-rate", type=float, help="before decay")
     parser.add_argument("--seed", type=int, help="seeds the weights, the order of clips and the segments")
-    parser.add_argument("--initial-checkpoint", metavar="CKPT", help="run folder (all networks) or .keras (generator)")
+    parser.add_argument("--initial-checkpoint", metavar="CKPT", help=INITIAL_HELP)
     parser.add_argument("--fine-tune-mels", metavar="DIR", help="teacher-forced mels, <stem>.npy for each clip")
     add_mel_options(parser, "mels of --fine-tune-mels", transposed=False)
     parser.add_argument("--mixed-precision", choices=["bfloat16", "float16"], help="compute in half precision")
@@ -99,7 +105,7 @@ def check(args) -> Job:
         validation=validation,
         mel_folder=cli.existing_folder(args.fine_tune_mels, "--fine-tune-mels") if args.fine_tune_mels else None,
         mel_format=mel_format,
-        initial_checkpoint=_initial_checkpoint(args.initial_checkpoint),
+        initial_checkpoint=_initial_checkpoint(args.initial_checkpoint) if args.initial_checkpoint else None,
         workers=workers_of(args.strategy),
         mixed_precision=args.mixed_precision,
         accumulate_steps=args.accumulate_steps,
@@ -241,7 +247,19 @@ def _config(args) -> tuple[Config, str]:
         if (value := getattr(args, key)) is not None
     }
     config = Config.load(path)
+    if args.initial_checkpoint:
+        overrides |= _mel_of(_initial_checkpoint(args.initial_checkpoint), path)
     return (config.replace(**overrides) if overrides else config), path.stem
+
+
+def _mel_of(checkpoint: Path, config: Path) -> dict:
+    """The keys of the mel that a checkpoint was trained on, but for those that the config file gives itself."""
+    source = checkpoint / "config.json"
+    audio = Config.load(source).audio if checkpoint.is_dir() and source.is_file() else None
+    if checkpoint.suffix == ".keras":
+        audio = stored_audio(checkpoint)
+    given = json.loads(config.read_text(encoding="utf-8"))
+    return {key: getattr(audio, key) for key in mel_keys() if key not in given} if audio else {}
 
 
 def _files(args, config: Config) -> tuple[list, list]:
@@ -292,9 +310,7 @@ def _identity(clip):
     return clip.resolve() if isinstance(clip, Path) else clip
 
 
-def _initial_checkpoint(text: str | None) -> Path | None:
-    if text is None:
-        return None
+def _initial_checkpoint(text: str) -> Path:
     path = Path(text)
     if not path.exists():
         raise UserError(f"--initial-checkpoint {text} does not exist: give a run folder or a .keras file")

@@ -42,7 +42,7 @@ def run_folder(tiny_generator, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mel():
-    return np.random.default_rng(0).normal(-4, 2, [FRAMES, BANDS]).clip(-11.5, 2).astype(np.float32)
+    return np.random.default_rng(0).normal(-6, 1.5, [FRAMES, BANDS]).clip(-11.5, 0).astype(np.float32)
 
 
 def start(checkpoint, *options, **streams):
