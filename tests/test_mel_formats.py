@@ -212,6 +212,13 @@ def test_an_impossible_format_is_refused(mels, saved, scale):
         load_mel(saved(mels[0]), V1, MelFormat(scale))
 
 
+@pytest.mark.parametrize("scale", ["log", "model", "log10"])
+def test_a_transposed_mel_of_a_given_scale_keeps_it_in_the_advice(mels, saved, scale):
+    given = mels[0].T if scale != "log10" else mels[0].T / LN10
+    with pytest.raises(UserError, match=rf"is \[num_mels, frames\]: pass --mel-format {scale},transposed$"):
+        load_mel(saved(given), V1, MelFormat(scale))
+
+
 def test_an_unneeded_transposition_is_refused(mels, saved):
     with pytest.raises(UserError, match=r"shape \[270, 80\] is \[frames, num_mels\] already: leave out transposed"):
         load_mel(saved(mels[0]), V1, MelFormat("log10", transposed=True))

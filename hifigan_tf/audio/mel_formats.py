@@ -129,9 +129,9 @@ class MelConversion:
 
     def advice(self, scale: str, transposed: bool = False) -> str:
         """What to do about a mel of this scale, and of this order of axes."""
-        if scale == self.own or scale in TO_NATURAL:
-            needed = MelFormat(None if scale == self.own else scale, transposed)
-            return f"pass --mel-format {needed}"
+        asked = self.format.scale
+        if asked or scale == self.own or scale in TO_NATURAL:
+            return f"pass --mel-format {MelFormat(asked or (None if scale == self.own else scale), transposed)}"
         trusted = MelFormat("log" if self.own == "log" else OWN, transposed)
         undo = "" if self.format.stats else " (--mel-stats undoes a mean and a scale)"
         return f"make {description(self.plain)} of them{undo}, or pass --mel-format {trusted} if they are"
