@@ -16,7 +16,7 @@ from pathlib import Path
 from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.files import decode_text
 
-# Mel magnitudes are clipped to this minimum before the logarithm, and silence becomes LOG_MIN.
+# The paper clips mel magnitudes to this minimum before the logarithm, and silence becomes LOG_MIN.
 LOG_FLOOR = 1e-5
 LOG_MIN = math.log(LOG_FLOOR)
 # The multi-resolution STFT loss, as published: window, hop and FFT in samples; and the least power.
@@ -85,11 +85,25 @@ def _require_integers(key: str, value, minimum: int, empty_allowed: bool = False
     require(good and (empty_allowed or len(value) > 0), key, value, f"it must be a list of numbers from {minimum} up")
 
 
+def mirrored_samples(n_fft: int, hop_size: int, centred: bool) -> tuple[int, int]:
+    """How many samples are mirrored at either end, so that ``T * hop_size`` samples give exactly ``T`` frames.
+
+    Together they are n_fft - hop_size: as many before as after, or with ``centred`` n_fft / 2 before.
+    """
+    before = n_fft // 2 if centred else (n_fft - hop_size) // 2
+    return before, n_fft - hop_size - before
+
+
 @dataclass(frozen=True, kw_only=True)
 class AudioConfig:
     """The mel front end. Rates and frequencies in Hz; ``n_fft``, ``hop_size``, ``win_size`` in samples.
 
     ``fmax`` bounds the input mels and ``fmax_for_loss`` those of the loss; None is half the sampling rate.
+
+    The keys from ``mel_log`` on are for models of other libraries; their defaults are the paper's mel. ``mel_log`` is
+    the logarithm's base, ``natural`` or ``log10``, and ``mel_floor`` the smallest magnitude before it. With
+    ``mel_centred`` frame t is centred on sample t * hop_size, as librosa does, otherwise on the middle of its hop. The
+    model's mel is ``(logarithm - mel_mean) / mel_scale``, each a number or one for every band.
     """
 
     sampling_rate: int
@@ -100,8 +114,19 @@ class AudioConfig:
     fmin: float
     fmax: float | None
     fmax_for_loss: float | None = None
+    mel_log: str = "natural"
+    mel_floor: float = LOG_FLOOR
+    mel_centred: bool = False
+    mel_mean: float | tuple[float, ...] = 0.0
+    mel_scale: float | tuple[float, ...] = 1.0
 
     def __post_init__(self):
+        for key in ("mel_mean", "mel_scale"):  # lists in the JSON of model files
+            object.__setattr__(self, key, _frozen(getattr(self, key)))
+        self._check_bands()
+        self._check_mel()
+
+    def _check_bands(self) -> None:
         require(
             _is_integer(self.sampling_rate) and 8000 <= self.sampling_rate <= 48000,
             "sampling_rate",
@@ -111,12 +136,21 @@ class AudioConfig:
         _require_integer("num_mels", self.num_mels, 1)
         _require_integer("hop_size", self.hop_size, 1)
         _require_integer("n_fft", self.n_fft, 2)
-        require(
-            self.n_fft >= self.hop_size and (self.n_fft - self.hop_size) % 2 == 0,
-            "n_fft",
-            self.n_fft,
-            f"it must be at least hop_size ({self.hop_size}) and differ from it by an even number",
-        )
+        require(isinstance(self.mel_centred, bool), "mel_centred", self.mel_centred, "it must be true or false")
+        if self.mel_centred:
+            require(
+                self.n_fft >= 2 * self.hop_size,
+                "n_fft",
+                self.n_fft,
+                f"with mel_centred it must be at least twice hop_size ({self.hop_size})",
+            )
+        else:
+            require(
+                self.n_fft >= self.hop_size and (self.n_fft - self.hop_size) % 2 == 0,
+                "n_fft",
+                self.n_fft,
+                f"it must be at least hop_size ({self.hop_size}) and differ from it by an even number",
+            )
         require(
             _is_integer(self.win_size) and 0 < self.win_size <= self.n_fft,
             "win_size",
@@ -139,6 +173,40 @@ class AudioConfig:
                 f"it must be above fmin ({self.fmin:g}) and at most half of sampling_rate ({nyquist:g}), "
                 "or null for just that",
             )
+
+    def _check_mel(self) -> None:
+        require(self.mel_log in ("natural", "log10"), "mel_log", self.mel_log, 'it must be "natural" or "log10"')
+        require(
+            _is_number(self.mel_floor) and 1e-30 <= self.mel_floor < 1,
+            "mel_floor",
+            self.mel_floor,
+            "it must be a magnitude from 1e-30 to below 1 (the paper has 1e-05)",
+        )
+        for key in ("mel_mean", "mel_scale"):
+            value = getattr(self, key)
+            values = value if isinstance(value, tuple) else (value,)
+            require(
+                all(map(_is_number, values)) and (values is not value or len(values) == self.num_mels),
+                key,
+                value,
+                f"it must be a number, or a list of one for each of the {self.num_mels} num_mels",
+            )
+            require(key == "mel_mean" or min(values) > 0, key, value, "every number of it must be above 0")
+
+    @property
+    def mirrored_samples(self) -> tuple[int, int]:
+        """How many samples of audio the mel front end mirrors, before the first sample and after the last."""
+        return mirrored_samples(self.n_fft, self.hop_size, self.mel_centred)
+
+    def to_dict(self) -> dict:
+        """The keys for model files, without those about the mel that have the paper's value.
+
+        So a model of the paper's mel has the same description in every version.
+        """
+        papers = {item.name: item.default for item in dataclasses.fields(self) if item.name in mel_keys()}
+        return {
+            key: value for key, value in dataclasses.asdict(self).items() if key not in papers or papers[key] != value
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -427,12 +495,13 @@ class Config:
             segment,
             f"it must be a multiple of hop_size ({hop}), for example {max(1, round(segment / hop)) * hop}",
         )
-        padding = (self.audio.n_fft - hop) // 2
+        padding = max(self.audio.mirrored_samples)
+        formula = "n_fft / 2" if self.audio.mel_centred else "(n_fft - hop_size) / 2"
         require(
             segment > padding,
             "segment_size",
             segment,
-            f"it must be more than (n_fft - hop_size) / 2 = {padding}, which the mel front end mirrors at either end",
+            f"it must be more than {formula} = {padding}, which the mel front end mirrors at either end",
         )
         mirrored = max(n_fft for *_, n_fft in STFT_RESOLUTIONS) // 2
         require(
@@ -500,6 +569,11 @@ class Config:
 def _product(generator: GeneratorConfig) -> str:
     steps = generator.samples_per_step
     return "their product" if steps == 1 else f"their product times samples_per_step ({steps})"
+
+
+def mel_keys() -> list[str]:
+    """The keys about the mel of models of other libraries."""
+    return [key for key in _names(AudioConfig) if key.startswith("mel_")]
 
 
 def difference(theirs, ours) -> str:

@@ -1,6 +1,5 @@
 """``python -m hifigan_tf.demo``: trains the demo model, vocodes held-out clips, and writes the results."""
 
-import dataclasses
 import os
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def main(argv=None) -> int:
         "mean": mean,
         "clips": clips,
         "training": {name: {"steps": steps, "values": values} for name, (steps, values) in curves.items()},
-        "audio": dataclasses.asdict(generator.audio),
+        "audio": generator.audio.to_dict(),
     }
     write_json(output / "metrics.json", report)
     _tell(output, picture, args.run_dir, mean, curves, stem)

@@ -1,6 +1,5 @@
 """Objective quality of generated audio against recordings: a table, JSON, and pictures of spectrograms."""
 
-import dataclasses
 import logging
 from pathlib import Path
 from typing import NamedTuple
@@ -263,7 +262,7 @@ def main(arguments=None) -> int:
             "reference": str(reference),
             "generated": str(generated),
             "reference_peak": None if args.keep_level else PEAK,
-            "audio": dataclasses.asdict(audio),
+            "audio": audio.to_dict(),
             "aligned": args.align,
         }
         write_json(args.json, report)

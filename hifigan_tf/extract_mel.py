@@ -15,8 +15,8 @@ from hifigan_tf.files import write_bytes
 from hifigan_tf.resources import CONFIGS
 from hifigan_tf.streaming.streaming_vocoder import audio_of
 
-DESCRIPTION = f"""Makes mels of speech. Each INPUT becomes DIR/<name>.npy, float32 [frames, num_mels]: the natural
-logarithm of at least 1e-5 that the generator takes. The last frame is padded with silence.
+DESCRIPTION = f"""Makes mels of speech. Each INPUT becomes DIR/<name>.npy, float32 [frames, num_mels]: what the
+generator of the config or the checkpoint takes, a frame for every started hop.
 
 INPUT is an audio file ({AUDIO_KINDS}), or a folder searched for them.
 

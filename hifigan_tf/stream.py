@@ -11,8 +11,8 @@ import numpy as np
 
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import pcm16_bytes
-from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFormat, natural_blocks
-from hifigan_tf.config import LOG_MIN
+from hifigan_tf.audio.mel_formats import ForeignMelError, MelConversion, add_mel_options, mel_format_of, model_blocks
+from hifigan_tf.audio.mel_scale import silent_frame
 from hifigan_tf.errors import UserError
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
 from hifigan_tf.vocode import CHECKPOINT_HELP, THREADS_HELP
@@ -30,12 +30,10 @@ that python -m hifigan_tf.vocode writes for the same mel. The end of the input e
 The audio of a .tflite lags by its delay and up to one chunk, reported at the start; that of a .keras file lags by a
 second or more.
 
-A fault of the input (a last frame cut short, NaN, another scale, no frame at all) is one line on standard error
-and exit code 2, after the audio of the frames before it. Ctrl-C is exit code 130 and SIGTERM 143. A reader that
+A fault of the input (a last frame cut short, NaN, no frame at all) is one line on standard error and exit code 2,
+after the audio of the frames before it. Frames that cannot be speech in the model's mel are refused the same way, and
+nothing more is played; --mel-format model plays whatever comes. Ctrl-C is exit code 130 and SIGTERM 143. A reader that
 closes the pipe ends this program as it ends other filters, quietly by SIGPIPE: 141 in a shell."""
-
-MEL_FORMAT_HELP = """what the frames hold, where it is not natural logarithms: log10 (base 10), db (20 * log10),
-linear (no logarithm); log means natural logarithms and no check of their range"""
 
 CLOSED_PIPE = 141  # what a shell reports of a filter that SIGPIPE ended
 INPUT, OUTPUT = 0, 1  # the descriptors themselves: Python's own buffers would wait for more
@@ -45,22 +43,16 @@ NPY_MAGIC = b"\x93NUMPY"
 def parse(argv=None):
     parser = cli.parser("stream", DESCRIPTION)
     parser.add_argument("--checkpoint", required=True, metavar="CKPT", help=CHECKPOINT_HELP)
-    parser.add_argument("--mel-format", type=_mel_format, default=RECOGNIZE, help=MEL_FORMAT_HELP)
+    add_mel_options(parser, "frames", transposed=False)
     parser.add_argument("--threads", type=cli.positive, metavar="N", help=THREADS_HELP)
     parser.add_argument("--float32", action="store_true", help="write float32 samples in -1 to 1 instead of 16-bit PCM")
     parser.add_argument("--quiet", action="store_true", help="say nothing at the start")
     return parser.parse_args(argv)
 
 
-def _mel_format(text: str) -> MelFormat:
-    mel_format = MelFormat.parse(text)
-    if mel_format.transposed:
-        raise UserError(f"--mel-format {text}: a stream comes frame by frame and cannot be transposed")
-    return mel_format
-
-
 def main(argv=None) -> int:
     args = parse(argv)
+    mel_format = mel_format_of(args, "a stream comes frame by frame and cannot be transposed")
     if os.isatty(INPUT):
         raise UserError("standard input is a terminal: pipe float32 mel frames into this command (--help shows how)")
     if os.isatty(OUTPUT):
@@ -73,13 +65,15 @@ def main(argv=None) -> int:
         for descriptor in (INPUT, OUTPUT):  # or line ends would be translated
             msvcrt.setmode(descriptor, os.O_BINARY)
     signal.signal(signal.SIGTERM, _terminate)
-    vocoder = StreamingVocoder(cli.checkpoint(args.checkpoint, (".keras", ".tflite")), threads=args.threads)
+    checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite"))
+    vocoder = StreamingVocoder(checkpoint, threads=args.threads, check_mel=False)
+    conversion = MelConversion(vocoder.audio, mel_format)
     warm_up(vocoder)
     if not args.quiet:
         log.info("%s", summary(vocoder, args.float32))
     encode = _float32_bytes if args.float32 else pcm16_bytes
     blocks = read_frames(vocoder.audio.num_mels, vocoder.chunk_frames)
-    mels = natural_blocks(blocks, args.mel_format.scale, "standard input")
+    mels = model_blocks(blocks, conversion, "standard input")
     try:
         stream(vocoder, mels, lambda audio: write(encode(audio)))
     except OSError as error:
@@ -93,16 +87,22 @@ def warm_up(vocoder: StreamingVocoder) -> None:
     """Runs the model once: a Keras one builds its graph at the first step, which takes seconds."""
     audio = vocoder.audio
     frames = 2 * vocoder.chunk_frames + -(-vocoder.delay_samples // audio.hop_size)  # past the start's own chunks
-    vocoder.push(np.full([frames, audio.num_mels], LOG_MIN, np.float32))
+    vocoder.push(np.tile(silent_frame(audio), [frames, 1]))
     vocoder.reset()
 
 
 def stream(vocoder: StreamingVocoder, mels: Iterable[np.ndarray], play: Callable[[np.ndarray], None]) -> None:
-    """Plays every block as it comes. Where ``mels`` raises ``UserError``, the frames before it are played first."""
+    """Plays every block as it comes.
+
+    Where ``mels`` raises ``UserError``, the frames before it are played first, but not where it is a
+    ``ForeignMelError``: they would be noise.
+    """
     fault = None
     try:
         for mel in mels:
             play(vocoder.push(mel))
+    except ForeignMelError:
+        raise
     except UserError as error:
         fault = error
     play(vocoder.flush())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hifigan_tf import cli, extras
+from hifigan_tf.audio.mel_formats import add_mel_options, mel_format_of
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.export.options import (
@@ -48,6 +49,8 @@ VOCODER_OPTIONS = (
     "integer_io",
     "distill_steps",
     "calibration_data",
+    "mel_format",
+    "mel_stats",
     "seed",
     "recipe",
     "max_pesq_drop",
@@ -116,6 +119,7 @@ def add_quality_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="recordings, or mels as .npy, for calibration and distillation; default: six demo clips",
     )
+    add_mel_options(parser, "mels of --calibration-data", transposed=False)
     parser.add_argument(
         "--recipe",
         metavar="F.json",
@@ -155,6 +159,7 @@ def options_of(args) -> ExportOptions:
         distill_steps=args.distill_steps,
         seed=args.seed,
         calibration_data=calibration,
+        mel_format=mel_format_of(args, "calibration takes mels in either order of axes"),
         max_pesq_drop=args.max_pesq_drop,
         max_mel_difference=args.max_mel_difference,
     )

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from hifigan_tf import cli, extras
 from hifigan_tf.audio.audio_files import AUDIO_KINDS
+from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFormat, add_mel_options, mel_format_of
 from hifigan_tf.audio.mel_numpy import warn_of_empty_bands
-from hifigan_tf.config import Config, TrainingConfig, difference
+from hifigan_tf.config import Config, TrainingConfig, difference, mel_keys
 from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.files import printable, sole_user
+from hifigan_tf.models.keras_file import stored_audio
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
 from hifigan_tf.training.distribution import STRATEGIES, Workers, check_batch, make_strategy, total, workers_of
 
@@ -33,6 +35,10 @@ DATA_HELP = f"""folders of recordings ({AUDIO_KINDS}), or corpora packed by prep
 default: the demo corpus"""
 
 
+INITIAL_HELP = """run folder (all networks) or .keras (generator) to begin with; its mel is that of the run, but for
+keys that --config gives"""
+
+
 def parse(argv=None):
     parser = cli.parser("train", DESCRIPTION)
     parser.add_argument("--config", help="JSON in the original's schema; default: the run folder's, else the demo's")
@@ -47,8 +53,9 @@ def parse(argv=None):
     parser.add_argument("--batch-size", type=int, help="clips in a step")
     parser.add_argument("--learning-rate", type=float, help="before decay")
     parser.add_argument("--seed", type=int, help="seeds the weights, the order of clips and the segments")
-    parser.add_argument("--initial-checkpoint", metavar="CKPT", help="run folder (all networks) or .keras (generator)")
+    parser.add_argument("--initial-checkpoint", metavar="CKPT", help=INITIAL_HELP)
     parser.add_argument("--fine-tune-mels", metavar="DIR", help="teacher-forced mels, <name>.npy for each clip")
+    add_mel_options(parser, "mels of --fine-tune-mels", transposed=False)
     parser.add_argument("--mixed-precision", choices=["bfloat16", "float16"], help="compute in half precision")
     parser.add_argument(
         "--accumulate-steps",
@@ -82,6 +89,7 @@ class Job:
     training: list
     validation: list
     mel_folder: Path | None
+    mel_format: MelFormat
     initial_checkpoint: Path | None
     workers: Workers
     mixed_precision: str | None
@@ -91,6 +99,9 @@ class Job:
 
 def check(args) -> Job:
     """Everything that can be checked before TensorFlow is loaded. Raises ``UserError``."""
+    mel_format = mel_format_of(args, "training takes mels in either order of axes")
+    if mel_format != RECOGNIZE and not args.fine_tune_mels:
+        raise UserError("--mel-format and --mel-stats are for the mels of --fine-tune-mels: give that too")
     config, name = _config(args)
     training, validation = _files(args, config)
     job = Job(
@@ -100,7 +111,8 @@ def check(args) -> Job:
         training=training,
         validation=validation,
         mel_folder=cli.existing_folder(args.fine_tune_mels, "--fine-tune-mels") if args.fine_tune_mels else None,
-        initial_checkpoint=_initial_checkpoint(args.initial_checkpoint),
+        mel_format=mel_format,
+        initial_checkpoint=_initial_checkpoint(args.initial_checkpoint) if args.initial_checkpoint else None,
         workers=workers_of(args.strategy),
         mixed_precision=args.mixed_precision,
         accumulate_steps=args.accumulate_steps,
@@ -189,9 +201,9 @@ def good_clips(job: Job, config: Config) -> tuple[list, list]:
     from hifigan_tf.data.clip_lists import hold_out
     from hifigan_tf.data.pipeline import check_clips
 
-    clips = check_clips(job.training, config, job.mel_folder, job.validation)
+    clips = check_clips(job.training, config, job.mel_folder, job.validation, job.mel_format)
     if job.validation:
-        held_out = check_clips(job.validation, config, job.mel_folder, job.training)
+        held_out = check_clips(job.validation, config, job.mel_folder, job.training, job.mel_format)
         clips = without_copies(clips, held_out)
     else:
         clips, held_out = hold_out(clips, job.corpus)
@@ -303,7 +315,19 @@ def _config(args) -> tuple[Config, str]:
         if (value := getattr(args, key)) is not None
     }
     config = Config.load(path)
+    if args.initial_checkpoint:
+        overrides |= _mel_of(_initial_checkpoint(args.initial_checkpoint), path)
     return (config.replace(**overrides) if overrides else config), path.stem
+
+
+def _mel_of(checkpoint: Path, config: Path) -> dict:
+    """The keys of the mel that a checkpoint was trained on, but for those that the config file gives itself."""
+    source = checkpoint / "config.json"
+    audio = Config.load(source).audio if checkpoint.is_dir() and source.is_file() else None
+    if checkpoint.suffix == ".keras":
+        audio = stored_audio(checkpoint)
+    given = json.loads(config.read_text(encoding="utf-8"))
+    return {key: getattr(audio, key) for key in mel_keys() if key not in given} if audio else {}
 
 
 def _files(args, config: Config) -> tuple[list, list]:
@@ -368,9 +392,7 @@ def _identity(clip):
     return clip.path.resolve() if isinstance(clip.path, Path) else clip
 
 
-def _initial_checkpoint(text: str | None) -> Path | None:
-    if text is None:
-        return None
+def _initial_checkpoint(text: str) -> Path:
     path = Path(text)
     if not path.exists():
         raise UserError(f"--initial-checkpoint {text} does not exist: give a run folder or a .keras file")

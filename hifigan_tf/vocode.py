@@ -17,7 +17,7 @@ from hifigan_tf.audio.audio_files import (
     wav_writer,
 )
 from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs
-from hifigan_tf.audio.mel_formats import FOREIGN_MELS, RECOGNIZE, MelFile, MelFormat
+from hifigan_tf.audio.mel_formats import FOREIGN_MELS, MelConversion, MelFile, add_mel_options, mel_format_of
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
@@ -25,18 +25,14 @@ from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocode
 DESCRIPTION = f"""Makes speech from mels. Each INPUT becomes DIR/<name>.wav, 16-bit mono at the model's rate.
 
 INPUT is an audio file ({AUDIO_KINDS}), whose mel is computed and vocoded at the exact length
-of the recording; or a mel as .npy, [frames, num_mels] in natural logarithms as python -m hifigan_tf.extract_mel
-writes it; or a folder, searched for both. Inputs may be of any length: they are read and written in pieces.
+of the recording; or a mel as .npy, [frames, num_mels], as python -m hifigan_tf.extract_mel --checkpoint CKPT writes
+it; or a folder, searched for both. Inputs may be of any length: they are read and written in pieces.
 
 {BAD_INPUTS}"""
 
 CHECKPOINT_HELP = "a .keras file, a run folder (its best.keras, else last), or a .tflite that hifigan-tf export wrote"
 
 THREADS_HELP = "threads that compute; default: 1 of a .tflite, all of a .keras file"
-
-MEL_FORMAT_HELP = """what the .npy files hold, where it is not what extract_mel writes: log10 (base 10), db (20 *
-log10), linear (no logarithm), transposed ([num_mels, frames]), or two such as log10,transposed; log means
-natural logarithms and no check of their range"""
 
 
 def resynthesize(model, front_end, pieces: Iterable[np.ndarray], peak: float, keep_level=False) -> Iterator[np.ndarray]:
@@ -46,7 +42,7 @@ def resynthesize(model, front_end, pieces: Iterable[np.ndarray], peak: float, ke
     scales it back. ``peak`` is that of all the pieces, ``front_end`` makes the mel, such as
     ``NumpyMelSpectrogram.of(model.audio)``, and ``model`` is what ``StreamingVocoder`` takes.
     """
-    vocoder, mels, given = StreamingVocoder(model), MelStream(front_end), 0
+    vocoder, mels, given = StreamingVocoder(model, check_mel=False), MelStream(front_end), 0
     level = np.float32(peak / PEAK if keep_level else 1)
     for piece in pieces:
         audio = vocoder.push(mels.push((piece * (PEAK / peak)).astype(np.float32)))
@@ -69,7 +65,7 @@ def parse(argv=None):
         help=f"give recordings their own level back; otherwise they come out as in training, at a peak near {PEAK}",
     )
     parser.add_argument("--threads", type=cli.positive, metavar="N", help=THREADS_HELP)
-    parser.add_argument("--mel-format", type=MelFormat.parse, default=RECOGNIZE, help=MEL_FORMAT_HELP)
+    add_mel_options(parser, ".npy files")
     return parser.parse_args(argv)
 
 
@@ -79,6 +75,7 @@ def main(argv=None) -> None:
     files = find_inputs(args.inputs, (*AUDIO_SUFFIXES, ".npy"), args.output_dir, ".wav")
     cli.writable_folder(args.output_dir)
     model = load_vocoder(checkpoint, threads=args.threads)
+    conversion = MelConversion(model.audio, mel_format_of(args))
 
     def convert(path, output):
         if path.suffix.lower() in (".npy", *FOREIGN_MELS):
@@ -90,7 +87,7 @@ def main(argv=None) -> None:
                 write(audio)
 
     def from_mel(path):
-        mel, vocoder = MelFile(path, model.audio.num_mels, args.mel_format), StreamingVocoder(model)
+        mel, vocoder = MelFile(path, conversion), StreamingVocoder(model, check_mel=False)
         for block in mel.blocks():
             yield vocoder.push(block)
         yield vocoder.flush()

@@ -115,7 +115,7 @@ def stream(model, mel, sizes):
     """The audio of a mel pushed in pieces of these sizes, the last one repeated."""
     from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
 
-    vocoder, pieces, start = StreamingVocoder(model), [], 0
+    vocoder, pieces, start = StreamingVocoder(model, check_mel=False), [], 0
     while start < len(mel):
         size = sizes[min(len(pieces), len(sizes) - 1)]
         pieces.append(vocoder.push(mel[start : start + size]))

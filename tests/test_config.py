@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hifigan_tf.config import OTHER_NAMES, Config
+from hifigan_tf.config import OTHER_NAMES, AudioConfig, Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.resources import CONFIGS
 
@@ -133,6 +133,12 @@ RULES = [
     ("fmin", (-1, 11025, True, "0", None, math.nan), "at least 0 and below half of sampling_rate (11025)"),
     ("fmax", (0, 11026, -1, "8000", True, math.nan, math.inf, 10**400), "at most half of sampling_rate (11025)"),
     ("fmax_for_loss", (0, 11026, "8000", False, math.nan), "or null for just that"),
+    ("mel_log", ("ln", "log", "db", None, 10, True, []), 'it must be "natural" or "log10"'),
+    ("mel_floor", (0, -1e-5, 1, 1e-31, "1e-5", None, True, math.nan), "a magnitude from 1e-30 to below 1"),
+    ("mel_centred", (0, 1, "true", None, []), "it must be true or false"),
+    ("mel_mean", ("0", None, True, math.nan, [], [0.0] * 79, ["0"] * 80, {}), "one for each of the 80 num_mels"),
+    ("mel_scale", ("1", None, True, math.inf, [], [1.0] * 81, [None] * 80), "one for each of the 80 num_mels"),
+    ("mel_scale", (0, -1.0, [1.0] * 79 + [0.0]), "every number of it must be above 0"),
     ("resblock", (1, "3", None, True, ["1"], {}), '"1" or "2"'),
     ("upsample_rates", (*LISTS, [-8, -8, 4]), "a list of numbers from 1 up"),
     ("upsample_rates", ([8, 8, 8], [8, 8, 2]), "must equal hop_size (256)"),
@@ -185,6 +191,35 @@ def test_a_bad_list_of_dilations_is_shown(dilations):
     with pytest.raises(UserError) as error:
         V3.replace(resblock_dilation_sizes=[[1, 2], [2, 6], dilations])
     assert str(error.value).startswith(f"config key 'resblock_dilation_sizes' is {dilations!r}: it must be a list")
+
+
+def test_a_centred_mel_needs_a_window_of_two_hops_and_longer_segments():
+    assert V3.replace(n_fft=1025, mel_centred=True).audio.mirrored_samples == (512, 257)
+    assert V3.audio.mirrored_samples == (384, 384)
+    assert V3.replace(mel_centred=True).audio.mirrored_samples == (512, 256)
+    for values, right in (
+        ({"n_fft": 511, "win_size": 511}, "with mel_centred it must be at least twice hop_size (256)"),
+        ({"segment_size": 512}, "it must be more than n_fft / 2 = 512, which the mel front end mirrors"),
+    ):
+        with pytest.raises(UserError) as error:
+            V3.replace(mel_centred=True, **values)
+        assert right in str(error.value)
+
+
+def test_a_mean_and_scale_for_every_band_survive_json():
+    config = V3.replace(mel_mean=[-2.5] * 80, mel_scale=[0.5] * 80)
+    assert config.audio.mel_mean == (-2.5,) * 80
+    assert Config.from_dict(as_json(config)) == config
+    assert AudioConfig(**json.loads(json.dumps(config.audio.to_dict()))) == config.audio
+
+
+def test_model_files_name_only_what_differs_from_the_papers_mel():
+    assert list(V3.audio.to_dict()) == [
+        *("sampling_rate", "num_mels", "n_fft", "hop_size", "win_size", "fmin", "fmax", "fmax_for_loss"),
+    ]
+    centred = V3.replace(mel_centred=True, mel_floor=1e-10).audio
+    assert centred.to_dict() == V3.audio.to_dict() | {"mel_floor": 1e-10, "mel_centred": True}
+    assert AudioConfig(**centred.to_dict()) == centred
 
 
 def test_samples_per_step_count_in_the_product():
@@ -355,6 +390,10 @@ def configs(draw):
             "fmin": draw(st.floats(0, 999)),
             "fmax": draw(fmax),
             "fmax_for_loss": draw(fmax),
+            "mel_log": draw(st.sampled_from(["natural", "log10"])),
+            "mel_floor": draw(st.floats(1e-30, 0.5)),
+            "mel_mean": draw(st.floats(-9, 9)),
+            "mel_scale": draw(st.floats(1e-3, 9)),
             "batch_size": draw(st.integers(1, 1024)),
             "learning_rate": draw(st.floats(1e-9, 1)),
             "adam_b1": draw(st.floats(0, 1, exclude_max=True)),

@@ -24,6 +24,11 @@ SETTINGS = {
     ),
     "above 1 kHz alone": dataclasses.replace(V1, fmin=1500, num_mels=20),
     "no overlap": dataclasses.replace(V1, n_fft=256, win_size=256, num_mels=20),
+    "centred": dataclasses.replace(V1, mel_centred=True),
+    "base 10, normalised": dataclasses.replace(
+        V1, mel_centred=True, mel_log="log10", mel_floor=1e-4, mel_mean=tuple(np.linspace(-2, -3, 80)), mel_scale=0.7
+    ),
+    "centred, odd sizes": dataclasses.replace(V1, n_fft=735, hop_size=244, win_size=700, mel_centred=True),
 }
 LIMIT = 1e-3  # of a log-mel, at any frame and band; the mean is a hundredth of that
 

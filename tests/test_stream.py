@@ -42,7 +42,7 @@ def run_folder(tiny_generator, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mel():
-    return np.random.default_rng(0).normal(-4, 2, [FRAMES, BANDS]).clip(-11.5, 2).astype(np.float32)
+    return np.random.default_rng(0).normal(-6, 1.5, [FRAMES, BANDS]).clip(-11.5, 0).astype(np.float32)
 
 
 def start(checkpoint, *options, **streams):
@@ -97,6 +97,15 @@ def test_the_samples_are_those_of_vocode(kind, request, mel, tmp_path):
     assert np.abs(ours).max() > 300
     (line,) = result.stderr.splitlines()
     assert line.endswith("to play it: aplay -t raw -f S16_LE -r 8000 -c 1")
+
+
+def test_foreign_mels_are_refused_before_a_sample_is_played(model, mel):
+    normalized = ((mel - mel.mean()) / mel.std()).astype(np.float32)
+    result = finish(start(model, "--quiet"), normalized.tobytes())
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert "are louder than audio can be: make natural logarithms of at least 1e-5 of them" in result.stderr
+    result = finish(start(model, "--quiet", "--mel-format", "model"), normalized.tobytes())
+    assert (result.returncode, len(result.stdout)) == (0, 2 * FRAMES * 32)
 
 
 def test_audio_comes_as_soon_as_it_can_frame_by_frame(model, mel, tiny):

@@ -74,7 +74,7 @@ def read(path):
 
 
 def natural_mel(frames, seed=0):
-    return np.random.default_rng(seed).uniform(LOG_MIN, 1, (frames, BANDS)).astype(np.float32)
+    return np.random.default_rng(seed).uniform(LOG_MIN, -2, (frames, BANDS)).astype(np.float32)
 
 
 def resynthesized(generator, audio, keep_level=False):

@@ -1,13 +1,14 @@
 """``python android_demo/host/reference.py FOLDER``: models, and their output in Python, for the tests in Java.
 
     models/    <vocoder>_<mode>.tflite, vocoders that stream: vocoder_…, live_… with low delay, hop_300_… of 24 kHz with
-               kernels that differ from their rates by odd numbers; the mel front end; tiny_… of 8 kHz; stateless.tflite;
-               bare.tflite (no contract)
+               kernels that differ from their rates by odd numbers; mel front ends; tiny_… of 8 kHz;
+               stateless.tflite; bare.tflite (no contract)
     clips/     speech as <clip>.wav, and its mel as <clip>.npy
     mels/      <clip>.f32, the mel by the exported front end in Python; mels_24k/, by that of hop_300_…
     audio/     <vocoder>_<mode>_<chunk>/<clip>.f32, the audio of each mel
     short/     <vocoder>_<mode>_<chunk>/<frames>.f32, from the first frames of the first clip's mel
-    scales/    <scale>_<number>.npy, mels as Python recognises them
+    scales/    <front end>/<scale>_<number>.npy, mels as Python recognises them for models with its mel
+    other_mels/ <front end>/<samples>.f32, the mel of the first samples of the first clip, for mels of other libraries
     resampled/ <rate>.f32, speech of that rate, and <rate>_converted.f32, at the vocoder's rate
     pcm/       floats.f32, and shorts.s16, the same as 16-bit samples
 
@@ -16,6 +17,7 @@ otherwise it is a small untrained one, with the speech of the demo.
 """
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -30,9 +32,10 @@ import soundfile
 import hifigan_tf
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, resample, to_pcm16
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.audio.mel_formats import TO_NATURAL, recognize
+from hifigan_tf.audio.mel_recognition import TO_NATURAL, own_scale, recognize
+from hifigan_tf.audio.mel_scale import LN10, to_model_mel
 from hifigan_tf.audio.mel_stream import MelStream
-from hifigan_tf.config import Config
+from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.export import mel_frontend
 from hifigan_tf.export.build import build
 from hifigan_tf.export.options import STREAMING, ExportOptions
@@ -40,8 +43,7 @@ from hifigan_tf.export.plan import plan_export
 from hifigan_tf.export.quantization.calibration import calibrate
 from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
-from hifigan_tf.streaming import vocode
-from hifigan_tf.streaming import contract
+from hifigan_tf.streaming import contract, vocode
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder
 
@@ -55,6 +57,8 @@ SHORT = (1, 2, 3, 4, 5, 11, 12, 15, 16, 17, 29, 40)  # frames: fewer and more th
 RATES = (8000, 16000, 24000, 44100, 48000, 44101)  # the last has no simple ratio to any other
 TINY_CHUNKS = (16,)
 LIVE = Path(hifigan_tf.__file__).parent / "voices" / "live.keras"
+# Fewer and more than is mirrored, and whole and broken hops.
+OTHER_LENGTHS = (1, 255, 256, 257, 512, 513, 514, 1024, 4097, 20000)
 
 
 def main() -> None:
@@ -69,7 +73,10 @@ def main() -> None:
     write_mels(folder / "mels", models["mel_frontend"], clips)
     write_mels(folder / "mels_24k", models["mel_frontend_24k"], clips)
     write_audio(folder, models, [(name, mel) for name, _, mel in clips])
-    write_scales(folder / "scales", [mel for _, _, mel in clips])
+    others = other_settings(generator.audio, clips[0][2])
+    for name, audio in {"mel_frontend": generator.audio, **others}.items():
+        write_scales(folder / "scales" / name, [mel for _, _, mel in clips], audio)
+    write_other_mels(folder, others, clips[0][1])
     write_resampled(folder / "resampled", clips[0][1], generator.audio.sampling_rate)
     write_pcm(folder / "pcm")
 
@@ -178,7 +185,25 @@ def write_audio(folder: Path, models: dict[str, bytes], mels: list[tuple[str, np
                     write_floats(folder / "short" / f"{stream}_{chunk}" / f"{frames}.f32", audio)
 
 
-def write_scales(folder: Path, mels: list[np.ndarray]) -> None:
+def other_settings(audio: AudioConfig, mel: np.ndarray) -> dict[str, AudioConfig]:
+    """The settings of two mels of other libraries by the names of their front ends; the mean and scale are a mel's."""
+    mean, scale = (tuple(map(float, values)) for values in ((mel / LN10).mean(axis=0), (mel / LN10).std(axis=0)))
+    base_10 = dataclasses.replace(audio, mel_log="log10", mel_floor=1e-10, mel_centred=True)
+    normalized = dataclasses.replace(base_10, mel_mean=mean, mel_scale=scale)
+    return {"base10_mel_frontend": base_10, "normalized_mel_frontend": normalized}
+
+
+def write_other_mels(folder: Path, settings: dict[str, AudioConfig], samples: np.ndarray) -> None:
+    for name, audio in settings.items():
+        model = mel_frontend.build(audio).packed()
+        (folder / "models" / f"{name}.tflite").write_bytes(model)
+        front_end = TfliteMelSpectrogram(model)
+        for length in OTHER_LENGTHS:
+            mel = mel_spectrogram(samples[:length], front_end)
+            write_floats(folder / "other_mels" / name / f"{length}.f32", mel)
+
+
+def write_scales(folder: Path, mels: list[np.ndarray], audio: AudioConfig) -> None:
     """Mels on every scale, loud and quiet, long and short, named by the scale that Python recognises."""
     natural = [*mels, mels[0][:20], np.maximum(mels[0] - 4, np.float32(np.log(1e-5)))]
     foreign = {
@@ -188,12 +213,17 @@ def write_scales(folder: Path, mels: list[np.ndarray]) -> None:
         "normalized": lambda mel: (mel + 11.6) / 12,
         "centred": lambda mel: (mel - mel.mean()) / mel.std(),
         "loud": lambda mel: mel + 6,
+        "power": lambda mel: np.maximum(2 * mel - 2, np.log(1e-5)),
+        "own": lambda mel: to_model_mel(mel, audio),
     }
+    own, found = own_scale(audio), set()
     variants = [*natural, *(convert(mel) for mel in natural for convert in foreign.values())]
-    assert {*TO_NATURAL, "normalized", "unknown"} == {recognize(mel) for mel in variants}
-    folder.mkdir()
-    for number, mel in enumerate(variants):
-        np.save(folder / f"{recognize(mel)}_{number}.npy", mel.astype(np.float32))
+    folder.mkdir(parents=True)
+    for number, mel in enumerate(mel.astype(np.float32) for mel in variants):
+        scale = recognize(mel, audio)
+        found.add(scale)
+        np.save(folder / f"{'own' if scale == own else scale}_{number}.npy", mel)
+    assert found >= {own, *TO_NATURAL}, found
 
 
 def write_resampled(folder: Path, samples: np.ndarray, sampling_rate: int) -> None:

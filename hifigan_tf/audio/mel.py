@@ -5,7 +5,8 @@ from functools import lru_cache
 import keras
 import numpy as np
 
-from hifigan_tf.audio.mel_numpy import MAGNITUDE_FLOOR, MelSettings, hann_window, mel_basis
+from hifigan_tf.audio.mel_numpy import MelSettings, hann_window, mel_basis
+from hifigan_tf.audio.mel_scale import LN10, is_normalized, mean_and_scale
 from hifigan_tf.audio.mel_stream import mel_spectrogram
 from hifigan_tf.config import LOG_FLOOR
 
@@ -28,16 +29,31 @@ def dft_basis(n_fft: int, win_size: int) -> np.ndarray:
 
 @keras.saving.register_keras_serializable("hifigan_tf")
 class MelSpectrogram(MelSettings, keras.layers.Layer):
-    """Audio ``[batch, samples]`` to log-mel ``[batch, samples // hop_size, num_mels]``, natural logarithm.
+    """Audio ``[batch, samples]`` to log-mel ``[batch, samples // hop_size, num_mels]``.
 
-    Differentiable and without weights. Rates and frequencies in Hz, sizes in samples; ``fmax`` None is half
-    the sampling rate. Audio must be longer than (n_fft - hop_size) / 2 samples. ``MelSpectrogram.of`` makes
+    Differentiable and without weights. The arguments are those of ``AudioConfig``, which explains them; those from
+    ``mel_log`` on are the paper's by default. Audio must have at least ``min_samples``. ``MelSpectrogram.of`` makes
     one from a config.
     """
 
-    def __init__(self, sampling_rate, num_mels, n_fft, hop_size, win_size, fmin, fmax, **kwargs):
+    def __init__(
+        self,
+        sampling_rate,
+        num_mels,
+        n_fft,
+        hop_size,
+        win_size,
+        fmin,
+        fmax,
+        mel_log="natural",
+        mel_floor=LOG_FLOOR,
+        mel_centred=False,
+        mel_mean=0.0,
+        mel_scale=1.0,
+        **kwargs,
+    ):
         kwargs.setdefault("dtype", "float32")  # a log of small numbers: never in half precision
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{**kwargs, "trainable": False})
         self.sampling_rate = sampling_rate
         self.num_mels = num_mels
         self.n_fft = n_fft
@@ -45,11 +61,15 @@ class MelSpectrogram(MelSettings, keras.layers.Layer):
         self.win_size = win_size
         self.fmin = fmin
         self.fmax = fmax
+        self.mel_log = mel_log
+        self.mel_floor = mel_floor
+        self.mel_centred = mel_centred
+        self.mel_mean = mel_mean
+        self.mel_scale = mel_scale
         self.built = True
 
     def call(self, audio):
-        padding = (self.n_fft - self.hop_size) // 2
-        return self.analyze(keras.ops.pad(audio, [[0, 0], [padding, padding]], mode="reflect"))
+        return self.analyze(keras.ops.pad(audio, [[0, 0], self.mirrored_samples], mode="reflect"))
 
     def analyze(self, audio):
         """Audio whose ends are mirrored already: ``[batch, (frames - 1) * hop_size + n_fft]``."""
@@ -57,22 +77,19 @@ class MelSpectrogram(MelSettings, keras.layers.Layer):
         frames = ops.extract_sequences(audio, self.n_fft, self.hop_size)
         spectrum = ops.matmul(frames, dft_basis(self.n_fft, self.win_size))
         real, imaginary = ops.split(spectrum, 2, axis=-1)
-        magnitude = ops.sqrt(ops.square(real) + ops.square(imaginary) + MAGNITUDE_FLOOR)
+        magnitude = ops.sqrt(ops.square(real) + ops.square(imaginary) + self.power_floor)
         basis = mel_basis(self.sampling_rate, self.n_fft, self.num_mels, self.fmin, self.fmax)
-        return ops.log(ops.maximum(ops.matmul(magnitude, basis), LOG_FLOOR))
+        mel = ops.log(ops.maximum(ops.matmul(magnitude, basis), self.mel_floor))
+        if self.mel_log == "log10":
+            mel = mel / LN10
+        if is_normalized(self):
+            mean, scale = mean_and_scale(self)
+            mel = (mel - mean.astype(np.float32)) / scale.astype(np.float32)
+        return mel
 
     def compute_output_shape(self, input_shape):
         samples = input_shape[1]
         return (input_shape[0], None if samples is None else samples // self.hop_size, self.num_mels)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "sampling_rate": self.sampling_rate,
-            "num_mels": self.num_mels,
-            "n_fft": self.n_fft,
-            "hop_size": self.hop_size,
-            "win_size": self.win_size,
-            "fmin": self.fmin,
-            "fmax": self.fmax,
-        }
+        return {**super().get_config(), **{key: getattr(self, key) for key in MelSettings.__annotations__}}

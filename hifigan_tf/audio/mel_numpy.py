@@ -8,8 +8,19 @@ have HTK's), natural logarithm of at least 1e-5.
         |<- mirrored ->|<---------- audio ----------->|<- mirrored ->|
         [----------- n_fft -----------]  frame 0 is centred on the middle of hop 0,
                   [----------- n_fft -----------]  so T * hop samples give exactly T frames
+
+With ``mel_centred``, as librosa and most libraries do, frame t is centred on the first sample of hop t instead:
+
+             n_fft / 2                                  n_fft / 2 - hop
+        |<--- mirrored --->|<---------- audio ----------->|<-mirrored->|
+        [------------- n_fft -------------]  T * hop samples give T frames here too.
+
+N samples give ceil(N / hop) frames either way, because a vocoder makes a hop of each. The paper's last hop is filled
+with silence before the end is mirrored; a centred mel is mirrored at its last sample. So the latter has librosa's
+frames, without the last of its floor(N / hop) + 1 where hop divides N: that is centred on what comes after the end.
 """
 
+import dataclasses
 import logging
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,11 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from hifigan_tf.config import LOG_FLOOR, AudioConfig
+from hifigan_tf.audio.mel_scale import to_model_mel
+from hifigan_tf.config import LOG_FLOOR, AudioConfig, mirrored_samples
 
 log = logging.getLogger(__name__)
 
-MAGNITUDE_FLOOR = 1e-9
+# Added to the power of every bin, so that its root has a gradient in silence.
+POWER_FLOOR = 1e-9
 BLOCK = 512  # frames transformed at once: 8 MB of complex numbers at n_fft 1024
 
 # Slaney's mel scale (Auditory Toolbox, 1998): a band is 200 / 3 Hz wide up to 1 kHz, a 27th of ln 6.4 above.
@@ -89,25 +102,41 @@ class MelSettings:
     win_size: int
     fmin: float
     fmax: float | None
+    mel_log: str
+    mel_floor: float
+    mel_centred: bool
+    mel_mean: float | tuple[float, ...]
+    mel_scale: float | tuple[float, ...]
 
     @classmethod
     def of(cls, audio: AudioConfig, for_loss: bool = False):
-        """The front end of a config: that of the model's input, or that of the loss and the evaluation."""
+        """The front end of a config: that of the model's input, or that of the loss and the evaluation.
+
+        The latter has the model's bands, up to ``fmax_for_loss``, and its centring, but always the paper's logarithm
+        and floor: so the weight of the loss means the same for every model, errors of different models compare, and
+        magnitudes that nobody hears, down to a floor of 1e-10, do not outweigh speech.
+        """
+        if for_loss:
+            audio = dataclasses.replace(
+                audio, fmax=audio.fmax_for_loss, mel_log="natural", mel_floor=LOG_FLOOR, mel_mean=0.0, mel_scale=1.0
+            )
         front_end: Any = cls
-        return front_end(
-            sampling_rate=audio.sampling_rate,
-            num_mels=audio.num_mels,
-            n_fft=audio.n_fft,
-            hop_size=audio.hop_size,
-            win_size=audio.win_size,
-            fmin=audio.fmin,
-            fmax=audio.fmax_for_loss if for_loss else audio.fmax,
-        )
+        return front_end(**{key: getattr(audio, key) for key in MelSettings.__annotations__})
+
+    @property
+    def power_floor(self) -> float:
+        """``POWER_FLOOR``, and less for mels of a lower floor, which it would hide."""
+        return POWER_FLOOR * min(1.0, self.mel_floor / LOG_FLOOR) ** 2
+
+    @property
+    def mirrored_samples(self) -> tuple[int, int]:
+        """How many samples are mirrored before the first and after the last."""
+        return mirrored_samples(self.n_fft, self.hop_size, self.mel_centred)
 
     @property
     def min_samples(self) -> int:
         """The shortest audio that the mirroring at the ends allows."""
-        return max(self.hop_size, (self.n_fft - self.hop_size) // 2 + 1)
+        return max(self.hop_size, max(self.mirrored_samples) + 1)
 
     def analyze(self, audio):
         """The log-mel of audio whose ends are mirrored already; every twin has its own."""
@@ -118,7 +147,7 @@ class MelSettings:
 class NumpyMelSpectrogram(MelSettings):
     """The log-mel of ``MelSpectrogram`` without TensorFlow and Keras, for ``mel_spectrogram`` and ``MelStream``.
 
-    Rates and frequencies in Hz, sizes in samples; ``fmax`` None is half the sampling rate. Computed in float64 by
+    The fields are those of ``AudioConfig``, which explains them. Computed in float64 by
     FFT; the Keras layer adds up in float32, and differs by up to 3e-4 where a band lies just above the floor.
     ``NumpyMelSpectrogram.of`` makes one from a config.
     """
@@ -130,6 +159,11 @@ class NumpyMelSpectrogram(MelSettings):
     win_size: int
     fmin: float
     fmax: float | None
+    mel_log: str = "natural"
+    mel_floor: float = LOG_FLOOR
+    mel_centred: bool = False
+    mel_mean: float | tuple[float, ...] = 0.0
+    mel_scale: float | tuple[float, ...] = 1.0
 
     def analyze(self, audio: np.ndarray) -> np.ndarray:
         """Audio whose ends are mirrored already, ``[batch, (frames - 1) * hop_size + n_fft]``, to log-mel.
@@ -143,6 +177,6 @@ class NumpyMelSpectrogram(MelSettings):
 
     def _log_mel(self, frames: np.ndarray) -> np.ndarray:
         spectrum = np.fft.rfft(frames * hann_window(self.n_fft, self.win_size))
-        magnitude = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag) + MAGNITUDE_FLOOR)
+        magnitude = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag) + self.power_floor)
         basis = mel_basis(self.sampling_rate, self.n_fft, self.num_mels, self.fmin, self.fmax)
-        return np.log(np.maximum(magnitude @ basis, LOG_FLOOR)).astype(np.float32)
+        return to_model_mel(np.log(np.maximum(magnitude @ basis, self.mel_floor)), self)

@@ -14,9 +14,12 @@ class FrontEnd(Protocol):
     n_fft: int
     hop_size: int
     num_mels: int
+    mel_centred: bool
 
     @property
     def min_samples(self) -> int: ...
+    @property
+    def mirrored_samples(self) -> tuple[int, int]: ...
 
     def analyze(self, audio: np.ndarray) -> np.ndarray: ...
 
@@ -26,7 +29,6 @@ class MelStream:
 
     def __init__(self, front_end: FrontEnd):
         self.front_end = front_end
-        self.padding = (front_end.n_fft - front_end.hop_size) // 2
         self.samples = 0
         self._begun = False
         self._kept = np.zeros(0, np.float32)  # audio from the start of the next frame on
@@ -38,19 +40,19 @@ class MelStream:
         return self._analyze()
 
     def flush(self) -> np.ndarray:
-        """The last frames: the last hop is padded with silence, and the end is mirrored."""
-        hop = self.front_end.hop_size
-        frames = -(-self.samples // hop)
+        """The last frames, with an end as ``mel_spectrogram`` makes it."""
+        frames = -(-self.samples // self.front_end.hop_size)
         if frames > 0:
-            # More silence if there is too little audio to mirror; the surplus frames of silence are dropped.
-            self._append(np.zeros(max(frames * hop, self.front_end.min_samples) - self.samples, np.float32))
-            self._append(self._kept[-2 : -self.padding - 2 : -1])
+            silence, mirrored = _end(self.front_end, self.samples)
+            self._append(np.zeros(silence, np.float32))
+            self._append(self._kept[-2 : -mirrored - 2 : -1])
         return self._analyze()[:frames]
 
     def _append(self, audio: np.ndarray) -> None:
         self._kept = np.concatenate([self._kept, audio])
         if not self._begun and len(self._kept) >= self.front_end.min_samples:
-            self._kept = np.concatenate([self._kept[self.padding : 0 : -1], self._kept])
+            before, _ = self.front_end.mirrored_samples
+            self._kept = np.concatenate([self._kept[before:0:-1], self._kept])
             self._begun = True
 
     def _analyze(self) -> np.ndarray:
@@ -66,8 +68,9 @@ class MelStream:
 def mel_spectrogram(audio: np.ndarray, front_end: FrontEnd) -> np.ndarray:
     """Audio ``[samples]`` of any length to log-mel ``[ceil(samples / hop_size), num_mels]``, in NumPy.
 
-    The last partial hop is filled with silence; the mirrored ends need no minimum length either. Long recordings are
-    analysed a piece at a time: their frames all at once would take a hundred times the memory of the recording.
+    The paper's last hop is filled with silence; a mel with ``mel_centred`` is mirrored at its last sample. The mirrored
+    ends need no minimum length: too short a recording is followed by silence. Long recordings are analysed a piece at a
+    time: their frames all at once would take a hundred times the memory of the recording.
     """
     hop = front_end.hop_size
     frames = -(-len(audio) // hop)
@@ -75,6 +78,13 @@ def mel_spectrogram(audio: np.ndarray, front_end: FrontEnd) -> np.ndarray:
         stream, length = MelStream(front_end), MOST_FRAMES * hop
         pieces = (audio[start : start + length].astype(np.float32) for start in range(0, len(audio), length))
         return np.concatenate([*map(stream.push, pieces), stream.flush()])
-    silence, mirrored = max(frames * hop, front_end.min_samples) - len(audio), (front_end.n_fft - hop) // 2
-    padded = np.pad(np.pad(audio, (0, silence)), mirrored, mode="reflect")
+    (before, _), (silence, after) = front_end.mirrored_samples, _end(front_end, len(audio))
+    padded = np.pad(np.pad(audio, (0, silence)), (before, after), mode="reflect")
     return np.asarray(front_end.analyze(padded[None].astype(np.float32)))[0, :frames]
+
+
+def _end(front_end: FrontEnd, samples: int) -> tuple[int, int]:
+    """How much silence, and then how many mirrored samples, follow so many samples of audio."""
+    whole = -(-samples // front_end.hop_size) * front_end.hop_size
+    filled = max(samples if front_end.mel_centred else whole, front_end.min_samples)
+    return filled - samples, front_end.mirrored_samples[1] + max(0, whole - filled)

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from hifigan_tf.audio.audio_files import read_audio, read_part, resample
+from hifigan_tf.audio.mel_formats import TeacherMel
 
 
 class Clip(NamedTuple):
@@ -29,7 +30,7 @@ class Clip(NamedTuple):
     encoding: str  # container and encoding in libsndfile's words
     dc: float = 0.0  # mean of the samples
     name: str = ""  # relative to the folder of the corpus
-    mel: str | None = None  # its teacher-forced mel
+    mel: TeacherMel | None = None  # its teacher-forced mel
 
 
 def path_of(path) -> str:

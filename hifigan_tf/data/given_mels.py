@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
-from hifigan_tf.audio.mel_formats import FOREIGN_MELS, load_given_mel, no_mel
+from hifigan_tf.audio.mel_formats import FOREIGN_MELS, MelConversion, load_given_mel, no_mel
 from hifigan_tf.audio.names import NameIndex, plain_name, relative_names, unique_names
-from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import find_files
 
@@ -50,10 +49,10 @@ class GivenMels:
                 raise no_mel(path)
 
 
-def check_given_mel(mel_path: Path, path: PurePath, samples: int, audio: AudioConfig) -> None:
+def check_given_mel(mel_path: Path, path: PurePath, samples: int, conversion: MelConversion) -> None:
     """Raises ``UserError`` unless the mel fits the clip at ``path``, of ``samples`` samples at the config's rate."""
-    frames = len(load_given_mel(mel_path, audio.num_mels, check_scale=True))
-    expected = samples / audio.hop_size
+    frames = len(load_given_mel(mel_path, conversion))
+    expected = samples / conversion.audio.hop_size
     # Front ends differ by a frame or two at the ends; more means another hop or another recording.
     if abs(frames - expected) > 3:
         raise UserError(f"{mel_path} has {frames} frames, but {path} needs {expected:.0f}: is hop_size right?")

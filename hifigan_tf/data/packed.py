@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from hifigan_tf.audio.mel_formats import TeacherMel
 from hifigan_tf.cli import worker_threads
 from hifigan_tf.data.clip_lists import MANIFEST, SHARDS
 from hifigan_tf.errors import UserError, one_line
@@ -52,7 +53,7 @@ class PackedClip(NamedTuple):
     scale: float  # PCM times this is the recording in -1 to 1
     shard: Shard
     offset: int  # of its first byte in the shard
-    mel: str | None = None  # its teacher-forced mel
+    mel: TeacherMel | None = None  # its teacher-forced mel
 
     @property
     def path(self) -> PurePosixPath:

@@ -26,10 +26,11 @@ from hifigan_tf.audio.audio_files import (
     level_problems,
 )
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.audio.mel_formats import load_given_mel
+from hifigan_tf.audio.mel_formats import RECOGNIZE, MelConversion, MelFormat, TeacherMel, load_given_mel
+from hifigan_tf.audio.mel_scale import silent_frame
 from hifigan_tf.audio.names import plain_name
 from hifigan_tf.cli import warn_skipped, worker_threads
-from hifigan_tf.config import LOG_MIN, Config
+from hifigan_tf.config import Config
 from hifigan_tf.data.clip_lists import CorpusFile
 from hifigan_tf.data.decoding import Clip, FileAudio, WavAudio, path_of
 from hifigan_tf.data.given_mels import GivenMels, check_given_mel
@@ -49,11 +50,12 @@ def check_clips(
     config: Config,
     mel_folder: Path | None = None,
     others: Iterable[CorpusFile | PackedClip] = (),
+    mel_format: MelFormat = RECOGNIZE,
 ) -> list[AnyClip]:
     """Keeps the good clips, in the order given. Files are read once, with a progress bar; packed clips were before.
 
-    Bad ones (corrupt, empty, truncated, NaN, silent, shorter than a frame, without a fitting mel when
-    ``mel_folder`` is given) are named and counted in warnings. Raises ``UserError`` when none is left.
+    Bad ones (corrupt, empty, truncated, NaN, silent, shorter than a frame, without a fitting mel of ``mel_format``
+    when ``mel_folder`` is given) are named and counted in warnings. Raises ``UserError`` when none is left.
 
     ``mel_folder`` holds the mels of ``others`` too: one that could be of either is of none. A plain path is the file of
     a corpus that is the folder which it lies in.
@@ -61,7 +63,7 @@ def check_clips(
     found = [CorpusFile(source, source.name) if isinstance(source, Path) else source for source in sources]
     if not found:
         raise UserError(f"no audio to read: a folder or list without a recording ({AUDIO_KINDS}) was given")
-    rate = config.audio.sampling_rate
+    rate, conversion = config.audio.sampling_rate, MelConversion(config.audio, mel_format)
     mels = GivenMels(mel_folder, [source.name for source in (*found, *others)]) if mel_folder else None
 
     def check(source: CorpusFile | PackedClip) -> AnyClip | str:
@@ -77,8 +79,8 @@ def check_clips(
                     return clip
                 check_scale(str(clip.path), peak_of(clip))  # which stays, where mels are given
                 mel_path = mels.path_of(clip.name)
-                check_given_mel(mel_path, clip.path, samples, config.audio)
-                return clip._replace(mel=str(mel_path))
+                check_given_mel(mel_path, clip.path, samples, conversion)
+                return clip._replace(mel=TeacherMel(str(mel_path), mel_format))
         except UserError as error:
             return str(error)
         except OSError as error:
@@ -121,7 +123,9 @@ class Clips:
         files = [clip for clip in clips if isinstance(clip, Clip)]
         self.open = PackedAudio(packed).open if packed else FileAudio(files, config.audio.sampling_rate).open
         self.reads = REQUESTS if packed else tf.data.AUTOTUNE
-        self.mel_paths = tf.constant([os.fsencode(clip.mel or "") for clip in clips]) if clips[0].mel else None
+        mels = [clip.mel for clip in clips if clip.mel]  # all or none
+        self.conversion = MelConversion(config.audio, mels[0].mel_format if mels else RECOGNIZE)
+        self.mel_paths = tf.constant([os.fsencode(mel.path) for mel in mels]) if mels else None
         self.cache: tuple[tf.Tensor, tf.Tensor] | None = None
         if sum(clip.samples / clip.rate for clip in clips) * config.audio.sampling_rate * 4 <= CACHE_BYTES:
             with reraise_damage(clips):
@@ -171,15 +175,14 @@ class Clips:
 
     def mel(self, index):
         """The clip's teacher-forced mel ``[frames, num_mels]``."""
-        num_mels = self.config.audio.num_mels
         assert self.mel_paths is not None, "asked for with teacher-forced mels alone"
         mel = tf.numpy_function(
-            lambda path: load_given_mel(path_of(path), num_mels, check_scale=False),
+            lambda path: load_given_mel(path_of(path), self.conversion, check_scale=False),
             [self.mel_paths[index]],
             tf.float32,
             stateful=False,
         )
-        return tf.ensure_shape(mel, [None, num_mels])
+        return tf.ensure_shape(mel, [None, self.config.audio.num_mels])
 
 
 def draws_per_epoch(clips: Sequence[AnyClip], config: Config) -> list[int]:
@@ -212,7 +215,7 @@ def training_batches(
     seed, batch_size, segment = config.training.seed, config.training.batch_size, config.training.segment_size
     indices = np.repeat(np.arange(len(clips), dtype=np.int32), draws_per_epoch(clips, config))
     first_epoch, offset = divmod(first_example, len(indices))
-    front_end = MelSpectrogram.of(config.audio)
+    front_end, silence = MelSpectrogram.of(config.audio), silent_frame(config.audio)
 
     def epoch(number):
         order = tf.random.experimental.stateless_shuffle(tf.constant(indices), seed=[seed, number])
@@ -225,7 +228,7 @@ def training_batches(
     def from_audio(number, index):
         samples, cut = source.audio(index)
         start = random_start(number, samples - segment + 1)
-        return _fit(cut(start, start + segment), segment, 0.0)
+        return _fit(cut(start, start + segment), segment)
 
     def from_mel(number, index):
         (samples, cut), mel = source.audio(index), source.mel(index)
@@ -233,7 +236,7 @@ def training_batches(
         frames, common = segment // hop, tf.minimum(tf.shape(mel)[0], -(-samples // hop))
         start = random_start(number, common - frames + 1)
         stop = tf.minimum(start + frames, common)
-        return _fit(mel[start:stop], frames, LOG_MIN), _fit(cut(start * hop, stop * hop), segment, 0.0)
+        return _fit(mel[start:stop], frames, silence), _fit(cut(start * hop, stop * hop), segment)
 
     given = source.mel_paths is not None
     examples = tf.data.Dataset.range(first_epoch, 2**62).flat_map(epoch).skip(offset).enumerate(first_example)
@@ -246,11 +249,11 @@ def training_batches(
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _fit(x, length: int, value: float):
-    """``x`` with its first axis cut or padded at the end to ``length``."""
+def _fit(x, length: int, silence: np.ndarray | float = 0.0):
+    """``x`` cut to ``length``, or padded at the end with ``silence``: a sample, or a frame ``[num_mels]``."""
     x = x[:length]
-    padding = [[0, length - tf.shape(x)[0]], *[[0, 0]] * (len(x.shape) - 1)]
-    return tf.ensure_shape(tf.pad(x, padding, constant_values=value), [length, *x.shape[1:]])
+    padding = tf.broadcast_to(tf.cast(silence, x.dtype), [length - tf.shape(x)[0], *x.shape[1:]])
+    return tf.ensure_shape(tf.concat([x, padding], axis=0), [length, *x.shape[1:]])
 
 
 def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -261,11 +264,11 @@ def validation_clips(clips: list[Clip], config: Config) -> Iterator[tuple[str, n
             audio = source.whole(index)
         if source.mel_paths is None:
             frames = max(-(-int(tf.size(audio)) // hop), -(-front_end.min_samples // hop))
-            audio = _fit(audio, frames * hop, 0.0).numpy()
+            audio = _fit(audio, frames * hop).numpy()
             mel = mel_spectrogram(audio, front_end)
         else:
             mel = source.mel(index).numpy()
-            audio = _fit(audio, len(mel) * hop, 0.0).numpy()
+            audio = _fit(audio, len(mel) * hop).numpy()
         yield plain_name(clip.name or clip.path.name), mel, audio
 
 

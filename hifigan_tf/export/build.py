@@ -7,7 +7,6 @@ from importlib import metadata
 from typing import Generic
 
 from hifigan_tf import __version__
-from hifigan_tf.config import LOG_FLOOR
 from hifigan_tf.export.convert import (
     EDGE,
     INITIAL,
@@ -23,10 +22,10 @@ from hifigan_tf.export.graph import Deployment, StreamSpec
 from hifigan_tf.export.network import Network
 from hifigan_tf.export.options import INTEGERS
 from hifigan_tf.export.plan import Plan
-from hifigan_tf.export.quantization.calibration import Calibrated
+from hifigan_tf.export.quantization.calibration import Calibrated, windows
 from hifigan_tf.export.quantization.dynamic_range import quantize
 from hifigan_tf.export.quantization.full_integer import full_int8, int16_activations, io_quantization
-from hifigan_tf.streaming.contract import Kind, VocoderContract, pack
+from hifigan_tf.streaming.contract import Kind, VocoderContract, mel_fields, number_or_pair, pack
 from hifigan_tf.streaming.litert import ContractVocoder, open_model
 
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
@@ -61,7 +60,8 @@ def build(plan: Plan, calibrated: Calibrated) -> ExportedVocoder:
     if plan.mode == "full_int8" and frames:
         model = full_int8(deployment, frames, calibrated.ranges, options.integer_io, plan.float_layers)
     elif plan.mode == "int16" and frames:
-        model = int16_activations(deployment, frames, calibrated.mels, options.integer_io, plan.float_layers)
+        mels = windows(calibrated.mels, frames, plan.audio)
+        model = int16_activations(deployment, frames, mels, options.integer_io, plan.float_layers)
     else:
         if frames is not None:  # stateless models are for delegates, which support plain convolutions best
             signatures, module = stateless_signatures(deployment, frames), deployment
@@ -78,11 +78,10 @@ def _contract(plan: Plan, network: Network, states: dict) -> VocoderContract:
     return VocoderContract(
         mode=plan.mode,
         layers=plan.formats,
-        audio=dataclasses.asdict(plan.audio),
         generator=dataclasses.asdict(plan.generator),
         fingerprint=fingerprint(network, f"{arithmetic} {plan.options.window_frames} {plan.formats}"),
-        log_floor=LOG_FLOOR,
         versions=versions(),
+        **mel_fields(plan.audio),
         **states,
     )
 
@@ -104,14 +103,13 @@ def _streams(plan: Plan, spec: StreamSpec) -> dict:
 
 def _windows(plan: Plan, model: bytes) -> dict:
     """Fields of the contract for a model without states."""
-    left, right = plan.margins
     return {
         "stateful": False,
         "window": WINDOW,
         "window_edge": None if plan.mode in INTEGERS else WINDOW_EDGE,
         "quantization": io_quantization(model) if plan.options.integer_io else {},
         "window_frames": plan.options.window_frames,
-        "margin_frames": left if left == right else (left, right),
+        "margin_frames": number_or_pair(*plan.margins),
     }
 
 

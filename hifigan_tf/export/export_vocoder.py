@@ -48,7 +48,9 @@ def export_vocoder(
     does not allow, and calibration data that cannot be used.
     """
     plan = plan_export(generator, options)
-    mels = load_mels(options.calibration_data, plan.audio) if options.calibration_data else None
+    mels = None
+    if options.calibration_data:
+        mels = load_mels(options.calibration_data, plan.audio, options.mel_format)
     if mels:
         warn_if_far(generator, mels, clips)
     float_reference = evaluate_model(generator, clips)

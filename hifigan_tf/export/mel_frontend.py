@@ -1,16 +1,14 @@
 """The log-mel front end as a finished model, and the check that it computes what ``mel.py`` does."""
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_stream import MelStream
-from hifigan_tf.config import LOG_FLOOR, AudioConfig
+from hifigan_tf.config import AudioConfig
 from hifigan_tf.export.build import ExportedModel, versions
 from hifigan_tf.export.convert import to_tflite
-from hifigan_tf.streaming.contract import AUDIO, MEL, MelContract
+from hifigan_tf.streaming.contract import AUDIO, MEL, MelContract, mel_fields, number_or_pair
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 
 ANALYZE = "analyze"
@@ -24,14 +22,13 @@ def build(audio: AudioConfig) -> ExportedModel[MelContract]:
     """The front end as a model: ``MelSpectrogram.analyze`` itself, over blocks of static length."""
     front_end = MelSpectrogram.of(audio)
     contract = MelContract(
-        audio=dataclasses.asdict(audio),
-        log_floor=LOG_FLOOR,
         analyze=ANALYZE,
         block_frames=BLOCK_FRAMES,
         block_samples=(BLOCK_FRAMES - 1) * audio.hop_size + audio.n_fft,
-        mirrored_samples=(audio.n_fft - audio.hop_size) // 2,
+        mirrored_samples=number_or_pair(*audio.mirrored_samples),
         min_samples=front_end.min_samples,
         versions=versions(),
+        **mel_fields(audio),
     )
     block = tf.TensorSpec([1, contract.block_samples], name=AUDIO)
     function = tf.function(lambda audio: {MEL: front_end.analyze(audio)}).get_concrete_function(audio=block)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFormat
 from hifigan_tf.errors import UserError
 
 STREAMING = ("float32", "float16", "int8")  # with states, or windows without states
@@ -30,8 +31,8 @@ class ExportOptions:
     ``lookahead_frames``. ``frames`` is the window length of
     a model without states: with ``stateless``, or in the full-integer modes. ``recipe`` is ``{layer or pattern:
     weight format}`` (``quantization/recipe.py``). ``distill_steps`` is the number of distillation steps of an
-    8-bit model. ``calibration_data`` is a folder of recordings or mels. The limits are the largest losses with which a
-    model is written; None stands for those of the mode (``quality.py``).
+    8-bit model. ``calibration_data`` is a folder of recordings, or mels of ``mel_format``. The limits are the largest
+    losses with which a model is written; None stands for those of the mode (``quality.py``).
     """
 
     mode: str = "float32"
@@ -43,6 +44,7 @@ class ExportOptions:
     distill_steps: int | None = None
     seed: int | None = None
     calibration_data: Path | None = None
+    mel_format: MelFormat = RECOGNIZE
     max_pesq_drop: float | None = None
     max_mel_difference: float | None = None
 
@@ -54,6 +56,8 @@ class ExportOptions:
             raise UserError(f"--distill-steps {self.distill_steps} is for --int8 and --full-int8, and {this}")
         if self.calibration_data and self.mode not in (*EIGHT_BITS, *INTEGERS) and not self.recipe:
             raise UserError(f"--calibration-data {self.calibration_data} is for int8 layers, and {this}: leave it out")
+        if self.mel_format != RECOGNIZE and not self.calibration_data:
+            raise UserError("--mel-format and --mel-stats are for the mels of --calibration-data: give that too")
         if self.seed is not None and self.distill_steps is None:
             raise UserError(f"--seed {self.seed} is of --distill-steps N: give that too")
         if self.integer_io and self.mode not in INTEGERS:

@@ -75,7 +75,7 @@ class Generator(keras.Model):
     @classmethod
     def of(cls, generator: GeneratorConfig, audio: AudioConfig, **kwargs) -> "Generator":
         """A generator with fresh weights from the two sections of a config."""
-        return cls(**dataclasses.asdict(generator), audio=dataclasses.asdict(audio), **kwargs)
+        return cls(**dataclasses.asdict(generator), audio=audio.to_dict(), **kwargs)
 
     @property
     def resblocks(self) -> list:
@@ -115,7 +115,7 @@ class Generator(keras.Model):
         return {
             **super().get_config(),
             **dataclasses.asdict(self.hyper_parameters),
-            "audio": dataclasses.asdict(self.audio),
+            "audio": self.audio.to_dict(),
         }
 
 

@@ -18,7 +18,9 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.streaming.windows import Margins
 
 MEMBER = "contract.json"
-FORMAT = 1  # incremented when a reader of older contracts would misread a newer one
+# Incremented when a reader of older contracts would misread a newer one. Format 2 is for mels other than the paper's:
+# keys of ``audio`` that a reader of format 1 does not know, and ends mirrored by different numbers of samples.
+FORMATS = (1, 2)
 
 # Names of tensors in every signature; states are listed in the contract.
 MEL, VALID, AUDIO, UNUSED = "mel", "valid", "audio", "unused"
@@ -26,7 +28,12 @@ MEL, VALID, AUDIO, UNUSED = "mel", "valid", "audio", "unused"
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """Fields of all kinds of models: settings and range of the mel, measured quality, versions of the packages."""
+    """Fields of all kinds of models: settings and range of the mel, measured quality, versions of the packages.
+
+    A value of the mel is ``(log - mel_mean) / mel_scale``, with ``log`` of base ``log_base`` of a magnitude of at least
+    ``log_floor``. ``audio`` holds ``mel_mean`` and ``mel_scale``, numbers or one for each band, and the other keys of
+    ``AudioConfig``; those about the mel that it does not hold are the paper's.
+    """
 
     command: ClassVar[str]  # the command line that exports this kind
 
@@ -36,7 +43,7 @@ class Contract:
     log_floor: float
     quality: dict = field(default_factory=dict)
     versions: dict = field(default_factory=dict)
-    format: int = FORMAT
+    format: int = FORMATS[0]
 
     @property
     def audio_config(self) -> AudioConfig:
@@ -51,8 +58,9 @@ class MelContract(Contract):
     """Everything a program needs to run a mel front end.
 
     The signature ``analyze`` maps ``block_samples`` samples to ``block_frames`` frames. The caller pads the last hop
-    of an utterance with silence, and a short utterance to ``min_samples``; mirrors ``mirrored_samples`` at either end;
-    pads the last block with zeros, and drops the surplus frames (``MelStream``).
+    of an utterance with silence, or with ``mel_centred`` mirrors as many samples more at its end; pads a short
+    utterance to ``min_samples``; mirrors ``mirrored_samples`` at either end, where they differ the pair of before and
+    after; pads the last block with zeros, and drops the surplus frames (``MelStream``).
     """
 
     command: ClassVar[str] = "hifigan-tf export --mel-frontend"
@@ -65,8 +73,13 @@ class MelContract(Contract):
     analyze: str
     block_frames: int
     block_samples: int
-    mirrored_samples: int
+    mirrored_samples: int | tuple[int, int]
     min_samples: int
+
+    @property
+    def mirrored(self) -> tuple[int, int]:
+        """The samples mirrored before the first and after the last."""
+        return _pair(self.mirrored_samples)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +97,8 @@ class VocoderContract(Contract):
     A stateless model has ``window`` and ``window_edge`` (with ``valid``, for an utterance shorter than the
     window) of ``window_frames``; ``margin_frames`` at either end of its output, where they differ the pair of left and
     right, are invalid unless the utterance ends there. Without a ``window_edge`` a short utterance is padded with
-    silence, frames of ``log_floor``. Where ``quantization`` names a tensor, it holds integers of ``dtype``, which stand
-    for ``(integer - zero_point) * scale``.
+    silence, frames in which every band is at its floor. Where ``quantization`` names a tensor, it holds integers of
+    ``dtype``, which stand for ``(integer - zero_point) * scale``.
     """
 
     command: ClassVar[str] = "hifigan-tf export"
@@ -118,8 +131,28 @@ class VocoderContract(Contract):
     @property
     def margins(self) -> Margins:
         """The margins of a window, on the left and on the right."""
-        both = self.margin_frames
-        return Margins(both, both) if isinstance(both, int) else Margins(*both)
+        return Margins(*_pair(self.margin_frames))
+
+
+def mel_fields(audio: AudioConfig) -> dict:
+    """The fields of a contract that describe the mel; those of the paper's mel are of format 1."""
+    values = audio.to_dict()
+    return {
+        "audio": values,
+        "log_base": "10" if audio.mel_log == "log10" else "e",
+        "log_floor": audio.mel_floor,
+        "format": FORMATS[any(key.startswith("mel_") for key in values)],
+    }
+
+
+def number_or_pair(first: int, second: int) -> int | tuple[int, int]:
+    """One number where both are equal."""
+    return first if first == second else (first, second)
+
+
+def _pair(both: int | tuple[int, int]) -> tuple[int, int]:
+    """What ``number_or_pair`` made one of."""
+    return (both, both) if isinstance(both, int) else (both[0], both[1])
 
 
 Kind = TypeVar("Kind", bound=Contract)
@@ -168,8 +201,9 @@ def read_kind(model: bytes, name: str, kind: type[Kind]) -> Kind:
     except ValueError as error:
         raise UserError(f"{name} carries a contract that is no JSON ({error}): {again}") from None
     try:
-        if values["format"] != FORMAT:
-            raise UserError(f"{name} has a contract of format {values['format']}, this version reads {FORMAT}: {again}")
+        if values["format"] not in FORMATS:
+            known = " and ".join(map(str, FORMATS))
+            raise UserError(f"{name} has a contract of format {values['format']}, this version reads {known}: {again}")
         found = values.get("kind", VocoderContract.kind)  # the first exports have no such key
         if found != kind.kind:
             raise UserError(f"{name} is a {found}, and a {kind.kind} is needed: export one with {kind.command}")

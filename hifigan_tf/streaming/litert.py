@@ -7,6 +7,7 @@ from typing import Any, Generic, NamedTuple
 
 import numpy as np
 
+from hifigan_tf.audio.mel_scale import pad_with_silence
 from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.streaming.contract import AUDIO, MEL, Kind, VocoderContract, read_kind
 
@@ -121,7 +122,7 @@ class ContractVocoder(ContractModel[VocoderContract]):
             padded = np.pad(mel, [[0, missing], [0, 0]])[None]
             audio = self.call(contract.window_edge, mel=padded, valid=valid)[AUDIO]
         else:
-            padded = np.pad(mel, [[0, missing], [0, 0]], constant_values=np.log(contract.log_floor))[None]
+            padded = pad_with_silence(mel, self.window_frames, self.audio)[None]
             audio = self.call(contract.window, mel=self._to_integers(padded))[AUDIO]
         return self._to_float(audio)[0, : len(mel) * self.audio.hop_size]
 

@@ -22,7 +22,9 @@ class TfliteMelSpectrogram(ContractModel[MelContract]):
         self.n_fft = self.audio.n_fft
         self.hop_size = self.audio.hop_size
         self.num_mels = self.audio.num_mels
+        self.mel_centred = self.audio.mel_centred
         self.min_samples = self.contract.min_samples
+        self.mirrored_samples = self.contract.mirrored
 
     def analyze(self, audio: np.ndarray) -> np.ndarray:
         """Audio with mirrored ends, ``[1, (frames - 1) * hop_size + n_fft]``, to log-mel."""

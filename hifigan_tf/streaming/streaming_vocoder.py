@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hifigan_tf import extras
+from hifigan_tf.audio.mel_formats import ForeignMelError, MelCheck, description, looks
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.streaming import contract
@@ -107,18 +108,22 @@ class StreamingVocoder:
     """Log-mel frames to audio, a few at a time, with the same samples as for the whole utterance.
 
         with StreamingVocoder("model.tflite") as vocoder:
-            for frames in acoustic_model:           # [any number, num_mels], natural logarithm
+            for frames in acoustic_model:           # [any number, num_mels], the model's own mel
                 play(vocoder.push(frames))          # [samples], float32 in -1 to 1; may be empty
             play(vocoder.flush())
 
     ``model`` is anything that ``load_vocoder`` takes or returns; a loaded one can be shared by many streams, also in
     several threads. After ``flush``, ``hop_size`` samples have come out for every frame; ``reset`` starts another
     utterance.
+
+    The model's own mel is that of ``audio``. Frames that cannot be speech in it would become noise, and are refused as
+    soon as that is certain; ``check_mel=False`` takes whatever is pushed.
     """
 
-    def __init__(self, model, chunk_frames: int | None = None, threads: int | None = None):
+    def __init__(self, model, chunk_frames: int | None = None, threads: int | None = None, check_mel: bool = True):
         self.model = load_vocoder(model, chunk_frames, threads)
         self.audio = self.model.audio
+        self.check_mel = check_mel
         self.reset()
 
     def reset(self) -> None:
@@ -128,13 +133,15 @@ class StreamingVocoder:
             self._stream = StatefulStream(self.model)
         else:
             self._stream = WindowStream(self.model, self.audio.num_mels, self.audio.hop_size)
+        self._check = MelCheck(self.audio) if self.check_mel else None
         self._open = True
 
     def push(self, frames: np.ndarray) -> np.ndarray:
         """Takes frames ``[any number, num_mels]``; returns the audio ``[samples]`` that they complete.
 
         Raises ``UserError`` for another number of bands, or NaN, and then takes none of the frames: the
-        stream continues with the next push. Pushing after ``flush`` is an error.
+        stream continues with the next push. Raises ``ForeignMelError`` for frames that cannot be the model's mel, and
+        at every push after it. Pushing after ``flush`` is an error.
         """
         self._check_open("push")
         frames = np.asarray(frames, np.float32)
@@ -145,6 +152,11 @@ class StreamingVocoder:
             frame, band = np.argwhere(~np.isfinite(frames))[0]
             raise UserError(
                 f"a pushed chunk holds NaN or infinite values (first at frame {frame}, band {band}): it was not taken"
+            )
+        if self._check and (scale := self._check.add(frames)):
+            raise ForeignMelError(
+                f"the pushed frames have {looks(self._check.head, scale)}: this model takes {description(self.audio)}; "
+                "check_mel=False pushes them anyway"
             )
         return self._stream.push(frames)
 
@@ -189,7 +201,7 @@ class StreamingVocoder:
         self._open = False
 
 
-def vocode(model, mel: np.ndarray) -> np.ndarray:
-    """A whole mel ``[frames, num_mels]`` to its audio ``[frames * hop_size]``. ``model`` as for the stream."""
-    vocoder = StreamingVocoder(model)
+def vocode(model, mel: np.ndarray, check_mel: bool = True) -> np.ndarray:
+    """A whole mel ``[frames, num_mels]`` to its audio ``[frames * hop_size]``. The arguments are the stream's."""
+    vocoder = StreamingVocoder(model, check_mel=check_mel)
     return np.concatenate([vocoder.push(mel), vocoder.flush()])

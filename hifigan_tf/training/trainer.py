@@ -195,7 +195,7 @@ class Trainer:
 
         Memory is that of one chunk of ``WINDOW_FRAMES``, whatever the length.
         """
-        return vocode(KerasVocoder(self.average if average else self.generator, WINDOW_FRAMES), mel)
+        return vocode(KerasVocoder(self.average if average else self.generator, WINDOW_FRAMES), mel, check_mel=False)
 
 
 def make_optimizer(

@@ -9,7 +9,8 @@ import numpy as np
 
 from hifigan_tf.audio.audio_files import find_audio, normalize, read_audio, resample
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
-from hifigan_tf.audio.mel_formats import load_given_mel
+from hifigan_tf.audio.mel_formats import RECOGNIZE, MelConversion, MelFormat, load_given_mel
+from hifigan_tf.audio.mel_scale import pad_with_silence, to_natural_log
 from hifigan_tf.config import LOG_MIN, AudioConfig
 from hifigan_tf.evaluation.metrics import log_mel_l1
 from hifigan_tf.export.graph import Deployment
@@ -60,12 +61,13 @@ def demo_mels(audio: AudioConfig) -> list[np.ndarray]:
     return [mel_spectrogram(normalize(clip), front_end) for clip in clips]
 
 
-def load_mels(folder: Path, audio: AudioConfig) -> list[np.ndarray]:
-    """The mels ``[frames, num_mels]`` of a calibration folder: from its recordings and its ``.npy`` files.
+def load_mels(folder: Path, audio: AudioConfig, mel_format: MelFormat = RECOGNIZE) -> list[np.ndarray]:
+    """The mels ``[frames, num_mels]`` of a calibration folder: from its recordings, and ``.npy`` files of a format.
 
     Raises ``UserError`` when it holds neither, or one of them cannot be used.
     """
-    mels = [load_given_mel(path, audio.num_mels, check_scale=True) for path in find_files(folder, (".npy",))]
+    conversion = MelConversion(audio, mel_format)
+    mels = [load_given_mel(path, conversion) for path in find_files(folder, (".npy",))]
     if not mels or find_audio(folder):
         front_end = MelSpectrogram.of(audio)
         mels += [mel_spectrogram(clip, front_end) for clip in load_clips(folder, audio, what="calibration").values()]
@@ -88,11 +90,19 @@ def warn_if_far(generator: Generator, mels: list[np.ndarray], clips: dict[str, n
 
 def round_trip_error(generator: Generator, mels: list[np.ndarray]) -> float:
     """The error of the float model on mels, log-mel L1; small when they resemble its training data."""
-    front_end = MelSpectrogram.of(generator.audio)
-    vocoder = load_vocoder(generator)
-    return float(np.mean([log_mel_l1(mel, mel_spectrogram(vocode(vocoder, mel), front_end)) for mel in mels]))
+    front_end, vocoder = MelSpectrogram.of(generator.audio), load_vocoder(generator)
+
+    def audible(mel: np.ndarray) -> np.ndarray:
+        return np.maximum(to_natural_log(mel, generator.audio), LOG_MIN)
+
+    vocoded = [mel_spectrogram(vocode(vocoder, mel, check_mel=False), front_end) for mel in mels]
+    return float(np.mean([log_mel_l1(audible(mel), audible(other)) for mel, other in zip(mels, vocoded, strict=True)]))
 
 
-def at_least(mel: np.ndarray, frames: int) -> np.ndarray:
-    """A mel, padded with silence at its end to at least this length."""
-    return np.pad(mel, [[0, max(0, frames - len(mel))], [0, 0]], constant_values=LOG_MIN)
+def windows(mels: list[np.ndarray], frames: int, audio: AudioConfig) -> list[np.ndarray]:
+    """The mels in pieces of ``frames``, the last of each padded with silence."""
+    return [
+        pad_with_silence(mel[start : start + frames], frames, audio)
+        for mel in mels
+        for start in range(0, len(mel), frames)
+    ]

@@ -20,11 +20,12 @@ import numpy as np
 import tensorflow as tf
 
 from hifigan_tf.audio.mel import MelSpectrogram
+from hifigan_tf.audio.mel_scale import pad_with_silence
 from hifigan_tf.config import LOG_FLOOR, AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.export.graph import Deployment
 from hifigan_tf.export.plan import Plan
-from hifigan_tf.export.quantization.calibration import Calibrated, at_least
+from hifigan_tf.export.quantization.calibration import Calibrated
 from hifigan_tf.export.quantization.quantized_graphs import DynamicRangeStudent, StaticStudent
 from hifigan_tf.files import write_bytes
 from hifigan_tf.training.losses import mel_loss
@@ -99,7 +100,7 @@ class Distillation:
         self.settings = settings
         self.progress = progress
         self.front_end = MelSpectrogram.of(audio, for_loss=True)
-        self.mels = [at_least(mel, settings.frames) for mel in mels]
+        self.mels = [pad_with_silence(mel, settings.frames, audio) for mel in mels]
         starts = np.array([len(mel) - settings.frames + 1 for mel in self.mels])
         self.shares = starts / starts.sum()  # every segment is as likely as any other
         highest = settings.learning_rate or student.learning_rate

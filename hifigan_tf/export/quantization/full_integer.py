@@ -15,7 +15,6 @@ from ai_edge_litert import schema_py_generated as schema
 from hifigan_tf.export.convert import WINDOW, mel_spec, to_tflite
 from hifigan_tf.export.graph import Deployment
 from hifigan_tf.export.network import Conv
-from hifigan_tf.export.quantization.calibration import at_least
 from hifigan_tf.export.quantization.flatbuffer import Flatbuffer
 from hifigan_tf.export.quantization.quantized_graphs import PIECES, StaticWindow, piece_range
 from hifigan_tf.streaming.contract import AUDIO, MEL
@@ -78,15 +77,10 @@ def full_int8(
 def int16_activations(
     deployment: Deployment, frames: int, mels: list[np.ndarray], integer_io: bool, float_layers: tuple[str, ...]
 ) -> bytes:
-    """The ``.tflite`` with 8-bit weights and 16-bit activations; ranges are calibrated on ``mels``."""
-
-    def windows():
-        for mel in mels:
-            for start in range(0, len(mel), frames):
-                yield WINDOW, {MEL: at_least(mel[start : start + frames], frames)[None]}
+    """The ``.tflite`` with 8-bit weights and 16-bit activations; ranges are calibrated on ``mels`` of ``frames``."""
 
     def configure(converter):
-        converter.representative_dataset = windows
+        converter.representative_dataset = lambda: ((WINDOW, {MEL: mel[None]}) for mel in mels)
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         ]

@@ -3,6 +3,7 @@ package dev.hifigan.demo;
 import android.content.Context;
 import android.content.res.AssetManager;
 import dev.hifigan.vocoder.AudioInput;
+import dev.hifigan.vocoder.AudioSettings;
 import dev.hifigan.vocoder.AudioSource;
 import dev.hifigan.vocoder.NpyReader;
 import dev.hifigan.vocoder.WavReader;
@@ -31,9 +32,9 @@ final class BundledSpeech implements AudioInput {
         return new WavReader(assets.open(file), file);
     }
 
-    NpyReader mel(int numMels) throws IOException {
+    NpyReader mel(AudioSettings audio) throws IOException {
         String file = clip() + MEL;
-        return new NpyReader(assets.open(file), file, numMels);
+        return new NpyReader(assets.open(file), file, audio);
     }
 
     private String clip() throws IOException {

@@ -6,6 +6,7 @@ import android.net.Uri;
 import android.provider.OpenableColumns;
 import android.util.Log;
 import dev.hifigan.vocoder.AudioInput;
+import dev.hifigan.vocoder.AudioSettings;
 import dev.hifigan.vocoder.AudioSource;
 import dev.hifigan.vocoder.NpyReader;
 import dev.hifigan.vocoder.WavReader;
@@ -45,8 +46,8 @@ final class PickedFile implements AudioInput {
         return new MediaDecoder(context, uri, name);
     }
 
-    NpyReader mel(int numMels) throws IOException {
-        return new NpyReader(stream(), name, numMels);
+    NpyReader mel(AudioSettings audio) throws IOException {
+        return new NpyReader(stream(), name, audio);
     }
 
     boolean isMel() throws IOException {

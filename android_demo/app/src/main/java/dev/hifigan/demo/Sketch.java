@@ -33,7 +33,7 @@ final class Sketch {
             mels = new MelPicture(COLUMNS, audio.numMels);
             frameSeconds = audio.seconds(audio.hopSize);
         }
-        mels.write(frames);
+        mels.write(audio.naturalLog(frames));
         this.frames += frames.length;
     }
 

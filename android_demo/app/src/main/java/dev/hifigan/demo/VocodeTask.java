@@ -48,6 +48,7 @@ final class VocodeTask extends Task implements VocodingJob.Listener {
         String name = Models.vocoder(mode);
         long start = System.nanoTime();
         try (StreamingVocoder vocoder = new StreamingVocoder(Models.map(context, name), name, threads)) {
+            vocoder.checkMel(false); // a file is checked as a whole, and a recording's mel is the model's own
             loadSeconds = (System.nanoTime() - start) / 1e9;
             Figures figures = run(vocoder);
             if (!heard) {
@@ -113,7 +114,7 @@ final class VocodeTask extends Task implements VocodingJob.Listener {
                 mel = openBundled(vocoder.audio);
                 break;
             case MEL_FILE:
-                mel = new PickedFile(context, source.uri, source.name).mel(vocoder.audio.numMels);
+                mel = new PickedFile(context, source.uri, source.name).mel(vocoder.audio);
                 break;
             default:
                 return new AudioMels(original.drawn(source.audio(context)), analyzer, vocoder);
@@ -132,7 +133,7 @@ final class VocodeTask extends Task implements VocodingJob.Listener {
                 original.audio(piece, recording.samplingRate());
             }
         }
-        return speech.mel(audio.numMels);
+        return speech.mel(audio);
     }
 
     private Results results(Figures figures, boolean ended) {

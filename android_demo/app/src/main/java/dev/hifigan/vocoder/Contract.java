@@ -22,7 +22,8 @@ public final class Contract {
     static final int LARGE = 1 << 14;
 
     private static final String MEMBER = "contract.json";
-    private static final int FORMAT = 1;
+    /** The newest format: 2 is for mels other than the paper's. */
+    private static final int FORMAT = 2;
     private static final int VERY_LARGE = 1 << 24; // for numbers of samples, and of values in a state
     private static final int MAGIC = 0x54464c33; // "TFL3", from the fifth byte
 
@@ -54,7 +55,8 @@ public final class Contract {
     public final int blockFrames;
     public final int blockSamples;
     /** ... and how to treat the ends: see {@link MelAnalyzer}. */
-    public final int mirroredSamples;
+    public final int mirroredBefore;
+    public final int mirroredAfter;
     public final int minSamples;
 
     private Contract(Fields fields) {
@@ -75,8 +77,10 @@ public final class Contract {
         analyze = melFrontend ? fields.text("analyze") : null;
         blockFrames = melFrontend ? fields.integer("block_frames", 1, LARGE) : 0;
         blockSamples = melFrontend ? fields.integer("block_samples", 1, VERY_LARGE) : 0;
-        mirroredSamples = melFrontend ? fields.integer("mirrored_samples", 0, LARGE) : 0;
-        minSamples = melFrontend ? fields.integer("min_samples", mirroredSamples + 1, VERY_LARGE) : 0;
+        int[] mirrored = melFrontend ? mirrored(fields, audio) : new int[2];
+        mirroredBefore = mirrored[0];
+        mirroredAfter = mirrored[1];
+        minSamples = melFrontend ? fields.integer("min_samples", mirroredBefore + 1, VERY_LARGE) : 0;
         if (melFrontend && blockSamples != (blockFrames - 1) * audio.hopSize + audio.nFft) {
             throw new IllegalArgumentException("its block_samples is " + blockSamples);
         }
@@ -114,11 +118,22 @@ public final class Contract {
     private static Contract parse(String json, String name) throws ModelException {
         Fields fields = new Fields(Json.parse(json));
         int format = fields.integer("format", 0, LARGE);
-        if (format != FORMAT) {
-            throw new ModelException(name + " has a contract of format " + format + ", this app reads " + FORMAT
+        if (format < 1 || format > FORMAT) {
+            throw new ModelException(name + " has a contract of format " + format + ", this app reads 1 and " + FORMAT
                     + ": export it again, or update the app");
         }
         return new Contract(fields);
+    }
+
+    /** The samples mirrored before the first and after the last: one number, or where they differ two. */
+    private static int[] mirrored(Fields fields, AudioSettings audio) {
+        double[] both = fields.numbers("mirrored_samples", 2);
+        int[] mirrored = {(int) both[0], (int) both[1]};
+        boolean whole = mirrored[0] == both[0] && mirrored[1] == both[1];
+        if (!whole || mirrored[1] < 0 || mirrored[1] > mirrored[0] || mirrored[0] > audio.nFft) {
+            throw new IllegalArgumentException("its mirrored_samples is " + both[0] + ", " + both[1]);
+        }
+        return mirrored;
     }
 
     private static Map<String, Integer> sizes(Fields shapes) {

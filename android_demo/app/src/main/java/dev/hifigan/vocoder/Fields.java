@@ -1,5 +1,6 @@
 package dev.hifigan.vocoder;
 
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -62,6 +63,25 @@ final class Fields {
             integers[i] = whole(key, list.get(i), least, most);
         }
         return integers;
+    }
+
+    /** Finite numbers: one for each of {@code count} places, or a single one for all of them. */
+    double[] numbers(String key, int count) {
+        Object value = get(key, Object.class, false);
+        double[] numbers = new double[count];
+        Arrays.fill(numbers, value instanceof Double ? (Double) value : Double.NaN);
+        if (value instanceof List && ((List<?>) value).size() == count) {
+            for (int i = 0; i < count; i++) {
+                Object item = ((List<?>) value).get(i);
+                numbers[i] = item instanceof Double ? (Double) item : Double.NaN;
+            }
+        }
+        for (double number : numbers) {
+            if (Double.isNaN(number) || Double.isInfinite(number)) {
+                throw wrong(key, value);
+            }
+        }
+        return numbers;
     }
 
     private <T> T get(String key, Class<T> type, boolean nullable) {

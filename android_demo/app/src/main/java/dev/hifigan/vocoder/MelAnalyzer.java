@@ -13,7 +13,8 @@ import java.util.Map;
  * Audio to log-mel frames by the mel front-end model, a piece at a time, with the same frames as for the whole.
  *
  * <p>A frame needs audio on both sides of its hop. At both ends the recording is mirrored, without its outermost
- * sample, after the last hop is padded with silence; {@code hifigan_tf/audio/mel_stream.py} does the same.
+ * sample, after the last hop is padded with silence, or with {@link AudioSettings#melCentred} from the last sample on;
+ * {@code hifigan_tf/audio/mel_stream.py} does the same.
  *
  * <pre>
  *    |&lt;- mirrored -&gt;|&lt;------------- audio -------------&gt;|&lt;- mirrored -&gt;|
@@ -105,9 +106,10 @@ public final class MelAnalyzer implements Closeable {
         if (samples > 0) {
             int hop = contract.audio.hopSize;
             long all = (samples + hop - 1) / hop;
-            kept.appendZeros((int) (Math.max(all * hop, contract.minSamples) - samples));
+            long filled = Math.max(contract.audio.melCentred ? samples : all * hop, contract.minSamples);
+            kept.appendZeros((int) (filled - samples));
             begin();
-            mirrorEnd();
+            mirrorEnd(contract.mirroredAfter + (int) Math.max(0, all * hop - filled));
             while (framesDone < all) {
                 analyze((int) Math.min(all - framesDone, contract.blockFrames), frames);
             }
@@ -141,16 +143,16 @@ public final class MelAnalyzer implements Closeable {
         }
         float[] audio = kept.toArray();
         kept.clear();
-        for (int i = contract.mirroredSamples; i > 0; i--) {
+        for (int i = contract.mirroredBefore; i > 0; i--) {
             kept.append(audio[i]);
         }
         kept.append(audio);
         begun = true;
     }
 
-    private void mirrorEnd() {
+    private void mirrorEnd(int count) {
         int last = kept.size() - 1;
-        for (int i = 1; i <= contract.mirroredSamples; i++) {
+        for (int i = 1; i <= count; i++) {
             kept.append(kept.get(last - i));
         }
     }

@@ -5,7 +5,7 @@ import java.io.IOException;
 
 /** A mel, read or computed a few frames at a time. */
 public interface MelSource extends Closeable {
-    /** The next frames {@code [none or more][numMels]}, natural logarithm; null at the end. */
+    /** The next frames {@code [none or more][numMels]}, the mel of a model; null at the end. */
     float[][] next() throws IOException;
 
     /** Length of the audio at the model's rate, known at the end; -1 if every frame is a whole hop. */

@@ -8,7 +8,7 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * A mel in a NumPy {@code .npy} file, {@code [frames, numMels]} in natural logarithms, checked, a block at a time.
+ * A model's mel in a NumPy {@code .npy} file, {@code [frames, numMels]}, checked, a block at a time.
  *
  * <p>The first three minutes are read at once, to detect the scale of the values ({@link MelScale}); the rest is read
  * when needed. A batch axis of one is dropped. An array in Fortran order is read whole.
@@ -30,21 +30,21 @@ public final class NpyReader implements MelSource {
      * Reads the header, and the first values.
      *
      * @param stream is closed with the reader, and at once if the file is refused
-     * @param numMels the bands that the model takes
+     * @param audio the mel that the model takes
      * @throws InputException for a file that is not such a mel, or on another scale
      */
-    public NpyReader(InputStream stream, String name, int numMels) throws IOException {
+    public NpyReader(InputStream stream, String name, AudioSettings audio) throws IOException {
         this.stream = new DataInputStream(stream);
         this.name = name;
-        this.numMels = numMels;
+        numMels = audio.numMels;
         boolean ready = false;
         try {
             header = NpyHeader.read(this.stream, name);
             frames = checkedFrames();
             sample = header.fortranOrder ? readWhole() : readRows((int) Math.min(frames, SAMPLE), 0);
-            String foreign = MelScale.foreign(sample);
+            String foreign = MelScale.foreign(sample, audio);
             if (foreign != null) {
-                throw new InputException(name + ": " + foreign + ": a mel has natural logarithms of at least 1e-5");
+                throw new InputException(name + ": " + foreign + ": a mel has " + audio.melDescription());
             }
             ready = true;
         } finally {

@@ -16,7 +16,7 @@ import java.util.Map;
  * <pre>{@code
  * try (StreamingVocoder vocoder = new StreamingVocoder(model, "vocoder_int8.tflite", 2)) {
  *     while (more) {
- *         play(vocoder.push(frames));   // [any number][numMels], natural logarithm; -1 to 1, may be empty
+ *         play(vocoder.push(frames));   // [any number][numMels], the model's own mel; -1 to 1, may be empty
  *     }
  *     play(vocoder.flush());
  * }
@@ -25,6 +25,9 @@ import java.util.Map;
  * <p>Audio is delayed by {@link Contract#delaySamples}, which are dropped at the start and made up for by
  * {@link #flush}. Chunks that extend beyond the utterance go through the signature {@code edge}, whose input says where
  * the utterance lies; the others do not need that. For one thread at a time.
+ *
+ * <p>Frames that cannot be speech in the model's mel would become noise, and are refused as soon as that is certain,
+ * unless {@link #checkMel} says otherwise.
  */
 public final class StreamingVocoder implements Closeable {
     /** Frames; far more than any model's delay, and small enough that frames times hop do not overflow an int. */
@@ -43,6 +46,8 @@ public final class StreamingVocoder implements Closeable {
     private long done; // frames run
     private int late; // samples still to drop
     private boolean flushed;
+    private boolean checked = true;
+    private MelCheck check; // of this utterance
 
     /**
      * With the model's smallest chunks: lowest latency, and best quality of an 8-bit model.
@@ -92,6 +97,12 @@ public final class StreamingVocoder implements Closeable {
         return contract;
     }
 
+    /** Whether frames are checked; false takes whatever is pushed. Begins a new utterance. */
+    public void checkMel(boolean checked) {
+        this.checked = checked;
+        reset();
+    }
+
     /** Frames per chunk. */
     public int chunkFrames() {
         return chunk.frames;
@@ -101,12 +112,18 @@ public final class StreamingVocoder implements Closeable {
      * Takes frames; returns the audio that they complete, possibly none.
      *
      * @param frames {@code [any number][numMels]}
-     * @throws IllegalArgumentException for another number of bands, or NaN; then none of the frames is taken
+     * @throws IllegalArgumentException for another number of bands, or NaN; then none of the frames is taken. Also for
+     *     frames that cannot be the model's mel, and at every push after them
      * @throws IllegalStateException after {@link #flush} or {@link #close}
      */
     public float[] push(float[][] frames) {
         requireOpen("push");
         requireGood(frames);
+        String foreign = checked ? check.add(frames) : null;
+        if (foreign != null) {
+            throw new IllegalArgumentException("the pushed frames have " + foreign + ": " + model.name + " takes "
+                    + contract.audio.melDescription());
+        }
         audio.clear();
         for (float[] frame : frames) {
             waiting.append(frame);
@@ -144,6 +161,7 @@ public final class StreamingVocoder implements Closeable {
         stateSet = 0;
         done = 0;
         late = contract.delaySamples;
+        check = new MelCheck(contract.audio);
         flushed = false;
         model.run(contract.initialState, unused(), states.get(0));
     }

@@ -62,8 +62,55 @@ public class ContractTest {
         assertEquals("analyze", contract.analyze);
         assertEquals(16, contract.blockFrames);
         assertEquals(4864, contract.blockSamples);
-        assertEquals(384, contract.mirroredSamples);
+        assertEquals(384, contract.mirroredBefore);
+        assertEquals(384, contract.mirroredAfter);
         assertEquals(385, contract.minSamples);
+    }
+
+    @Test
+    public void readsAMelOfAnotherLibrary() throws Exception {
+        String mel = "'fmax': null, 'mel_log': 'log10', 'mel_floor': 1e-10, 'mel_centred': true, 'mel_mean': -2.5, "
+                + "'mel_scale': " + list(80, 0.5) + "}";
+        String format2 = MEL_FRONTEND.replace("'fmax': null}", mel).replace("'format': 1", "'format': 2")
+                .replace("'mirrored_samples': 384", "'mirrored_samples': [512, 256]").replace("385", "513");
+        Contract contract = read(format2);
+        assertEquals(512, contract.mirroredBefore);
+        assertEquals(256, contract.mirroredAfter);
+        AudioSettings audio = contract.audio;
+        assertTrue(audio.melLog10 && audio.melCentred && audio.melNormalized);
+        assertEquals("base-10 logarithms of at least 1e-10 with the model's mean and scale", audio.melDescription());
+        assertEquals(-15, audio.silentFrame()[79], 0);
+        assertEquals(-2.5 * Math.log(10), audio.naturalLog(new float[1][80])[0][3], 1e-6);
+        AudioSettings paper = read(MEL_FRONTEND).audio;
+        assertEquals("natural logarithms of at least 1e-5", paper.melDescription());
+        float[][] same = new float[2][80];
+        assertTrue(same == paper.naturalLog(same));
+        assertEquals("mel_floor 1.0E-10, not 1.0E-5", audio.difference(paper));
+        assertEquals(null, audio.difference(read(format2).audio));
+        assertEquals("another mel_mean or mel_scale, not such",
+                audio.difference(read(format2.replace("-2.5", "-2.4")).audio));
+        assertEquals("mel_log log10, not natural", audio.difference(read(format2.replace("log10", "natural")).audio));
+        assertEquals("mel_centred true, not false", audio.difference(read(format2.replace("true", "false")).audio));
+    }
+
+    @Test
+    public void refusesAMelThatContradictsItself() throws Exception {
+        String[][] bad = {
+            {"'mel_log': 'ln'", "its mel_log is ln"},
+            {"'mel_floor': 0", "its mel_floor is 0.0"},
+            {"'mel_centred': 1", "its mel_centred is 1.0"},
+            {"'mel_mean': [1, 2]", "its mel_mean is [1.0, 2.0]"},
+            {"'mel_mean': 'x'", "its mel_mean is x"},
+            {"'mel_scale': 0", "its mel_scale is 0.0 in band 0"},
+            {"'mel_scale': -1", "its mel_scale is -1.0 in band 0"},
+        };
+        for (String[] one : bad) {
+            assertDoesNotFit("'fmax': null", "'fmax': null, " + one[0], one[1]);
+        }
+        assertRefused(packed(MEL_FRONTEND.replace("384", "[384]")), "a.tflite carries a contract that does not fit "
+                + "(its mirrored_samples is [384.0]): export it again");
+        assertRefused(packed(MEL_FRONTEND.replace("384", "[256, 512]")), "a.tflite carries a contract that does not fit "
+                + "(its mirrored_samples is 256.0, 512.0): export it again");
     }
 
     @Test
@@ -143,8 +190,10 @@ public class ContractTest {
 
     @Test
     public void refusesANewerFormat() throws Exception {
-        assertRefused(packed(VOCODER.replace("'format': 1", "'format': 2")),
-                "a.tflite has a contract of format 2, this app reads 1: export it again, or update the app");
+        for (int format : new int[] {0, 3}) {
+            assertRefused(packed(VOCODER.replace("'format': 1", "'format': " + format)), "a.tflite has a contract of "
+                    + "format " + format + ", this app reads 1 and 2: export it again, or update the app");
+        }
     }
 
     @Test
@@ -173,6 +222,14 @@ public class ContractTest {
                 audio.difference(read(VOCODER.replace("22050", "16000")).audio));
         assertEquals("fmax 11025, not 7600.5",
                 audio.difference(read(VOCODER.replace("'fmax': null", "'fmax': 7600.5")).audio));
+    }
+
+    private static String list(int count, double number) {
+        StringBuilder list = new StringBuilder("[" + number);
+        for (int i = 1; i < count; i++) {
+            list.append(", ").append(number);
+        }
+        return list.append("]").toString();
     }
 
     private static void assertDoesNotFit(String good, String bad, String reason) throws Exception {

@@ -4,6 +4,7 @@ import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertThrows;
+import static org.junit.Assert.assertTrue;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -17,6 +18,7 @@ import org.junit.Test;
 
 public class NpyReaderTest {
     private static final int BANDS = 4;
+    private static final AudioSettings PAPER = Settings.of(BANDS);
 
     private final float[][] mel = mel(300);
     private final NpyBytes npy = NpyBytes.of(mel);
@@ -86,7 +88,7 @@ public class NpyReaderTest {
         };
         InputStream file = new SequenceInputStream(new ByteArrayInputStream(header.toBytes()), quiet);
         long count = 0;
-        try (NpyReader reader = new NpyReader(file, "long.npy", BANDS)) {
+        try (NpyReader reader = new NpyReader(file, "long.npy", PAPER)) {
             for (float[][] block = reader.next(); block != null; block = reader.next()) {
                 count += block.length;
                 assertEquals(-11, block[block.length - 1][3], 0);
@@ -146,6 +148,18 @@ public class NpyReaderTest {
     }
 
     @Test
+    public void namesTheMelOfTheModel() {
+        AudioSettings audio = Settings.of(BANDS, "'mel_log': 'log10'", "'mel_floor': 1e-10", "'mel_mean': -2");
+        for (int i = 0; i < npy.values.length; i++) {
+            npy.values[i] *= 8; // decibels
+        }
+        String message = assertThrows(InputException.class,
+                () -> new NpyReader(new ByteArrayInputStream(npy.toBytes()), "a.npy", audio)).getMessage();
+        assertTrue(message, message.endsWith("look like decibels: a mel has base-10 logarithms of at least 1e-10 "
+                + "with the model's mean and scale"));
+    }
+
+    @Test
     public void refusesAFileCutAnywhere() {
         byte[] whole = npy.toBytes();
         for (int size = 0; size < whole.length; size++) {
@@ -198,7 +212,7 @@ public class NpyReaderTest {
     }
 
     private static NpyReader reader(byte[] file) throws IOException {
-        return new NpyReader(new ByteArrayInputStream(file), "a.npy", BANDS);
+        return new NpyReader(new ByteArrayInputStream(file), "a.npy", PAPER);
     }
 
     /** Noise with the range of a mel in natural logarithms. */

@@ -55,6 +55,33 @@ public class MelAnalyzerTest {
     }
 
     @Test
+    public void melsOfOtherLibrariesEqualPython() throws IOException {
+        for (String name : new String[] {"base10_mel_frontend", "normalized_mel_frontend"}) {
+            double largest = 0;
+            try (MelAnalyzer analyzer = new MelAnalyzer(Reference.model(name), name, 1)) {
+                AudioSettings audio = analyzer.contract().audio;
+                assertTrue(audio.melLog10 && audio.melCentred);
+                assertEquals(name.startsWith("normalized"), audio.melNormalized);
+                for (String length : Reference.names("other_mels/" + name, ".f32")) {
+                    float[] clip = Reference.samples(Reference.clips().get(0));
+                    float[] samples = Arrays.copyOf(clip, Integer.parseInt(length));
+                    float[] expected = Reference.floats("other_mels/" + name + "/" + length + ".f32");
+                    for (int most : new int[] {samples.length, 100, -700}) {
+                        float[] mel = Reference.flat(analyze(analyzer, samples, most));
+                        largest = Math.max(largest, Reference.largestDifference(expected, mel));
+                        analyzer.reset();
+                    }
+                }
+                for (float[] frame : analyze(analyzer, new float[10000], 10000)) {
+                    assertArrayEquals(audio.silentFrame(), frame, 1e-4f);
+                }
+            }
+            Reference.figure("parity     mel      %s: largest difference %.1e", name, largest);
+            assertTrue(name + ": " + largest, largest <= TOLERANCE);
+        }
+    }
+
+    @Test
     public void isTheSameForPiecesOfAnyLength() throws IOException {
         float[] audio = Arrays.copyOf(Reference.samples(Reference.clips().get(0)), 30000);
         try (MelAnalyzer analyzer = Reference.analyzer()) {

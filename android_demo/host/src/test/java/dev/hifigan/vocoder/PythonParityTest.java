@@ -23,17 +23,22 @@ public class PythonParityTest {
 
     @Test
     public void scalesOfMelsAreRecognisedAsInPython() throws IOException {
-        List<String> names = Reference.names("scales", ".npy");
-        for (String name : names) {
-            String scale = name.substring(0, name.indexOf('_'));
-            if (scale.equals("log")) {
-                read(name).close();
-            } else {
-                String message = assertThrows(name, InputException.class, () -> read(name)).getMessage();
-                assertTrue(name + ": " + message, message.contains(words(scale)));
+        for (String model : new String[] {"mel_frontend", "base10_mel_frontend", "normalized_mel_frontend"}) {
+            AudioSettings audio = Reference.settings(model);
+            List<String> names = Reference.names("scales/" + model, ".npy");
+            for (String name : names) {
+                String file = "scales/" + model + "/" + name;
+                String scale = name.substring(0, name.indexOf('_'));
+                if (scale.equals("own")) {
+                    read(file, audio).close();
+                } else {
+                    String message = assertThrows(file, InputException.class, () -> read(file, audio)).getMessage();
+                    assertTrue(file + ": " + message, message.contains(words(scale)));
+                }
             }
+            Reference.figure("parity     scales   %d mels taken for the same scale as in Python, by %s",
+                    names.size(), model);
         }
-        Reference.figure("parity     scales   %d mels taken for the same scale as in Python", names.size());
     }
 
     @Test
@@ -52,12 +57,18 @@ public class PythonParityTest {
         }
     }
 
-    private static NpyReader read(String name) throws IOException {
-        return new NpyReader(new FileInputStream(Reference.file("scales/" + name + ".npy").toFile()), name, 80);
+    private static NpyReader read(String name, AudioSettings audio) throws IOException {
+        return new NpyReader(new FileInputStream(Reference.file(name + ".npy").toFile()), name, audio);
     }
 
     private static String words(String scale) {
         switch (scale) {
+            case "log":
+                return "look like natural logarithms";
+            case "power":
+                return "look like logarithms of powers";
+            case "loud":
+                return "are louder than audio can be";
             case "log10":
                 return "look like base-10 logarithms";
             case "db":

@@ -95,7 +95,12 @@ final class Reference {
 
     static NpyReader melFile(String clip) throws IOException {
         String name = clip + ".npy";
-        return new NpyReader(new FileInputStream(file("clips/" + name).toFile()), name, 80);
+        return new NpyReader(new FileInputStream(file("clips/" + name).toFile()), name, settings("mel_frontend"));
+    }
+
+    /** The mel of a model. */
+    static AudioSettings settings(String model) throws IOException {
+        return Contract.read(model(model), model).audio;
     }
 
     /** The mel of a clip, all its frames. */

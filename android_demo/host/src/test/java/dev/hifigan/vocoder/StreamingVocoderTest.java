@@ -139,6 +139,37 @@ public class StreamingVocoderTest {
     }
 
     @Test
+    public void anotherMelIsRefusedBeforeItIsHeard() throws IOException {
+        float[][] mel = Reference.mel(Reference.clips().get(0));
+        float[][] normalized = normalized(mel);
+        try (StreamingVocoder vocoder = Reference.vocoder("vocoder_int8", 4)) {
+            int samples = 0;
+            String message = null;
+            for (int frame = 0; message == null; frame++) {
+                try {
+                    samples += vocoder.push(new float[][] {normalized[frame]}).length;
+                } catch (IllegalArgumentException e) {
+                    message = e.getMessage();
+                }
+            }
+            double milliseconds = 1000 * vocoder.contract().audio.seconds(samples);
+            Reference.figure("refusal    a normalised mel after %.0f ms of audio", milliseconds);
+            assertTrue(milliseconds + " ms", milliseconds <= 100);
+            assertTrue(message, message.startsWith("the pushed frames have values from "));
+            assertTrue(message, message.endsWith(
+                    ": vocoder_int8.tflite takes natural logarithms of at least 1e-5"));
+            assertThrows("and so are its next frames", IllegalArgumentException.class,
+                    () -> vocoder.push(new float[][] {mel[0]}));
+            vocoder.reset();
+            float[] own = vocode(vocoder, mel, 1);
+            vocoder.checkMel(false);
+            assertArrayEquals(own, vocode(vocoder, mel, 1), 0);
+            vocoder.reset();
+            assertEquals(own.length, vocode(vocoder, normalized, 1).length);
+        }
+    }
+
+    @Test
     public void pushAfterFlushIsRefusedUntilReset() throws IOException {
         try (StreamingVocoder vocoder = Reference.vocoder("vocoder_int8", 4)) {
             assertEquals("an utterance of nothing", 0, vocoder.flush().length);
@@ -176,6 +207,26 @@ public class StreamingVocoderTest {
                 assertTrue(audio > 0);
             }
         }
+    }
+
+    /** With a mean of 0 and a deviation of 1. */
+    private static float[][] normalized(float[][] mel) {
+        double sum = 0;
+        double squares = 0;
+        for (float value : Reference.flat(mel)) {
+            sum += value;
+            squares += value * value;
+        }
+        int count = mel.length * mel[0].length;
+        double mean = sum / count;
+        double deviation = Math.sqrt(squares / count - mean * mean);
+        float[][] normalized = new float[mel.length][mel[0].length];
+        for (int frame = 0; frame < mel.length; frame++) {
+            for (int band = 0; band < mel[0].length; band++) {
+                normalized[frame][band] = (float) ((mel[frame][band] - mean) / deviation);
+            }
+        }
+        return normalized;
     }
 
     private interface Damage {

@@ -1,0 +1,84 @@
+"""Mean and scale of mel bands, as other libraries store them beside their models."""
+
+import tokenize
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hifigan_tf.errors import UserError, one_line
+
+SUFFIXES = (".h5", ".hdf5", ".npz", ".npy")
+NAMES = {"mean": ("mean",), "scale": ("scale", "std")}
+MAKE = "give the mean and the scale of every mel band, in .h5 (stats.h5 of ParallelWaveGAN), .npz or .npy [2, num_mels]"
+
+
+class MelStats(NamedTuple):
+    """Mels are ``(logarithm - mean) / scale``; each is float64 ``[num_mels]``."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+
+@lru_cache(maxsize=4)  # for many mels, one at a time
+def load_stats(path: Path, num_mels: int) -> MelStats:
+    """Mean and scale from an HDF5 or ``.npz`` file with ``mean`` and ``scale`` (or ``std``), or a ``.npy`` of the two.
+
+    Raises ``UserError`` for another file, another number of bands, numbers that are not finite, and a scale of 0.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path} is no file of mel statistics known here: {MAKE}")
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: {MAKE}")
+    arrays = _read_hdf5(path) if path.suffix.lower() in (".h5", ".hdf5") else _read_numpy(path)
+    found = []
+    for name, spellings in NAMES.items():
+        key = next((key for key in spellings if key in arrays), None)
+        if key is None:
+            raise UserError(f"{path} has no {name}, only {', '.join(sorted(arrays)) or 'nothing'}: {MAKE}")
+        found.append(_checked(path, key, arrays[key], num_mels))
+    mean, scale = found
+    if scale.min() <= 0:
+        band = int(np.argmin(scale))
+        raise UserError(f"{path}: scale is {scale[band]:g} in band {band}: it must be above 0 in every band")
+    return MelStats(mean, scale)
+
+
+def _checked(path: Path, name: str, array: np.ndarray, num_mels: int) -> np.ndarray:
+    array = np.asarray(array)
+    if array.dtype.kind not in "fiu" or array.size != num_mels or max(array.shape) != num_mels:
+        raise UserError(f"{path}: {name} has shape {list(array.shape)}: this model has {num_mels} mel bands")
+    values = array.astype(np.float64).reshape(-1)
+    if not np.isfinite(values).all():
+        band = int(np.argmin(np.isfinite(values)))
+        raise UserError(f"{path}: {name} is {values[band]} in band {band}: every number must be finite")
+    return values
+
+
+def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
+    try:
+        import h5py
+    except ImportError:
+        raise UserError(f"{path} needs h5py, which is not installed: run pip install h5py, or give .npz") from None
+    try:
+        with h5py.File(path) as file:
+            return {name: item[()] for name, item in file.items() if isinstance(item, h5py.Dataset)}
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{path} cannot be read (cut short, or no HDF5 file): {one_line(error)}") from None
+
+
+def _read_numpy(path: Path) -> dict[str, np.ndarray]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            if loaded.ndim != 2 or len(loaded) != 2:
+                raise UserError(
+                    f"{path} has shape {list(loaded.shape)}: it must be [2, num_mels], the mean and the scale"
+                )
+            return {"mean": loaded[0], "scale": loaded[1]}
+        with loaded:
+            return dict(loaded)
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read (cut short, or no NumPy file): {one_line(error)}") from None
