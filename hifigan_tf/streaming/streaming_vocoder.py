@@ -27,12 +27,14 @@ class KerasVocoder:
     def __init__(self, generator, chunk_frames: int | None = None):
         self.generator = generator
         self.audio = generator.audio
+        self.replicated_frames = generator.hyper_parameters.replicated_frames
         self.margins = margins_of(generator.hyper_parameters)
         self.window_frames = (chunk_frames or KERAS_CHUNK) + sum(self.margins)
 
     @property
     def fingerprint(self) -> str:
-        digest = hashlib.sha256()
+        # Options that change the samples of the same weights.
+        digest = hashlib.sha256(str(self.generator.hyper_parameters.of_other_libraries or "").encode())
         for array in self.generator.get_weights():
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
