@@ -101,7 +101,7 @@ def environment(runtime: Runtime, folder: Path) -> Path:
 
 
 def run(python: Path, model: Path, folder: Path, mel: Path) -> dict:
-    """What the probe makes of a model under a Python: ``audio`` and ``seconds``, or the ``reason`` why not."""
+    """``audio`` and ``seconds`` of a model in a Python's runtime, or the ``reason`` why it does not run."""
     output = folder / "output.npz"
     output.unlink(missing_ok=True)
     command = [str(python), str(PROBE), *map(str, (model, folder / "contract.json", mel, output))]

@@ -237,10 +237,12 @@ def _read_audio(path: Path) -> None:
 
 
 def _read_mel(path: Path) -> None:
-    from hifigan_tf.audio.mel_formats import MelFile, load_given_mel
+    from hifigan_tf.audio.mel_formats import MelConversion, MelFile, load_given_mel
+    from hifigan_tf.config import Config
+    from hifigan_tf.resources import DEMO_CONFIG
 
-    faults = []
-    for read in (lambda: list(MelFile(path, 16).blocks()), lambda: load_given_mel(path, 16, check_scale=True)):
+    conversion, faults = MelConversion(Config.load(DEMO_CONFIG).replace(num_mels=16).audio), []
+    for read in (lambda: list(MelFile(path, conversion).blocks()), lambda: load_given_mel(path, conversion)):
         try:
             read()
         except UserError as fault:

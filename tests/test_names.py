@@ -74,7 +74,7 @@ def test_mels_go_the_way_of_their_recordings_from_extraction_to_training(tiny, t
     options = ["--data", str(corpus), "--fine-tune-mels", str(tmp_path / "mels")]
     training, _ = _files(parse(options), tiny)
     clips = check_clips(training, tiny, tmp_path / "mels")
-    assert [(clip.name, os.path.relpath(clip.mel, tmp_path / "mels")) for clip in clips] == [
+    assert [(clip.name, os.path.relpath(clip.mel.path, tmp_path / "mels")) for clip in clips] == [
         (f"{speaker}/{number}.wav", f"{speaker}/{number}.npy")
         for speaker in ("p225", "p226")
         for number in ("001", "002")
@@ -82,7 +82,7 @@ def test_mels_go_the_way_of_their_recordings_from_extraction_to_training(tiny, t
     for clip in clips:
         audio = soundfile.read(clip.path, dtype="float32")[0]
         expected = mel_spectrogram(audio, NumpyMelSpectrogram.of(tiny.audio))
-        np.testing.assert_array_equal(np.load(clip.mel), expected)
+        np.testing.assert_array_equal(np.load(clip.mel.path), expected)
 
 
 def test_a_flat_folder_of_mels_is_refused_where_names_are_shared_and_taken_where_not(tiny, tmp_path, caplog):
@@ -93,7 +93,7 @@ def test_a_flat_folder_of_mels_is_refused_where_names_are_shared_and_taken_where
         np.save(tmp_path / "mels" / f"{stem}.npy", np.random.default_rng(2).normal(-5, 2, (100, 16)))
     training, _ = _files(parse(["--data", str(corpus)]), tiny)
     (clip,) = check_clips(training, tiny, tmp_path / "mels")
-    assert (clip.name, clip.mel) == ("p226/alone.wav", str(tmp_path / "mels" / "alone.npy"))
+    assert (clip.name, clip.mel.path) == ("p226/alone.wav", str(tmp_path / "mels" / "alone.npy"))
     assert "001.npy could be the mel of p225/001.wav or of p226/001: put the mels into folders" in caplog.text
     # Clips that are held out have mels there too.
     one, other = training[0], training[2]

@@ -157,7 +157,7 @@ class StreamingVocoder:
             )
         if self._check and (scale := self._check.add(frames)):
             raise ForeignMelError(
-                f"the pushed frames have {looks(self._check.head, scale)}: this model takes {description(self.audio)}; "
+                f"the pushed frames: {looks(self._check.head, scale)}: this model takes {description(self.audio)}; "
                 "check_mel=False pushes them anyway"
             )
         return self._stream.push(frames)

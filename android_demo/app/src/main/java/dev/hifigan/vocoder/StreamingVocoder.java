@@ -121,7 +121,7 @@ public final class StreamingVocoder implements Closeable {
         requireGood(frames);
         String foreign = checked ? check.add(frames) : null;
         if (foreign != null) {
-            throw new IllegalArgumentException("the pushed frames have " + foreign + ": " + model.name + " takes "
+            throw new IllegalArgumentException("the pushed frames: " + foreign + ": " + model.name + " takes "
                     + contract.audio.melDescription());
         }
         audio.clear();

@@ -155,7 +155,7 @@ public class StreamingVocoderTest {
             double milliseconds = 1000 * vocoder.contract().audio.seconds(samples);
             Reference.figure("refusal    a normalised mel after %.0f ms of audio", milliseconds);
             assertTrue(milliseconds + " ms", milliseconds <= 100);
-            assertTrue(message, message.startsWith("the pushed frames have values from "));
+            assertTrue(message, message.startsWith("the pushed frames: values from "));
             assertTrue(message, message.endsWith(
                     ": vocoder_int8.tflite takes natural logarithms of at least 1e-5"));
             assertThrows("and so are its next frames", IllegalArgumentException.class,
