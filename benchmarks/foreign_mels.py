@@ -63,7 +63,7 @@ def frames_taken(mel: np.ndarray, settings: AudioConfig) -> int | None:
 
 
 def played_ms(frames: int, config: Config) -> float:
-    """The audio that has come out of whole chunks of so many frames."""
+    """The audio that has come out after this many frames, in whole chunks."""
     samples = frames // CHUNK * CHUNK * config.audio.hop_size - config.generator.delay_samples
     return 1000 * max(0, samples) / config.audio.sampling_rate
 

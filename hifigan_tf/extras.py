@@ -11,6 +11,7 @@ _EXPORT = (*_KERAS, *_INT8, "pystoi", "tqdm")
 # {who needs it: (the extra to install, the modules that are imported)}
 NEEDS = {
     "a .keras checkpoint": ("train", _KERAS),
+    "an HDF5 file": ("train", ("h5py",)),
     "hifigan-tf import-checkpoint": ("train", (*_KERAS, "h5py", "yaml")),
     "hifigan-tf train": ("train", (*_KERAS, "librosa", "matplotlib", "tensorboard", "tqdm")),
     "hifigan-tf preprocess": ("train", ("tensorflow", "tqdm")),

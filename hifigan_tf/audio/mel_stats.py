@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hifigan_tf import extras
 from hifigan_tf.errors import UserError, one_line
 
 SUFFIXES = (".h5", ".hdf5", ".npz", ".npy")
@@ -64,10 +65,9 @@ def _checked(path: Path, name: str, array: np.ndarray, num_mels: int) -> np.ndar
 
 
 def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
-    try:
-        import h5py
-    except ImportError:
-        raise UserError(f"{path} needs h5py, which is not installed: run pip install h5py, or give .npz") from None
+    extras.require("an HDF5 file")
+    import h5py
+
     try:
         with h5py.File(path) as file:
             return {name: item[()] for name, item in file.items() if isinstance(item, h5py.Dataset)}

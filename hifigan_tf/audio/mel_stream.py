@@ -84,7 +84,7 @@ def mel_spectrogram(audio: np.ndarray, front_end: FrontEnd) -> np.ndarray:
 
 
 def _end(front_end: FrontEnd, samples: int) -> tuple[int, int]:
-    """How much silence, and then how many mirrored samples, follow so many samples of audio."""
+    """How much silence, and then how many mirrored samples, follow this many samples of audio."""
     whole = -(-samples // front_end.hop_size) * front_end.hop_size
     filled = max(samples if front_end.mel_centred else whole, front_end.min_samples)
     return filled - samples, front_end.mirrored_samples[1] + max(0, whole - filled)
