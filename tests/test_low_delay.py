@@ -96,7 +96,7 @@ def test_live_streams_in_every_mode_with_a_quarter_of_the_delay(live, mode, mega
     assert model.contract.delay_ms <= 30
     assert model.contract.delay_samples == live.hyper_parameters.delay_samples
     mel = mel_of(live, 50, seed=1)
-    whole, reference = vocode(model, mel), offline(live, mel)
+    whole, reference = vocode(model, mel, check_mel=False), offline(live, mel)
     np.testing.assert_array_equal(stream(model, mel, [7, 1, 12]), whole)
     if mode == "float32":
         np.testing.assert_allclose(whole, reference, atol=1e-4)

@@ -57,7 +57,9 @@ def test_the_deployed_graph_has_no_zero_tap(generator):
 @pytest.mark.parametrize("kind", ["float32", "stateless"])
 def test_exports_equal_pytorch(generator, reference, kind):
     data = exported(generator, frames=40) if kind == "stateless" else exported(generator, chunks=(1, 4))
-    np.testing.assert_allclose(vocode(load_tflite(data), reference["mel"]), reference["audio"], atol=1e-4)
+    np.testing.assert_allclose(
+        vocode(load_tflite(data), reference["mel"], check_mel=False), reference["audio"], atol=1e-4
+    )
     np.testing.assert_allclose(stream(load_tflite(data), reference["mel"], [3, 7]), reference["audio"], atol=1e-4)
 
 
@@ -91,7 +93,7 @@ def test_ready_configs_train_a_step_and_export(name):
     model = load_tflite(exported(trainer.generator))
     assert model.contract.delay_samples == config.generator.delay_samples
     mel = mel[0, :20].astype(np.float32)
-    np.testing.assert_allclose(vocode(model, mel), offline(trainer.generator, mel), atol=1e-4)
+    np.testing.assert_allclose(vocode(model, mel, check_mel=False), offline(trainer.generator, mel), atol=1e-4)
 
 
 def test_an_odd_kernel_without_the_key_is_refused():
