@@ -114,7 +114,7 @@ def test_a_keras_generator_streams_exactly_too(checkpoint):
 
 @pytest.mark.parametrize("chunk", [1, 8])
 def test_a_keras_stream_lags_by_the_margin_on_the_right(live, chunk):
-    vocoder = StreamingVocoder(live, chunk_frames=chunk)
+    vocoder = StreamingVocoder(live, chunk_frames=chunk, check_mel=False)
     left, right = vocoder.model.margins
     assert (left, right) == (19, 4)
     mel, hop = mel_of(live, 40), live.audio.hop_size
@@ -147,7 +147,7 @@ def test_windows_in_every_mode(tiny_live, tiny_mels, mode, decibels):
     model = load_tflite(exported(generator, mode, frames=64, mels=tiny_mels if mode != "float16" else None))
     assert model.contract.margins == margins_of(generator.hyper_parameters)
     mel = tiny_mels[0][:100]
-    audio = vocode(model, mel)
+    audio = vocode(model, mel, check_mel=False)
     np.testing.assert_array_equal(stream(model, mel, [7, 30]), audio)
     assert snr(offline(generator, mel), audio) > decibels
 
