@@ -478,11 +478,11 @@ UNIT = 2.0**-17  # sample p of a clip with given mels is p times this, exactly
 
 def mel_value(frame, band=0):
     """A value that identifies frame and band: exact in float32, and in the range of natural logarithms."""
-    return (frame - 100) / 16 + band / 1024
+    return (frame - 164) / 16 + band / 1024
 
 
 def frame_of(value) -> int:
-    return round(float(value) * 16 + 100)
+    return round(float(value) * 16 + 164)
 
 
 def numbered(folder, stem, samples, frames, arrange=lambda mel: mel):
@@ -590,7 +590,7 @@ def broken_mels(folder):
         "flat": (np.zeros(1600), "flat.npy: shape [1600] is no mel"),
         "short": (good[:96], "short.npy has 96 frames, but"),
         "long": (np.full((104, 16), -5.25), "long.npy has 104 frames, but"),
-        "decibels": (10 * good, "decibels.npy: values from -52.5 to -52.5 look like decibels: training takes natural"),
+        "decibels": (10 * good, "decibels.npy: values from -52.5 to -52.5 look like decibels: pass --mel-format db"),
         "words": (np.full((100, 16), "x"), "words.npy is no .npy array of numbers"),
         "objects": (np.full((100, 16), None), "objects.npy is no .npy array"),
         "text": (b"0 0 0 0", "text.npy is no .npy array"),
