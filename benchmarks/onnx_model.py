@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.original import Original
-from hifigan_tf.models.generator import LAST_SLOPE
-from hifigan_tf.models.layers import LEAKY_SLOPE
+from hifigan_tf.config import GeneratorConfig
 
 
 def onnx_model(generator: Original) -> bytes:
@@ -36,7 +35,7 @@ def onnx_model(generator: Original) -> bytes:
         settings = {"pads": [shift, shift], "output_padding": [added], "strides": [rate]}
         return node("ConvTranspose", [x, constant(kernel), constant(bias)], **settings)
 
-    def active(x, slope=LEAKY_SLOPE):
+    def active(x, slope=GeneratorConfig.leaky_slope):
         return node("LeakyRelu", [x], alpha=slope)
 
     def block(x, name, dilations):
@@ -56,7 +55,7 @@ def onnx_model(generator: Original) -> bytes:
             outputs.append(block(x, f"resblocks.{number}", dilations))
             number += 1
         x = node("Mul", [node("Sum", outputs), constant(np.float32(1 / len(outputs)))])
-    node("Tanh", [conv(active(x, LAST_SLOPE), "conv_post")])
+    node("Tanh", [conv(active(x, GeneratorConfig.last_leaky_slope), "conv_post")])
     nodes[-1].output[0] = "audio"
     floats = TensorProto.FLOAT
     graph = helper.make_graph(

@@ -24,6 +24,8 @@ STFT_POWER_FLOOR = 1e-7
 # Taps of the generator's first and last convolution. In the paper's generator both see as far ahead as back.
 EDGE_TAPS = 7
 MAX_LOOKAHEAD = EDGE_TAPS // 2
+# Keys of the generator that only models of other libraries set.
+OTHER_LIBRARIES = {"leaky_slope", "last_leaky_slope", "padding", "input_mean", "input_scale", "replicated_frames"}
 # Keys of the original's files without an effect here: num_freq contradicts n_fft, the rest is for its launcher.
 IGNORED_KEYS = ("num_freq", "num_gpus", "num_workers", "dist_config")
 
@@ -181,7 +183,7 @@ class AudioConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """The generator (paper, section 2.2 and appendix A.1), and three options that the paper does not have.
+    """The generator (paper, section 2.2 and appendix A.1), and options that the paper does not have.
 
     ``lookahead_frames`` is for low delay: the first convolution sees this many frames ahead, and the residual
     convolutions of the first stage none. None is the paper's generator, where every convolution sees as far ahead as
@@ -191,6 +193,13 @@ class GeneratorConfig:
     have. With it, PyTorch's transposed convolution rounds its padding up and adds one step of output padding, as in
     ParallelWaveGAN and ESPnet; without, as in files of the original's layout, it rounds down and makes one step more
     than the rate times its input, and what lies beyond the last frame is cut off the waveform.
+
+    The keys from ``leaky_slope`` on are for models of other libraries. ``leaky_slope`` is the slope of every LeakyReLU
+    but the last, ``last_leaky_slope`` that of the last. ``padding`` is what every convolution finds outside its input:
+    ``zero``, or ``reflect``, the steps inside mirrored at the first and at the last one, and again where they are
+    fewer than it needs; upsampling finds zeros in either case. The network begins with ``(mel - input_mean) /
+    input_scale``, each a number or one for every band; the padding comes after it. ``replicated_frames`` is how many
+    times the library that the model comes from repeats the first and the last frame before it vocodes.
     """
 
     resblock: str
@@ -202,8 +211,20 @@ class GeneratorConfig:
     lookahead_frames: int | None = None
     samples_per_step: int = 1
     upsample_output_padding: bool | None = None
+    leaky_slope: float = 0.1
+    last_leaky_slope: float = 0.01
+    padding: str = "zero"
+    input_mean: float | tuple[float, ...] = 0.0
+    input_scale: float | tuple[float, ...] = 1.0
+    replicated_frames: int = 0
 
     def __post_init__(self):
+        for key in ("input_mean", "input_scale"):  # lists in the JSON of model files
+            object.__setattr__(self, key, _frozen(getattr(self, key)))
+        self._check_network()
+        self._check_options()
+
+    def _check_network(self) -> None:
         require(self.resblock in ("1", "2"), "resblock", self.resblock, 'it must be "1" or "2"')
         _require_integers("upsample_rates", self.upsample_rates, 1)
         _require_integers("upsample_kernel_sizes", self.upsample_kernel_sizes, 1)
@@ -251,6 +272,8 @@ class GeneratorConfig:
         )
         for dilations in self.resblock_dilation_sizes:
             _require_integers("resblock_dilation_sizes", dilations, 1)
+
+    def _check_options(self) -> None:
         require(
             self.lookahead_frames is None
             or (_is_integer(self.lookahead_frames) and 0 <= self.lookahead_frames <= MAX_LOOKAHEAD),
@@ -265,6 +288,52 @@ class GeneratorConfig:
             self.upsample_output_padding,
             "it must be true, false or null",
         )
+        for key in ("leaky_slope", "last_leaky_slope"):
+            value = getattr(self, key)
+            require(_is_number(value) and 0 <= value < 1, key, value, "it must be at least 0 and below 1")
+        require(self.padding in ("zero", "reflect"), "padding", self.padding, 'it must be "zero" or "reflect"')
+        require(
+            not (self.low_delay and self.reflects),
+            "padding",
+            self.padding,
+            "with lookahead_frames it must be zero: what is mirrored has to be as far ahead as back",
+        )
+        for key in ("input_mean", "input_scale"):
+            value = getattr(self, key)
+            values = value if isinstance(value, tuple) else (value,)
+            require(bool(values) and all(map(_is_number, values)), key, value, "it must be a number, or a list of them")
+            require(key == "input_mean" or min(values) > 0, key, value, "every number of it must be above 0")
+        _require_integer("replicated_frames", self.replicated_frames, 0)
+        require(self.replicated_frames <= 100, "replicated_frames", self.replicated_frames, "it must be at most 100")
+
+    def check_bands(self, num_mels: int) -> None:
+        """Raises ``UserError`` unless ``input_mean`` and ``input_scale`` are numbers, or have one for every band."""
+        for key in ("input_mean", "input_scale"):
+            value = getattr(self, key)
+            require(
+                not isinstance(value, tuple) or len(value) == num_mels,
+                key,
+                value,
+                f"it must be a number, or a list of one for each of the {num_mels} num_mels",
+            )
+
+    def to_dict(self) -> dict:
+        """The keys for model files, without those for other libraries' models that have the paper's value.
+
+        So the paper's generator has the same description in every version.
+        """
+        papers = OTHER_LIBRARIES - self.of_other_libraries.keys()
+        return {key: value for key, value in dataclasses.asdict(self).items() if key not in papers}
+
+    @property
+    def reflects(self) -> bool:
+        """Whether convolutions find mirrored steps, not zeros, outside their input."""
+        return self.padding == "reflect"
+
+    @property
+    def normalises_input(self) -> bool:
+        """Whether the network begins with a normalisation."""
+        return (self.input_mean, self.input_scale) != (0.0, 1.0)
 
     @property
     def hop_size(self) -> int:
@@ -281,7 +350,16 @@ class GeneratorConfig:
         """The first option in use that the paper does not have, as ``key = value``, or None."""
         if self.low_delay:
             return f"lookahead_frames = {self.lookahead_frames}"
-        return f"samples_per_step = {self.samples_per_step}" if self.samples_per_step > 1 else None
+        if self.samples_per_step > 1:
+            return f"samples_per_step = {self.samples_per_step}"
+        return next((f"{key} = {value}" for key, value in self.of_other_libraries.items()), None)
+
+    @property
+    def of_other_libraries(self) -> dict:
+        """``{key: value}`` of the options in use that only models of other libraries have."""
+        return {
+            key: getattr(self, key) for key in sorted(OTHER_LIBRARIES) if getattr(self, key) != getattr(type(self), key)
+        }
 
     @property
     def delay_samples(self) -> int:
@@ -458,6 +536,7 @@ class Config:
             f"{_product(self.generator)} is {self.generator.hop_size}, and it must equal hop_size "
             f"({self.audio.hop_size})",
         )
+        self.generator.check_bands(self.audio.num_mels)
         hop, segment = self.audio.hop_size, self.training.segment_size
         require(
             segment % hop == 0,

@@ -1,6 +1,5 @@
 """From a plan and its calibrated network to a finished model: the ``.tflite`` and the contract that describes it."""
 
-import dataclasses
 import hashlib
 from dataclasses import dataclass
 from importlib import metadata
@@ -74,12 +73,14 @@ def build(plan: Plan, calibrated: Calibrated) -> ExportedVocoder:
 
 
 def _contract(plan: Plan, network: Network, states: dict) -> VocoderContract:
-    arithmetic = plan.mode if plan.mode in INTEGERS else "formats"
+    how = f"{plan.mode if plan.mode in INTEGERS else 'formats'} {plan.options.window_frames} {plan.formats}"
+    if plan.generator.of_other_libraries:
+        how = f"{how} {plan.generator.of_other_libraries}"
     return VocoderContract(
         mode=plan.mode,
         layers=plan.formats,
-        generator=dataclasses.asdict(plan.generator),
-        fingerprint=fingerprint(network, f"{arithmetic} {plan.options.window_frames} {plan.formats}"),
+        generator=plan.generator.to_dict(),
+        fingerprint=fingerprint(network, how),
         versions=versions(),
         **mel_fields(plan.audio),
         **states,

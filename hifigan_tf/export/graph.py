@@ -20,11 +20,21 @@ After an upsampling by ``rate`` the delay is D * rate + shift, in the new, finer
 The offline generator pads every convolution with zeros: outside the utterance each layer's output is zero,
 not the bias applied to zeros. ``valid`` says which frames of the chunk lie inside, and a masked graph
 sets all others to zero at every layer. Chunks far from both ends need no mask.
+
+A generator that pads by reflection finds the steps inside mirrored, and zeros only in its upsamplings. For output step
+t a convolution reads t - p to t + p, and whatever of it lies outside is mirrored to a step between the same two. So it
+is in the convolution's input already: a masked graph picks the mirrored steps just before each convolution, and the
+state keeps them as they are:
+
+         first step of the utterance
+                   |
+          c  b  [ a  b  c  d  e  f ]          - p = 2: outputs from a on read what lies left of a as b, c
 """
 
 import functools
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from hifigan_tf.export.network import Conv, Network, Stage
@@ -67,7 +77,7 @@ class Deployment(tf.Module):
         return StreamSpec(
             states={name: tuple(tensor.shape) for name, tensor in step.new_states.items()},
             delay_samples=step.delay * self.network.samples_per_step,
-            mask_frames=-(-step.delay // step.rate),
+            mask_frames=step.mask_frames,
         )
 
     def parameters(self) -> list[tf.Variable]:
@@ -111,16 +121,22 @@ class ChunkGraph:
         self.rate = 1  # steps per frame at the current layer
         self.delay = 0  # delay at the current layer, in steps
         self.extra = 0  # steps there beyond those of the utterance's frames, from upsamplings that make one more
+        self.mask_frames = 0  # chunks that begin before this frame need the mask
 
     def run(self, mel):
         """``[1, frames, num_mels]`` to ``[1, frames * hop_size]``."""
         network = self.network
         self.frames = mel.shape[1]
-        x = self.mask(self.conv(self.remember(mel[:, None], network.pre.reach), network.pre))
+        x = self.normalize(mel[:, None])
+        x = self.mask(self.conv(self.remember(x, network.pre.reach), network.pre))
         for stage in network.stages:
             x = self.fuse(self.upsample(self.activate(x), stage), stage)
         x = self.finish(self.activate(x, network.last_slope), network.post)
         return tf.reshape(tf.tanh(x), [x.shape[0], -1])
+
+    def normalize(self, x):
+        """Takes the network's mean off the mel, where it has one; outside the utterance zeros stay zeros."""
+        return x if self.network.mean is None else self.mask(x - self.network.mean)
 
     def activate(self, x, slope=None):
         return tf.nn.leaky_relu(x, self.network.slope if slope is None else slope)
@@ -142,8 +158,34 @@ class ChunkGraph:
 
     def conv(self, x, conv: Conv):
         """Convolves ``x`` with ``conv.reach`` earlier steps in front; the result lags by ``conv.delay`` more."""
+        if self.network.reflects:
+            x = self.mirror(x, conv)
         self.delay += conv.delay
+        self.mask_until(self.delay + (conv.delay if self.network.reflects else 0))
         return self.convolve(x, conv)
+
+    def mirror(self, x, conv: Conv):
+        """The input of ``conv`` with the steps inside the utterance mirrored to those outside that it reads."""
+        if self.valid is None:
+            return x
+        return tf.gather(x, self.mirrored(tf.range(x.shape[2]), self.delay + conv.reach, x.shape[2]), axis=2)
+
+    def mirrored(self, positions, delay: int, steps: int):
+        """For each of the ``positions``, the one that reflection finds there, among ``steps`` from 0 on.
+
+        ``delay`` is the position of the utterance's first step in a chunk that begins with the utterance.
+        """
+        first = self.valid[0] * self.rate + delay
+        length = (self.valid[1] - self.valid[0]) * self.rate + self.extra
+        period = tf.maximum(2 * (length - 1), 1)
+        positions = (positions - first) % period
+        inside = first + tf.minimum(positions, period - positions)
+        # Only outputs outside the utterance, which nothing reads, depend on positions further away.
+        return tf.clip_by_value(inside, 0, steps - 1)
+
+    def mask_until(self, delay: int) -> None:
+        """Notes that chunks need the mask that begin less than ``delay`` steps after the utterance."""
+        self.mask_frames = max(self.mask_frames, -(-delay // self.rate))
 
     def remember(self, x, steps: int):
         """``x`` with the ``steps`` before it in front; stores the last ``steps`` in the state for the next chunk."""
@@ -176,6 +218,7 @@ class ChunkGraph:
         x = self.convolve(self.remember(x, len(stage.up.kernel) - 1), stage.up)
         self.advance(stage)
         self.delay = self.delay * stage.rate + stage.shift
+        self.mask_until(self.delay)
         return self.mask(self.interleave(x, stage))
 
     def advance(self, stage: Stage) -> None:
@@ -233,15 +276,30 @@ def unit_reach(unit: list[Conv]) -> int:
 
 
 class WindowGraph(ChunkGraph):
-    """The graph for a whole window, without states: every convolution pads with zeros, and there is no delay."""
+    """The graph for a whole window, without states: every convolution pads its input, and there is no delay."""
 
     def __init__(self, deployment: Deployment, valid):
         super().__init__(deployment, {}, valid)
 
     def conv(self, x, conv):
-        if 2 * conv.delay == conv.reach:
+        if 2 * conv.delay == conv.reach and not self.network.reflects:
             return self.convolve(x, conv, "SAME")
-        return self.convolve(tf.pad(x, [[0, 0], [0, 0], [conv.reach - conv.delay, conv.delay], [0, 0]]), conv)
+        return self.convolve(self.pad(x, conv), conv)
+
+    def pad(self, x, conv: Conv):
+        """``x`` with the steps outside that ``conv`` reads: zeros, or those inside mirrored."""
+        before, after, steps = conv.reach - conv.delay, conv.delay, x.shape[2]
+        if not self.network.reflects:
+            return tf.pad(x, [[0, 0], [0, 0], [before, after], [0, 0]])
+        if before == after == 0:
+            return x
+        if self.valid is not None:
+            return tf.gather(x, self.mirrored(tf.range(-before, steps + after), 0, steps), axis=2)
+        if max(before, after) < steps:
+            return tf.pad(x, [[0, 0], [0, 0], [before, after], [0, 0]], "REFLECT")
+        period = max(2 * (steps - 1), 1)
+        positions = np.arange(-before, steps + after) % period
+        return tf.gather(x, np.minimum(positions, period - positions), axis=2)
 
     def remember(self, x, steps):
         return x
@@ -272,7 +330,7 @@ class WindowGraph(ChunkGraph):
         return self.add(buffer, x)
 
     def finish(self, x, post):
-        return self.within(self.convolve(tf.pad(x, [[0, 0], [0, 0], [post.delay, post.delay], [0, 0]]), post), post)
+        return self.within(self.convolve(self.pad(x, post), post), post)
 
     def within(self, x, post):
         """The output of the last convolution without what lies beyond the last frame."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from hifigan_tf.models.generator import LAST_SLOPE, Generator
-from hifigan_tf.models.layers import LEAKY_SLOPE, ResBlock1
+from hifigan_tf.models.generator import Generator
+from hifigan_tf.models.layers import ResBlock1
 
 LANES = 16  # float32 numbers in the widest vector register in use; 8 cost about the same
 
@@ -63,13 +63,19 @@ class Stage:
 
 @dataclass
 class Network:
-    """A generator ready to be built as a graph. ``pre`` and ``post`` are its first and last convolution."""
+    """A generator ready to be built as a graph. ``pre`` and ``post`` are its first and last convolution.
+
+    ``mean`` ``[num_mels]``, where there is one, is taken off the mel before ``pre``; it cannot be folded into the bias,
+    because ``pre`` finds zeros, not the mean, outside the utterance. ``reflects`` as in ``GeneratorConfig``.
+    """
 
     pre: Conv
     stages: list[Stage]
     post: Conv
-    slope: float = LEAKY_SLOPE
-    last_slope: float = LAST_SLOPE
+    slope: float
+    last_slope: float
+    reflects: bool = False
+    mean: np.ndarray | None = None
 
     @property
     def samples_per_step(self) -> int:
@@ -83,7 +89,7 @@ class Network:
 
 
 def fold(generator: Generator) -> Network:
-    """The network of a generator: weight norm folded, the mean over blocks folded into the next kernel."""
+    """The network of a generator: weight norm folded, the blocks' mean and the input's scale into the next kernel."""
     mean = 1.0
     stages = []
     for index, (up, mrf) in enumerate(zip(generator.ups, generator.mrfs, strict=True)):
@@ -104,12 +110,22 @@ def fold(generator: Generator) -> Network:
         # LeakyReLU is positively homogeneous, so the 1/n of the mean can be moved through it into the next kernel.
         mean = 1.0 / len(mrf.resblocks)
     kernel, bias = _effective(generator.conv_post)
-    samples = generator.hyper_parameters.samples_per_step
+    options = generator.hyper_parameters
+    samples, bands = options.samples_per_step, generator.audio.num_mels
+    pre, pre_bias = _effective(generator.conv_pre)
+    if options.normalises_input:
+        pre = pre / np.reshape(np.asarray(options.input_scale, np.float32), [1, -1, 1])
     phases = math.gcd(generator.audio.hop_size // samples, max(1, LANES // samples))
     return Network(
-        pre=Conv("conv_pre", *_effective(generator.conv_pre), ahead=generator.conv_pre.ahead),
+        pre=Conv("conv_pre", pre, pre_bias, ahead=generator.conv_pre.ahead),
         stages=stages,
         post=Conv("conv_post", phase_kernel(kernel * mean, phases), np.tile(bias, phases), stride=phases),
+        slope=options.leaky_slope,
+        last_slope=options.last_leaky_slope,
+        reflects=options.reflects,
+        mean=np.broadcast_to(np.asarray(options.input_mean, np.float32), [bands])
+        if np.any(options.input_mean)
+        else None,
     )
 
 

@@ -10,8 +10,6 @@ from hifigan_tf.config import EDGE_TAPS, AudioConfig, GeneratorConfig
 from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.models.layers import MRF, WeightNormConv1D, WeightNormConv1DTranspose, leaky_relu
 
-LAST_SLOPE = 0.01  # the original's last LeakyReLU has PyTorch's default slope, all others 0.1
-
 
 @keras.saving.register_keras_serializable("hifigan_tf")
 class Generator(keras.Model):
@@ -34,6 +32,12 @@ class Generator(keras.Model):
         lookahead_frames: int | None = None,
         samples_per_step: int = 1,
         upsample_output_padding: bool | None = None,
+        leaky_slope: float = GeneratorConfig.leaky_slope,
+        last_leaky_slope: float = GeneratorConfig.last_leaky_slope,
+        padding: str = "zero",
+        input_mean=0.0,
+        input_scale=1.0,
+        replicated_frames: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -47,6 +51,12 @@ class Generator(keras.Model):
             lookahead_frames=lookahead_frames,
             samples_per_step=samples_per_step,
             upsample_output_padding=upsample_output_padding,
+            leaky_slope=leaky_slope,
+            last_leaky_slope=last_leaky_slope,
+            padding=padding,
+            input_mean=input_mean,
+            input_scale=input_scale,
+            replicated_frames=replicated_frames,
         )
         self.audio = AudioConfig(**audio)
         if self.audio.hop_size != self.hyper_parameters.hop_size:
@@ -55,8 +65,10 @@ class Generator(keras.Model):
                 f"{list(upsample_rates)}, samples_per_step {samples_per_step}), but hop_size is {self.audio.hop_size}: "
                 "they must be equal"
             )
+        self.hyper_parameters.check_bands(self.audio.num_mels)
         channels, policy = upsample_initial_channel, self.dtype_policy
-        self.conv_pre = WeightNormConv1D(self.audio.num_mels, channels, EDGE_TAPS, ahead=lookahead_frames, dtype=policy)
+        ends = {"padding": padding, "dtype": policy}
+        self.conv_pre = WeightNormConv1D(self.audio.num_mels, channels, EDGE_TAPS, ahead=lookahead_frames, **ends)
         self.ups, self.mrfs = [], []
         ahead = 0 if self.hyper_parameters.low_delay else None  # only in the first stage, where steps are longest
         for rate, kernel_size in zip(upsample_rates, upsample_kernel_sizes, strict=True):
@@ -67,9 +79,10 @@ class Generator(keras.Model):
             )
             channels //= 2
             blocks = (resblock, resblock_kernel_sizes, resblock_dilation_sizes)
-            self.mrfs.append(MRF(channels, *blocks, ahead, dtype=policy))
+            settings = {"ahead": ahead, "slope": leaky_slope, "padding": padding}
+            self.mrfs.append(MRF(channels, *blocks, settings, dtype=policy))
             ahead = None
-        self.conv_post = WeightNormConv1D(channels, samples_per_step, EDGE_TAPS, dtype=policy)
+        self.conv_post = WeightNormConv1D(channels, samples_per_step, EDGE_TAPS, **ends)
         self.build()
 
     @classmethod
@@ -89,11 +102,14 @@ class Generator(keras.Model):
         self.built = True
 
     def call(self, mel):
-        x = self.conv_pre(mel)
+        options, x = self.hyper_parameters, mel
+        if options.normalises_input:
+            x = (x - keras.ops.array(options.input_mean, x.dtype)) / keras.ops.array(options.input_scale, x.dtype)
+        x = self.conv_pre(x)
         for up, mrf in zip(self.ups, self.mrfs, strict=True):
-            x = mrf(up(leaky_relu(x)))
-        x = self.conv_post(leaky_relu(x, LAST_SLOPE))
-        if self.hyper_parameters.samples_per_step > 1:
+            x = mrf(up(leaky_relu(x, options.leaky_slope)))
+        x = self.conv_post(leaky_relu(x, options.last_leaky_slope))
+        if options.samples_per_step > 1:
             x = keras.ops.reshape(x, (keras.ops.shape(x)[0], -1, 1))
         # Kernels that make extra steps: what lies beyond the last frame is only for the layers in between.
         x = x[:, : keras.ops.shape(mel)[1] * self.audio.hop_size]
@@ -107,7 +123,7 @@ class Generator(keras.Model):
     def get_config(self):
         return {
             **super().get_config(),
-            **dataclasses.asdict(self.hyper_parameters),
+            **self.hyper_parameters.to_dict(),
             "audio": self.audio.to_dict(),
         }
 

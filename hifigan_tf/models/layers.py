@@ -11,8 +11,19 @@ LEAKY_SLOPE = 0.1
 
 
 def leaky_relu(x, slope: float = LEAKY_SLOPE):
-    """LeakyReLU, with the slope of every layer but the generator's last."""
+    """LeakyReLU, by default with the paper's slope of every layer but the generator's last."""
     return keras.ops.leaky_relu(x, negative_slope=slope)
+
+
+def reflect(x, steps: int):
+    """``[batch, length, channels]`` with ``steps`` mirrored ones at either end, which the end itself is not among.
+
+    As PyTorch's reflection; where there are fewer steps than needed, which PyTorch refuses, they are mirrored again.
+    """
+    length = keras.ops.shape(x)[1]
+    period = keras.ops.maximum(2 * (length - 1), 1)
+    positions = keras.ops.arange(-steps, length + steps) % period
+    return keras.ops.take(x, keras.ops.minimum(positions, period - positions), axis=1)
 
 
 class NormedConv1D(keras.layers.Layer):
@@ -22,10 +33,12 @@ class NormedConv1D(keras.layers.Layer):
     one step more if the original's symmetric padding of (kernel_size - 1) * dilation / 2 gives one more.
     Kernel and bias start as PyTorch's default does, uniform in ±1 / sqrt(fan_in): the ``init_weights`` of
     the original has no effect under weight norm. ``ahead`` is how many later steps an output sees, by default as
-    many as earlier ones; the rest of the kernel covers earlier steps.
+    many as earlier ones; the rest of the kernel covers earlier steps. ``padding`` is zero or reflect.
     """
 
-    def __init__(self, channels, filters, kernel_size, stride=1, dilation=1, groups=1, ahead=None, **kwargs):
+    def __init__(
+        self, channels, filters, kernel_size, stride=1, dilation=1, groups=1, ahead=None, padding="zero", **kwargs
+    ):
         super().__init__(**kwargs)
         self.channels = channels
         self.filters = filters
@@ -34,6 +47,7 @@ class NormedConv1D(keras.layers.Layer):
         self.dilation = dilation
         self.groups = groups
         self.ahead = ahead
+        self.padding = padding
 
     @property
     def kernel_shape(self) -> tuple[int, int, int]:
@@ -76,6 +90,8 @@ class NormedConv1D(keras.layers.Layer):
         padding = reach // 2
         if self.ahead is not None:
             x, padding = keras.ops.pad(x, [[0, 0], [reach - self.ahead, self.ahead], [0, 0]]), 0
+        elif self.padding == "reflect" and reach:
+            x, padding = reflect(x, padding), 0
         kernel = keras.ops.cast(kernel, self.compute_dtype)
         return convolution(x, kernel, self.stride, self.dilation, self.groups, padding)
 
@@ -213,9 +229,11 @@ class ResBlock1(keras.layers.Layer):
     ``ahead`` is how many later steps each convolution sees, by default as many as earlier ones.
     """
 
-    def __init__(self, channels, kernel_size, dilations, ahead=None, **kwargs):
+    def __init__(self, channels, kernel_size, dilations, ahead=None, slope=LEAKY_SLOPE, padding="zero", **kwargs):
         super().__init__(**kwargs)
-        size, settings = (channels, channels, kernel_size), {"ahead": ahead, "dtype": self.dtype_policy}
+        self.slope = slope
+        size = (channels, channels, kernel_size)
+        settings = {"ahead": ahead, "padding": padding, "dtype": self.dtype_policy}
         self.convs1 = [WeightNormConv1D(*size, dilation=dilation, **settings) for dilation in dilations]
         self.convs2 = [WeightNormConv1D(*size, **settings) for _ in dilations]
 
@@ -226,16 +244,18 @@ class ResBlock1(keras.layers.Layer):
 
     def call(self, x):
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            x = x + plain(leaky_relu(dilated(leaky_relu(x))))
+            x = x + plain(leaky_relu(dilated(leaky_relu(x, self.slope)), self.slope))
         return x
 
 
 class ResBlock2(keras.layers.Layer):
     """Dilated convolutions, each with a skip; keeps ``[batch, length, channels]``. ``ahead`` as in ``ResBlock1``."""
 
-    def __init__(self, channels, kernel_size, dilations, ahead=None, **kwargs):
+    def __init__(self, channels, kernel_size, dilations, ahead=None, slope=LEAKY_SLOPE, padding="zero", **kwargs):
         super().__init__(**kwargs)
-        size, settings = (channels, channels, kernel_size), {"ahead": ahead, "dtype": self.dtype_policy}
+        self.slope = slope
+        size = (channels, channels, kernel_size)
+        settings = {"ahead": ahead, "padding": padding, "dtype": self.dtype_policy}
         self.convs = [WeightNormConv1D(*size, dilation=dilation, **settings) for dilation in dilations]
 
     def build(self, input_shape=None):
@@ -245,21 +265,21 @@ class ResBlock2(keras.layers.Layer):
 
     def call(self, x):
         for conv in self.convs:
-            x = x + conv(leaky_relu(x))
+            x = x + conv(leaky_relu(x, self.slope))
         return x
 
 
 class MRF(keras.layers.Layer):
     """Multi-receptive-field fusion: the mean over residual blocks of several kernel sizes (section 2.2).
 
-    ``ahead`` as in ``ResBlock1``.
+    ``settings`` are ``ahead``, ``slope`` and ``padding`` of ``ResBlock1``.
     """
 
-    def __init__(self, channels, resblock, kernel_sizes, dilation_sizes, ahead=None, **kwargs):
+    def __init__(self, channels, resblock, kernel_sizes, dilation_sizes, settings, **kwargs):
         super().__init__(**kwargs)
         block = ResBlock1 if resblock == "1" else ResBlock2
         self.resblocks = [
-            block(channels, kernel_size, dilations, ahead, dtype=self.dtype_policy)
+            block(channels, kernel_size, dilations, **settings, dtype=self.dtype_policy)
             for kernel_size, dilations in zip(kernel_sizes, dilation_sizes, strict=True)
         ]
 

@@ -48,7 +48,7 @@ class MarkedWindow(StaticWindow):
         return self.found
 
     def finish(self, x, post):
-        x = tf.pad(x, [[0, 0], [0, 0], [post.delay, post.delay], [0, 0]])
+        x = self.pad(x, post)
         self.found = {}
         for index, (centre, reach) in enumerate(PIECES):
             # A separate convolution for each piece, because its saturation cuts the piece out. The factor keeps the

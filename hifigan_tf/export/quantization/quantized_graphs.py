@@ -115,6 +115,9 @@ class StaticWindow(RoundedKernels, WindowGraph):
         self.count = 0
         return super().run(self.rounded(mel, "mel"))
 
+    def normalize(self, x):
+        return x if self.network.mean is None else self.rounded(super().normalize(x), "normalized")
+
     def activate(self, x, slope=None):
         return self.rounded(super().activate(x, slope), "active")
 
