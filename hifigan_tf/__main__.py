@@ -18,23 +18,26 @@ COMMANDS = {
     "preprocess": ("preprocess", "packs a corpus into shards for training"),
     "local-workers": ("local_workers", "tries a distributed training with several processes on this machine"),
     "report": ("report", "one HTML page about a training"),
-    "import": ("import_checkpoint", "official PyTorch checkpoints to .keras files"),
+    "import-checkpoint": ("import_checkpoint", "HiFi-GANs of other libraries to .keras files"),
     "evaluate": ("evaluate", "quality of generated speech against recordings"),
     "export": ("to_tflite", "a checkpoint to a .tflite that streams"),
     "sensitivity": ("sensitivity", "what each layer costs in 8 bits"),
     "demo": ("demo", "trains a small model, vocodes and evaluates"),
 }
 
+EARLIER_NAMES = {"import": "import-checkpoint", "import-torch": "import-checkpoint"}
+
 DESCRIPTION = """HiFi-GAN, the neural vocoder: from training to a quantized TFLite model that streams.
 
 commands, each with a --help of its own:
-""" + "\n".join(f"  {name:<14} {text}" for name, (_, text) in COMMANDS.items())
+""" + "\n".join(f"  {name:<17} {text}" for name, (_, text) in COMMANDS.items())
 
 
 def main() -> None:
     called = "python -m hifigan_tf" if Path(sys.argv[0]).name == "__main__.py" else "hifigan-tf"
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     name = first.replace("_", "-")
+    name = EARLIER_NAMES.get(name, name)
     if name in COMMANDS:
         sys.argv[:2] = [f"{called} {name}"]  # where cli.parser finds how the command was called
         cli.run(import_module(f"hifigan_tf.{COMMANDS[name][0]}").main)

@@ -11,7 +11,7 @@ _EXPORT = (*_KERAS, *_INT8, "pystoi", "tqdm")
 # {who needs it: (the extra to install, the modules that are imported)}
 NEEDS = {
     "a .keras checkpoint": ("train", _KERAS),
-    "hifigan-tf import": ("train", _KERAS),
+    "hifigan-tf import-checkpoint": ("train", (*_KERAS, "h5py", "yaml")),
     "hifigan-tf train": ("train", (*_KERAS, "librosa", "matplotlib", "tensorboard", "tqdm")),
     "hifigan-tf preprocess": ("train", ("tensorflow", "tqdm")),
     "hifigan-tf report": ("train", ("tensorflow", "matplotlib", "tensorboard")),
@@ -22,6 +22,7 @@ NEEDS = {
     "the experiment": ("train", (*_KERAS, "matplotlib", "tqdm")),
 }
 
+PACKAGES = {"yaml": "pyyaml"}  # where the package to install has another name than the module
 # The oldest release that works, and the distributions that a module may come from.
 OLDEST = {"tensorflow": (2, 16), "keras": (3, 0)}
 DISTRIBUTIONS = {
@@ -33,7 +34,7 @@ DISTRIBUTIONS = {
 def require(who: str) -> None:
     """Raises ``UserError`` naming the ``pip install`` where a package that ``who`` needs is missing or too old."""
     extra, modules = NEEDS[who]
-    missing = [module.replace("_", "-") for module in modules if util.find_spec(module) is None]
+    missing = [PACKAGES.get(module, module.replace("_", "-")) for module in modules if util.find_spec(module) is None]
     if missing:
         raise UserError(
             f'{who} needs packages that are not installed ({", ".join(missing)}): run pip install "hifigan_tf[{extra}]"'

@@ -11,6 +11,7 @@ from hifigan_tf.audio.file_batches import BAD_INPUTS, convert_all, find_inputs
 from hifigan_tf.audio.mel_formats import MelConversion, MelFile, add_mel_options, mel_format_of
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.mel_stream import MelStream
+from hifigan_tf.errors import UserError
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
 
 DESCRIPTION = f"""Makes speech from mels. Each INPUT becomes DIR/<name>.wav, 16-bit mono at the model's rate.
@@ -53,6 +54,12 @@ def parse(argv=None):
         action="store_true",
         help=f"give recordings their own level back; otherwise they come out as in training, at a peak near {PEAK}",
     )
+    parser.add_argument(
+        "--pad-like-original",
+        action="store_true",
+        help="repeat the first and the last frame of .npy mels as often as the library that the model comes from does "
+        "(Coqui, SpeechBrain: 5 times), which makes the speech so much longer; recordings keep their length",
+    )
     add_mel_options(parser, ".npy files")
     return parser.parse_args(argv)
 
@@ -64,6 +71,9 @@ def main(argv=None) -> None:
     cli.writable_folder(args.output_dir)
     model = load_vocoder(checkpoint)
     conversion = MelConversion(model.audio, mel_format_of(args))
+    replicated = model.replicated_frames if args.pad_like_original else 0
+    if args.pad_like_original and not replicated:
+        raise UserError(f"{checkpoint} comes from no library that repeats frames: leave out --pad-like-original")
 
     def convert(path, output):
         if path.suffix.lower() == ".npy":
@@ -76,8 +86,14 @@ def main(argv=None) -> None:
 
     def from_mel(path):
         mel, vocoder = MelFile(path, conversion), StreamingVocoder(model, check_mel=False)
+        last = None
         for block in mel.blocks():
+            if last is None and len(block):
+                yield vocoder.push(block[:1].repeat(replicated, axis=0))
+            last = block[-1:] if len(block) else last
             yield vocoder.push(block)
+        if last is not None:
+            yield vocoder.push(last.repeat(replicated, axis=0))
         yield vocoder.flush()
 
     def from_audio(path):

@@ -6,6 +6,8 @@ Norms: unfolded weight and spectral norms are imported unchanged, so fine-tuning
 """
 
 import math
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,18 +86,6 @@ def discriminator_convolutions(layers: dict) -> dict[str, Convolution]:
     return result
 
 
-def load_generator_state(path: Path) -> dict[str, torch_pickle.Tensor]:
-    """The generator's tensors in a ``g_…`` checkpoint, ``{"generator": state}``, or in a bare state dict."""
-    content = torch_pickle.read(path)
-    if _is_state(content):
-        return _original_names(content, path)
-    if isinstance(content, dict) and _is_state(content.get("generator")):
-        return _original_names(content["generator"], path)
-    if isinstance(content, dict) and {"mpd", "msd"} & content.keys():
-        raise UserError(f"checkpoint {path} holds discriminators: give it to --discriminators, and the g_… file first")
-    raise UserError(f"checkpoint {path} holds no generator ({_describe(content)}): give the original's g_… file")
-
-
 def load_discriminator_state(path: Path) -> dict[str, torch_pickle.Tensor]:
     """The tensors of both discriminators in a ``do_…`` checkpoint, their names beginning with mpd. and msd."""
     content = torch_pickle.read(path)
@@ -104,7 +94,7 @@ def load_discriminator_state(path: Path) -> dict[str, torch_pickle.Tensor]:
     return {
         f"{model}.{name}": tensor
         for model in ("mpd", "msd")
-        for name, tensor in _original_names(content[model], path).items()
+        for name, tensor in _without_wrapper(content[model]).items()
     }
 
 
@@ -123,21 +113,37 @@ def _describe(content) -> str:
     return f"it is a {type(content).__name__}"
 
 
-def _original_names(state: dict[str, torch_pickle.Tensor], path: Path) -> dict[str, torch_pickle.Tensor]:
-    """The state with the original's names: without DataParallel's ``module.``, with the older names of the norms."""
+def _without_wrapper(state: dict) -> dict:
+    """The state without DataParallel's ``module.``, with the older names of the norms."""
+    return older_norms({key.removeprefix("module."): tensor for key, tensor in state.items()})
+
+
+def older_norms(state: Mapping) -> dict:
+    """The state with the older names of weight and spectral norm, which the original has."""
     result = {}
-    for key, tensor in state.items():
-        name = key.removeprefix("module.")
+    for name, tensor in state.items():
         for newer, older in NEWER_NAMES.items():
             if name.endswith(f".{newer}"):
                 name = name.removesuffix(newer) + older
         if name in result:
-            raise UserError(f"checkpoint {path} has tensor {torch_pickle.brief(name)} twice, in two spellings")
+            raise UserError(f"has tensor {torch_pickle.brief(name)} twice, in two spellings")
         result[name] = tensor
     return result
 
 
-def misfit(convolutions: dict[str, Convolution], state: dict[str, torch_pickle.Tensor]) -> str | None:
+def with_zero_biases(state: dict, convolutions: Mapping[str, Convolution], unbiased: str) -> dict:
+    """The state with biases of zero for the convolutions that the pattern ``unbiased`` matches and that have none."""
+    import numpy as np
+
+    missing = {
+        f"{name}.bias": np.zeros(convolution.biases, np.float32)
+        for name, convolution in convolutions.items()
+        if re.match(unbiased, name) and f"{name}.bias" not in state
+    }
+    return state | missing
+
+
+def misfit(convolutions: dict[str, Convolution], state: Mapping) -> str | None:
     """One line on how the tensors differ from those that the convolutions need, or None if they fit."""
     expected: dict[str, tuple[int, ...]] = {}
     for name, convolution in convolutions.items():
@@ -155,7 +161,7 @@ def misfit(convolutions: dict[str, Convolution], state: dict[str, torch_pickle.T
     return "; ".join(problems) or None
 
 
-def _parameters(name: str, convolution: Convolution, state: dict) -> dict[str, tuple[int, ...]]:
+def _parameters(name: str, convolution: Convolution, state: Mapping) -> dict[str, tuple[int, ...]]:
     """Names and shapes of one convolution's tensors, with its norm folded or not, as in the state."""
     shape, biases, spectral = convolution
     if spectral and f"{name}.weight_orig" in state:
@@ -167,7 +173,7 @@ def _parameters(name: str, convolution: Convolution, state: dict) -> dict[str, t
     return {f"{name}.{parameter}": size for parameter, size in {**weights, "bias": (biases,)}.items()}
 
 
-def fitting_config(state: dict[str, torch_pickle.Tensor]) -> str:
+def fitting_config(state: Mapping) -> str:
     """Names the shipped config that the generator's state fits, if one does."""
     for name in SHIPPED_CONFIGS:
         path = CONFIGS / name
@@ -176,7 +182,7 @@ def fitting_config(state: dict[str, torch_pickle.Tensor]) -> str:
     return ""
 
 
-def fill(layers: dict, state: dict[str, torch_pickle.Tensor], path: Path) -> None:
+def fill(layers: dict, state: Mapping, path: Path) -> None:
     """Sets ``named_convolutions`` to tensors that fit them. Raises ``UserError`` for damaged and non-finite ones."""
     for name, layer in layers.items():
         arrays = {
@@ -204,15 +210,20 @@ def assign(layer, arrays: dict) -> None:
         layer.assign(arrays["weight"].reshape(shape).T, arrays["bias"])
 
 
-def _float32(name: str, tensor: torch_pickle.Tensor, path: Path):
+def array_of(name: str, tensor):
+    """A tensor, or array, in float32. Raises ``UserError`` when it is damaged or not finite."""
     import numpy as np
 
-    try:
-        array = tensor.numpy()
-    except UserError as error:
-        raise UserError(f"checkpoint {path} {error}") from None
+    array = tensor.numpy() if isinstance(tensor, torch_pickle.Tensor) else tensor
     with np.errstate(over="ignore"):  # float64 beyond float32's range becomes infinite, which is refused below
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
-        raise UserError(f"checkpoint {path}: {name} has values that are not finite, its training must have diverged")
+        raise UserError(f"has a tensor {name} whose values are not finite: its training must have diverged")
     return array
+
+
+def _float32(name: str, tensor, path: Path):
+    try:
+        return array_of(name, tensor)
+    except UserError as error:
+        raise UserError(f"checkpoint {path} {error}") from None

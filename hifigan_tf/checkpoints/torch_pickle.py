@@ -1,9 +1,9 @@
 """Reads PyTorch's checkpoint files without PyTorch, and without running code in them.
 
 A checkpoint is a pickle, and a pickle is a program: Python's own ``pickle`` imports and calls whatever the file
-names. So this module interprets only the few opcodes that ``torch.save`` writes for tensors in plain containers. A
-global can only be a name in ``GLOBALS``; nothing is imported, and no object of the file is called or gets
-attributes. Anything else that a file asks for is refused, and named in the error.
+names. This module interprets it without importing or calling anything. What ``torch.save`` writes for tensors in plain
+containers is read; everything else that a file names, calls or builds, such as the counter of a scheduler or a whole
+module, becomes an ``Opaque``: a note of its name, which nothing runs. Whoever needs such a value refuses it.
 
 Both of PyTorch's formats keep the numbers outside the pickle, uncompressed: the zip format (since 1.6) as records
 ``NAME/data/KEY``, the legacy one after its pickles. They are mapped into memory and read on demand.
@@ -14,9 +14,9 @@ import pickletools
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hifigan_tf.errors import UserError
 
@@ -41,6 +41,8 @@ REBUILD_TENSOR = "torch._utils._rebuild_tensor_v2"
 REBUILD_PARAMETER = "torch._utils._rebuild_parameter"
 GLOBALS = {ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER, *DTYPES}
 
+KEYS = (str, int, float, bool, bytes, type(None))  # of dictionaries; hashing nested tuples may overflow the stack
+
 LITERALS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 SCALARS = {
     *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
@@ -52,9 +54,18 @@ SCALARS = {
 
 @dataclass(frozen=True)
 class Global:
-    """A name in ``GLOBALS``; a separate class, so that a string in the file cannot pass for one."""
+    """A dotted name; a separate class, so that a string in the file cannot pass for one."""
 
     name: str
+
+
+@dataclass(eq=False)
+class Opaque:
+    """What only code could make: the name of the code, with what it would be called with. Nothing runs it."""
+
+    name: str
+    arguments: Any = ()
+    state: list = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -111,22 +122,28 @@ class Tensor:
 def read(path: str | Path):
     """The object that ``torch.save`` wrote: containers and scalars, with a ``Tensor`` for each tensor or parameter.
 
-    Raises ``UserError``, one line, for a file that is not a checkpoint, is damaged, or asks for more than such data.
+    Raises ``UserError``, one line, for a file that is not a checkpoint, or is damaged.
     """
     path = Path(path)
-    if path.stat().st_size == 0:
-        raise UserError(f"checkpoint {path} is empty: copy or download it again")
     with path.open("rb") as file:
-        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return read_open(file, f"checkpoint {path}")
+
+
+def read_open(file: BinaryIO, name: str):
+    """The same of a file on disk that is open; ``name`` is for errors."""
+    file.seek(0, 2)
+    if file.tell() == 0:
+        raise UserError(f"{name} is empty: copy or download it again")
+    memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     try:
-        return _read_zip(path, memory) if memory[:4] == ZIP_MAGIC else _read_legacy(memory)
+        return _read_zip(file, memory) if memory[:4] == ZIP_MAGIC else _read_legacy(memory)
     except UserError as error:
-        raise UserError(f"checkpoint {path} {error}") from None
+        raise UserError(f"{name} {error}") from None
 
 
-def _read_zip(path: Path, memory: mmap.mmap):
+def _read_zip(file: BinaryIO, memory: mmap.mmap):
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             records = {info.filename: info for info in archive.infolist()}
     # Raised by zipfile for truncated files and invalid headers.
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError, struct.error) as error:
@@ -193,6 +210,11 @@ def _read_legacy(memory: mmap.mmap):
     return result
 
 
+def read_pickle(file: BinaryIO):
+    """The object of a plain pickle, from the file's current position, of containers, scalars and ``Opaque`` notes."""
+    return _interpret(file, {})
+
+
 def _interpret(file, storages: dict[str, Storage]):
     """Interprets one pickle from the file's current position; adds the storages it names to ``storages``."""
     try:
@@ -230,37 +252,55 @@ def _run(file, storages):
                 marks.append(len(stack))
             case "EMPTY_DICT":
                 stack.append({})
-            case "EMPTY_LIST":
+            case "EMPTY_LIST" | "EMPTY_SET":
                 stack.append([])
             case "TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
                 stack.append(tuple(take(int(name[5:]) if name[5:] else None)))
-            case "LIST":
+            case "LIST" | "FROZENSET":
                 stack.append(take(None))
             case "DICT":
                 stack.append(_dictionary(take(None)))
-            case "APPEND" | "APPENDS" as name:
+            case "APPEND" | "APPENDS" | "ADDITEMS" as name:
                 items = take(1 if name == "APPEND" else None)
-                _expect(stack[-1], list).extend(items)
+                if not isinstance(stack[-1], Opaque):
+                    _expect(stack[-1], list).extend(items)
             case "SETITEM" | "SETITEMS" as name:
                 items = take(2 if name == "SETITEM" else None)
-                _expect(stack[-1], dict).update(_dictionary(items))
+                if not isinstance(stack[-1], Opaque):
+                    _expect(stack[-1], dict).update(_dictionary(items))
+            case "POP":
+                take(1)
+            case "DUP":
+                stack.append(stack[-1])
             case "BINPUT" | "LONG_BINPUT" | "PUT":
                 memo[argument] = stack[-1]
             case "MEMOIZE":
                 memo[len(memo)] = stack[-1]
             case "BINGET" | "LONG_BINGET" | "GET":
                 stack.append(memo[argument])
-            case "GLOBAL" | "INST":
-                # INST calls the named global at once, which no tensor needs: even an allowed name is refused there.
-                stack.append(_global(_expect(argument, str).replace(" ", "."), opcode.name))
+            case "GLOBAL":
+                stack.append(Global(_expect(argument, str).replace(" ", ".")))
             case "STACK_GLOBAL":
-                stack.append(_global(".".join(_expect(part, str) for part in take(2)), opcode.name))
+                stack.append(Global(".".join(_expect(part, str) for part in take(2))))
+            case "EXT1" | "EXT2" | "EXT4":
+                stack.append(Global(f"extension {argument}"))
             case "REDUCE":
                 stack.append(_rebuild(*take(2)))
+            case "INST":
+                stack.append(Opaque(_expect(argument, str).replace(" ", "."), take(None)))
+            case "OBJ":
+                made, *arguments = take(None)
+                stack.append(Opaque(_name(made), arguments))
+            case "NEWOBJ" | "NEWOBJ_EX" as name:
+                made, *arguments = take(2 if name == "NEWOBJ" else 3)
+                stack.append(Opaque(_name(made), arguments))
             case "BUILD":
-                # The state of an OrderedDict: only PyTorch's _metadata about module versions.
-                take(1)
-                _expect(stack[-1], dict)
+                # The state of an OrderedDict is PyTorch's _metadata about module versions.
+                [state] = take(1)
+                if isinstance(stack[-1], Opaque):
+                    stack[-1].state.append(state)
+                else:
+                    _expect(stack[-1], dict)
             case "BINPERSID":
                 stack.append(_storage(stack.pop(), storages))
             case name:
@@ -274,41 +314,44 @@ def _expect(value, kind):
 
 
 def _dictionary(items: list) -> dict:
-    """A dict of key, value, key, value, … Keys must be scalars: hashing deeply nested tuples overflows the stack."""
-    result = {}
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        if key is not None and type(key) not in (str, int, float, bool):
-            raise TypeError(f"a {type(key).__name__} as the key of a dictionary")
-        result[key] = value
-    return result
+    """A dict of key, value, key, value, … Keys that are no scalars have no meaning for tensors, and lose theirs."""
+    pairs = zip(items[::2], items[1::2], strict=True)
+    return {key if type(key) in KEYS else Opaque(f"a key of type {type(key).__name__}"): value for key, value in pairs}
 
 
-def _global(name: str, opcode: str) -> Global:
-    if name not in GLOBALS or opcode == "INST":
-        raise UserError(
-            f"asks for {brief(name)}, which is no part of a checkpoint of tensors: refused, nothing was run"
-        )
-    return Global(name)
+def _name(function) -> str:
+    """The dotted name of what is called: of a global, or of what made an opaque value."""
+    return function.name if isinstance(function, Opaque) else _expect(function, Global).name
 
 
 def _rebuild(function, arguments):
-    """The result that calling an allowed global would give."""
-    name, arguments = _expect(function, Global).name, _expect(arguments, tuple)
+    """The result that calling an allowed global would give; of any other call, a note."""
+    name = _name(function)
+    if name not in GLOBALS or isinstance(function, Opaque):
+        return Opaque(name, arguments)
+    arguments = _expect(arguments, tuple)
     if name == ORDERED_DICT:
         pairs = _expect(arguments[0], list) if arguments else []
         return _dictionary([item for key, value in pairs for item in (key, value)])
     if name == REBUILD_TENSOR:
-        return _tensor(*arguments[:4])
+        return arguments[0] if isinstance(arguments[0], Opaque) else _tensor(*arguments[:4])
     if name == REBUILD_PARAMETER:
-        return _expect(arguments[0], Tensor)
-    raise UserError(f"calls {name}, which is no part of a checkpoint of tensors: refused, nothing was run")
+        return arguments[0] if isinstance(arguments[0], Opaque) else _expect(arguments[0], Tensor)
+    return Opaque(name, arguments)
 
 
-def _storage(identity, storages) -> Storage:
-    """The storage of a persistent id: ``("storage", type, key, device, count)``, and in the legacy format a view."""
+def _storage(identity, storages) -> Storage | Opaque:
+    """The storage of a persistent id: ``("storage", type, key, device, count)``, and in the legacy format a view.
+
+    A kind of numbers that NumPy does not have, such as quantized ones, gives a note.
+    """
     tag, kind, key, _, count, *view = _expect(identity, tuple)
+    if tag == "module":  # how PyTorch before 1.6 kept the source of whole modules
+        return Opaque("a module with its source")
     kind, key = _expect(kind, Global).name, _expect(key, str)
-    known = tag == "storage" and kind in DTYPES and all(item is None for item in view)
+    if tag == "storage" and kind not in DTYPES:
+        return Opaque(kind)
+    known = tag == "storage" and all(item is None for item in view)
     if not known or not 0 <= _expect(count, int) < 2**60:
         raise UserError("is damaged, or refers to something other than a storage of numbers: refused")
     storage = storages.setdefault(key, Storage(kind, count))

@@ -89,6 +89,8 @@ class ContractVocoder(ContractModel[VocoderContract]):
         self.fingerprint = contract.fingerprint
         self.window_frames = contract.window_frames
         self.margins = contract.margins
+        # How often the library that the model comes from repeats the first and the last frame.
+        self.replicated_frames = contract.generator.get("replicated_frames", 0)
         if contract.stateful:
             known = contract.chunk_frames
             if chunk_frames is not None and chunk_frames not in known:

@@ -25,6 +25,7 @@ class KerasVocoder:
     def __init__(self, generator, chunk_frames: int | None = None):
         self.generator = generator
         self.audio = generator.audio
+        self.replicated_frames = generator.hyper_parameters.replicated_frames
         self.margins = margins_of(generator.hyper_parameters)
         self.window_frames = (chunk_frames or KERAS_CHUNK) + sum(self.margins)
 

@@ -1,0 +1,191 @@
+"""Checkpoints on disk: which file of a folder, in which format, with which config and statistics beside it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hifigan_tf.checkpoints import hdf5, nemo, onnx, plain_yaml, safetensors, torch_pickle
+from hifigan_tf.checkpoints.torch_pickle import Opaque, Tensor, brief
+from hifigan_tf.errors import UserError
+
+# Names of checkpoints in a folder, the best first; of several with a number of steps the last one counts.
+CHECKPOINTS = (
+    r"model\.safetensors",
+    r"pytorch_model\.bin",
+    r"generator\.ckpt",
+    r"best_model\.pth(\.tar)?",
+    r".*\.nemo",
+    r"checkpoint-(\d+)steps\.pkl",
+    r"generator-(\d+)\.h5",
+    r"g_(\d+)",
+    r".*\.safetensors",
+    r".*\.onnx",
+    r".*\.(pth|pt|ckpt|bin|pkl)(\.tar)?",
+)
+CONFIGS = ("config.json", "config.yml", "config.yaml", "hyperparams.yaml", "model_config.yaml")
+STATISTICS = ("stats.h5", "stats.npy", "scale_stats.npy")
+LARGEST_CONFIG = 4 << 20  # bytes
+DEEPEST, MOST_ENTRIES = 8, 200_000  # of nested dictionaries in a checkpoint
+
+
+@dataclass
+class Content:
+    """What a checkpoint holds: ``{dotted name: tensor}``, and ``{where: config}`` of the configs inside it.
+
+    ``keys`` are the generator's keys where the file itself has them, as ONNX does.
+    """
+
+    format: str
+    tensors: dict[str, Any]
+    configs: dict[str, Mapping] = field(default_factory=dict)
+    keys: dict | None = None
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """The checkpoint's file: ``path``, or the one in this folder. Raises ``UserError`` where it is not clear."""
+    path = Path(path)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise UserError(f"checkpoint {path} is not a file: check the path")
+    files = sorted(entry for entry in path.iterdir() if entry.is_file())
+    for pattern in CHECKPOINTS:
+        matches = [(match, entry) for entry in files if (match := re.fullmatch(pattern, entry.name))]
+        numbered = pattern.count(r"(\d+)") == 1
+        if numbered and matches:
+            return max(matches, key=lambda pair: int(pair[0][1]))[1]
+        if len(matches) > 1:
+            names = ", ".join(entry.name for _, entry in matches)
+            raise UserError(f"folder {path} holds several checkpoints ({names}): name the one to import")
+        if matches:
+            return matches[0][1]
+    raise UserError(f"folder {path} holds no checkpoint of a known name: name the file")
+
+
+def read_content(path: Path) -> Content:
+    """Reads a checkpoint of any format. Raises ``UserError``, one line, for what cannot be read."""
+    if path.stat().st_size == 0:
+        raise UserError(f"checkpoint {path} is empty: copy or download it again")
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(hdf5.MAGIC):
+        return Content("HDF5", hdf5.read(path))
+    if head[nemo.TAR_MAGIC_AT :].startswith(nemo.TAR_MAGIC) or head.startswith(nemo.GZIP_MAGIC):
+        read = nemo.read(path)
+        if not isinstance(read.config, dict):
+            raise UserError(f"checkpoint {path} has a config that is no mapping: it is damaged")
+        return Content("NeMo", flattened(read.weights, path)[0], {f"the config inside {path.name}": read.config})
+    if path.suffix == ".onnx" or (head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x22", b"\x3a", b"\x42")):
+        tensors, keys = onnx.read(path)
+        return Content("ONNX", tensors, keys=keys)
+    if path.suffix == ".safetensors" or (head[8:9] == b"{" and head[4:8] == bytes(4)):
+        return Content("safetensors", safetensors.read(path))
+    tensors, configs = flattened(torch_pickle.read(path), path)
+    return Content("PyTorch", tensors, {f"the config inside {path.name}": config for config in configs})
+
+
+def flattened(content, path: Path) -> tuple[dict[str, Any], list[dict]]:
+    """The tensors of nested dictionaries by dotted names, and the configs among them.
+
+    Values that only code could make stay among the tensors, so that a missing one can be named.
+    """
+    if isinstance(content, Opaque):
+        raise UserError(
+            f"checkpoint {path} is a whole pickled object, {brief(content.name)}, and not its tensors: that is code, "
+            "refused, nothing was run; save its state_dict() with torch.save instead"
+        )
+    tensors: dict[str, Any] = {}
+    configs: list[dict] = []
+    seen: set[int] = set()
+    waiting = [("", content, 0)]
+    while waiting:
+        prefix, value, depth = waiting.pop()
+        if not isinstance(value, dict) or id(value) in seen or depth > DEEPEST:
+            continue
+        seen.add(id(value))
+        for key, item in value.items():
+            if not isinstance(key, str):
+                continue
+            if isinstance(item, (Tensor, Opaque)):
+                name = f"{prefix}{key}"
+                if name in tensors:
+                    raise UserError(f"checkpoint {path} has tensor {brief(name)} twice")
+                tensors[name] = item
+            elif key == "config" and isinstance(item, dict):
+                configs.append(item)
+            elif isinstance(item, dict):
+                waiting.append((f"{prefix}{key}.", item, depth + 1))
+        if len(tensors) > MOST_ENTRIES:
+            raise UserError(f"checkpoint {path} has more than {MOST_ENTRIES} tensors, which no generator has")
+    return tensors, configs
+
+
+def configs_beside(path: Path) -> dict[str, Mapping]:
+    """``{where: config}`` of the files of known names beside a checkpoint."""
+    return {str(file): read_config(file) for name in CONFIGS if (file := path.with_name(name)).is_file()}
+
+
+def read_config(path: Path) -> Mapping:
+    """A config's JSON or YAML as a mapping. Raises ``UserError`` for what is none."""
+    if not path.is_file():
+        raise UserError(f"config {path} does not exist: configs/ holds the shipped ones")
+    if path.suffix in (".yml", ".yaml"):
+        content = plain_yaml.read(path)
+    else:
+        if path.stat().st_size > LARGEST_CONFIG:
+            raise UserError(f"config {path} has {path.stat().st_size} bytes, which is no config: give another")
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"config {path} is not valid JSON: {brief(error)}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"config {path} holds a {type(content).__name__}: it must be one JSON object, or YAML mapping")
+    return content
+
+
+def statistics_beside(path: Path) -> Path | None:
+    """The file with the mel's mean and scale beside a checkpoint."""
+    return next((file for name in STATISTICS if (file := path.with_name(name)).is_file()), None)
+
+
+def read_statistics(path: Path, num_mels: int) -> tuple[list[float], list[float]]:
+    """Mean and scale of every band: ParallelWaveGAN's and ESPnet's stats.h5 or stats.npy, Coqui's scale_stats.npy.
+
+    Raises ``UserError`` for a file that does not hold them.
+    """
+    import numpy as np
+
+    try:
+        if path.suffix == ".h5":
+            arrays = hdf5.read(path)
+            mean, scale = arrays["mean"], arrays["scale"]
+        else:
+            with path.open("rb") as file:
+                version = np.lib.format.read_magic(file)
+                reader = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
+                pickled = reader(file)[2].hasobject
+                outer = torch_pickle.read_pickle(file) if pickled else None
+            if outer is not None:
+                values = outer.state[0][4][0]
+                mean, scale = _array(values["mel_mean"]), _array(values["mel_std"])
+            else:
+                mean, scale = np.load(path, mmap_mode="r")
+        pair = [np.asarray(array, np.float64).reshape(-1) for array in (mean, scale)]
+        if any(len(array) != num_mels or not np.isfinite(array).all() for array in pair) or pair[1].min() <= 0:
+            raise ValueError(f"it has not a mean and a positive scale for each of {num_mels} bands")
+    except UserError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, SyntaxError) as error:
+        raise UserError(f"statistics {path} cannot be read ({brief(error)}): copy the file again") from None
+    return pair[0].tolist(), pair[1].tolist()
+
+
+def _array(pickled: Opaque):
+    """A NumPy array whose pickle was read as a note: shape, type and bytes are its state."""
+    import numpy as np
+
+    _, shape, kind, _, data = pickled.state[0]
+    return np.frombuffer(data, f"<{kind.arguments[0]}").reshape(shape)
