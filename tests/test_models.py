@@ -53,6 +53,7 @@ def generators(draw):
     odd = st.just(0) if output_padding is None else st.integers(0, 1)
     kernels = [rate + 2 * draw(st.integers(0, 4)) + draw(odd) for rate in rates]
     blocks = draw(st.integers(1, 3))
+    lookahead = draw(st.none() | st.integers(0, 3))
     return GeneratorConfig(
         resblock=draw(st.sampled_from(["1", "2"])),
         upsample_rates=tuple(rates),
@@ -62,9 +63,14 @@ def generators(draw):
         resblock_dilation_sizes=tuple(
             tuple(draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))) for _ in range(blocks)
         ),
-        lookahead_frames=draw(st.none() | st.integers(0, 3)),
+        lookahead_frames=lookahead,
         samples_per_step=draw(st.sampled_from([1, 2, 3, 4, 16, 20])),
         upsample_output_padding=output_padding,
+        leaky_slope=draw(st.sampled_from([0.1, 0.2])),
+        last_leaky_slope=draw(st.sampled_from([0.01, 0.2])),
+        padding="zero" if lookahead is not None else draw(st.sampled_from(["zero", "reflect"])),
+        input_mean=draw(st.sampled_from([0.0, -3.0, tuple(range(-20, 0))])),
+        input_scale=draw(st.sampled_from([1.0, 2.0])),
     )
 
 

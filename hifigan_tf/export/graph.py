@@ -180,8 +180,9 @@ class ChunkGraph:
         period = tf.maximum(2 * (length - 1), 1)
         positions = (positions - first) % period
         inside = first + tf.minimum(positions, period - positions)
-        # Only outputs outside the utterance, which nothing reads, depend on positions further away.
-        return tf.clip_by_value(inside, 0, steps - 1)
+        # Only outputs outside the utterance, which nothing reads, depend on positions further away. Counted from 1,
+        # because the converter takes limits of 0 and 6 for a Relu6, which it does not have for integers.
+        return tf.clip_by_value(inside + 1, 1, steps) - 1
 
     def mask_until(self, delay: int) -> None:
         """Notes that chunks need the mask that begin less than ``delay`` steps after the utterance."""
