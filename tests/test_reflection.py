@@ -1,4 +1,4 @@
-"""Generators that pad by reflection, and those with slopes and a normalised input: exact in every graph, at both ends."""
+"""Generators that pad by reflection, or normalise their input: exact in every graph, at both ends."""
 
 import dataclasses
 
@@ -20,7 +20,10 @@ from hifigan_tf.streaming.litert import load_tflite
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
 
 REFLECT = {"padding": "reflect", "leaky_slope": 0.2, "last_leaky_slope": 0.2}
-NORMALISED = {"input_mean": [-4.0 + band / 8 for band in range(16)], "input_scale": [1 + band / 16 for band in range(16)]}
+NORMALISED = {
+    "input_mean": [-4.0 + band / 8 for band in range(16)],
+    "input_scale": [1 + band / 16 for band in range(16)],
+}
 ODD = {"upsample_rates": [5, 3], "upsample_kernel_sizes": [10, 6], "hop_size": 15, "n_fft": 135, "segment_size": 1500}
 KINDS = {
     "reflected": REFLECT,

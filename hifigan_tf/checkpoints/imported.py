@@ -63,10 +63,7 @@ def read_checkpoint(path: str | Path, source: Source) -> Imported:
     path = find_checkpoint(path)
     given = _own_config(source.config)  # ours or the original's, which is the same; others are read below
     content = read_content(path)
-    try:
-        family, tensors = _generator(content)
-    except UserError as error:
-        raise UserError(f"checkpoint {path} {error}") from None
+    family, tensors = generator_tensors(path, content)
     warnings: list[str] = []
     if given is not None:
         config, unbiased, where = given, family.unbiased, f"config {source.config}"
@@ -106,8 +103,18 @@ def _is_ours(config: Mapping) -> bool:
     return not any(family.config_sign in config for family in FAMILIES[:-1])
 
 
+def generator_tensors(path: Path, content: Content) -> tuple[Family, dict[str, Any]]:
+    """The family of a checkpoint, and the generator's tensors in the original's names.
+
+    Raises ``UserError`` where there is no generator, or one of a kind that is not imported.
+    """
+    try:
+        return _generator(content)
+    except UserError as error:
+        raise UserError(f"checkpoint {path} {error}") from None
+
+
 def _generator(content: Content) -> tuple[Family, dict[str, Any]]:
-    """The family of a checkpoint, and the generator's tensors in the original's names."""
     tensors = content.tensors
     refuse_out_of_scope(tensors)
     if content.format == "HDF5":

@@ -1,0 +1,555 @@
+"""Checkpoints of other libraries: each file that its library made gives the library's own audio, and goes to int8."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from checkpoint_writers import OnnxWriter, onnx_bytes, safetensors_bytes, tar_bytes
+from conftest import DATA, exported, snr, stream
+from test_graph import offline
+from test_import_torch import checkpoint_bytes, folded, newer_names, write
+
+from hifigan_tf import train, vocode
+from hifigan_tf.checkpoints import safetensors, torch_pickle
+from hifigan_tf.checkpoints.checkpoint_files import find_checkpoint
+from hifigan_tf.checkpoints.imported import Source, read_checkpoint
+from hifigan_tf.config import Config
+from hifigan_tf.errors import UserError
+from hifigan_tf.import_checkpoint import filled, main
+from hifigan_tf.models.generator import load_generator
+from hifigan_tf.streaming.litert import load_tflite
+
+FILES = DATA / "checkpoints"
+COQUI_CONFIG = FILES / "coqui" / "best_model_new_names" / "config.json"
+# {checkpoint: (family, whether there is a reference, whether its network is exported below)}
+CHECKPOINTS = {
+    "transformers/speecht5_hifigan": ("transformers", True, True),
+    "transformers/speecht5_hifigan/pytorch_model.bin": ("transformers", True, False),
+    "transformers/speecht5_hifigan_weight_norm": ("transformers", True, True),
+    "transformers/speecht5_hifigan_weight_norm/pytorch_model.bin": ("transformers", True, False),
+    "parallel_wavegan/ljspeech_like": ("ParallelWaveGAN", True, True),
+    "parallel_wavegan/24k_like": ("ParallelWaveGAN", True, True),
+    "coqui/best_model_new_names": ("Coqui", True, True),
+    "coqui/with_numpy_scalar": ("Coqui", False, True),
+    "coqui/with_speaker": ("Coqui", True, True),
+    "nemo/hifigan.nemo": ("NeMo", True, True),
+    "speechbrain/tts_hifigan_like": ("SpeechBrain", True, True),
+    "tensorflowtts": ("TensorFlowTTS", True, True),
+    "onnx/folded_old.onnx": ("the original", True, True),
+    "onnx/norm_left_in_old.onnx": ("the original", True, True),
+    "other/official.safetensors": ("the original", True, True),
+    "other/lightning.ckpt": ("the original", True, False),
+}
+
+
+def folder_of(name: str) -> Path:
+    path = FILES / name
+    return path if path.is_dir() else path.parent
+
+
+def reference(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The mel that the model takes ``[frames, num_mels]``, and the library's own audio ``[samples]``."""
+    folder = folder_of(name)
+    arrays = np.load(folder / ("reference_official.npz" if folder.name == "other" else "reference.npz"))
+    mel = arrays["mel"] if "mel" in arrays else (arrays["mel_log10"] - arrays["mean"]) / arrays["scale"]
+    return mel, arrays["audio"]
+
+
+@pytest.fixture(scope="module")
+def speaker(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("speaker") / "speaker.npy"
+    np.save(path, np.load(FILES / "coqui" / "with_speaker" / "reference.npz")["speaker"])
+    return path
+
+
+def read(name: str, speaker: Path | None = None, **changes):
+    source = {"config": COQUI_CONFIG, "speaker_vector": speaker} if name == "coqui/with_speaker" else {}
+    return read_checkpoint(FILES / name, Source(**{key: str(value) for key, value in (source | changes).items()}))
+
+
+def state_of(name: str) -> dict:
+    """The generator's arrays in the original's names."""
+    tensors = read(name).tensors
+    return {
+        key: np.array(item.numpy() if isinstance(item, torch_pickle.Tensor) else item) for key, item in tensors.items()
+    }
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_a_checkpoint_gives_its_librarys_audio(name, speaker):
+    family, referenced, _ = CHECKPOINTS[name]
+    imported = read(name, speaker)
+    assert imported.family.name == family
+    assert imported.found.startswith(f"found a checkpoint of {family}, ")
+    generator = filled(imported)
+    if referenced:
+        mel, audio = reference(name)
+        made = offline(generator, mel)
+        assert made.shape == audio.shape
+        assert audio.std() > 0.02
+        np.testing.assert_allclose(made, audio, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name, (*_, exports) in CHECKPOINTS.items() if exports])
+def test_a_checkpoint_streams_in_float_and_in_int8(name, speaker):
+    generator = filled(read(name, speaker))
+    mel, audio = reference(name) if CHECKPOINTS[name][1] else (reference("nemo/hifigan.nemo")[0], None)
+    audio = offline(generator, mel) if audio is None else audio
+    model = load_tflite(exported(generator))
+    np.testing.assert_allclose(stream(model, mel, [5, 1, 12]), audio, atol=1e-4)
+    eight_bits = stream(load_tflite(exported(generator, "int8", mels=[mel])), mel, [9])
+    assert snr(audio, eight_bits) > 15
+
+
+@pytest.mark.parametrize("name", ["coqui/best_model_new_names", "speechbrain/tts_hifigan_like"])
+def test_frames_are_replicated_on_demand_as_the_library_does(name, tmp_path, monkeypatch):
+    main([str(FILES / name), "--output", str(tmp_path / "g.keras")])
+    mel = reference(name)[0]
+    np.save(tmp_path / "mel.npy", mel)
+    expected = np.load(FILES / name / "reference.npz")["audio_inference"]
+    (tmp_path / "g.tflite").write_bytes(exported(load_generator(tmp_path / "g.keras")))
+    for checkpoint in ("g.keras", "g.tflite"):
+        options = [
+            "--checkpoint",
+            str(tmp_path / checkpoint),
+            "--output-dir",
+            str(tmp_path / "out"),
+            "--mel-format",
+            "log",
+        ]
+        vocode.main([*options, "--pad-like-original", str(tmp_path / "mel.npy")])
+        audio = soundfile.read(tmp_path / "out" / "mel.wav")[0]
+        np.testing.assert_allclose(audio, expected, atol=1 / 32768 + 1e-4)
+        vocode.main([*options, str(tmp_path / "mel.npy")])
+        assert len(soundfile.read(tmp_path / "out" / "mel.wav")[0]) == len(mel) * 256
+
+
+def test_a_model_that_repeats_no_frames_says_so(tiny_checkpoint, tmp_path):
+    np.save(tmp_path / "mel.npy", np.zeros((4, 16), np.float32))
+    with pytest.raises(UserError, match="comes from no library that repeats frames: leave out --pad-like-original"):
+        options = ["--checkpoint", str(tiny_checkpoint), "--output-dir", str(tmp_path / "out"), "--pad-like-original"]
+        vocode.main([*options, str(tmp_path / "mel.npy")])
+
+
+# The mel that belongs to a model.
+
+
+MELS = {
+    "transformers/speecht5_hifigan": {
+        "sampling_rate": 16000,
+        "fmin": 80,
+        "fmax": 7600,
+        "mel_log": "log10",
+        "mel_floor": 1e-10,
+        "mel_centred": True,
+    },
+    "parallel_wavegan/24k_like": {
+        "sampling_rate": 24000,
+        "n_fft": 2048,
+        "hop_size": 300,
+        "win_size": 1200,
+        "fmin": 80,
+        "fmax": 7600,
+        "mel_log": "log10",
+        "mel_floor": 1e-10,
+        "mel_centred": True,
+    },
+    "coqui/best_model_new_names": {"mel_log": "natural", "mel_floor": 1e-8, "mel_centred": True, "fmax": 8000},
+    "nemo/hifigan.nemo": {"mel_log": "natural", "mel_floor": 1e-5, "mel_centred": False, "fmax": 8000},
+    "speechbrain/tts_hifigan_like": {"mel_log": "natural", "mel_floor": 1e-5, "mel_centred": True, "fmax": 8000},
+    "tensorflowtts": {"mel_log": "log10", "mel_floor": 1e-10, "mel_centred": True, "fmin": 80, "fmax": 7600},
+    "other/lightning.ckpt": {"mel_log": "natural", "mel_floor": 1e-5, "mel_centred": False, "fmax": 8000},
+}
+
+
+@pytest.mark.parametrize("name", MELS)
+def test_a_checkpoint_brings_its_mel(name):
+    audio = read(name).config.audio
+    assert {key: getattr(audio, key) for key in MELS[name]} == MELS[name]
+    assert (audio.num_mels, audio.mel_mean == 0.0) == (80, name != "parallel_wavegan/24k_like")
+
+
+def test_statistics_become_mean_and_scale():
+    arrays = np.load(FILES / "parallel_wavegan" / "24k_like" / "reference.npz")
+    audio = read("parallel_wavegan/24k_like").config.audio
+    np.testing.assert_allclose(audio.mel_mean, arrays["mean"], atol=1e-6)
+    np.testing.assert_allclose(audio.mel_scale, arrays["scale"], atol=1e-6)
+
+
+def test_transformers_statistics_are_inside_the_network():
+    arrays = np.load(FILES / "transformers" / "speecht5_hifigan" / "reference.npz")
+    generator = read("transformers/speecht5_hifigan").config.generator
+    np.testing.assert_allclose(generator.input_mean, arrays["mean"], atol=1e-6)
+    np.testing.assert_allclose(generator.input_scale, arrays["scale"], atol=1e-6)
+
+
+def changed_config(tmp_path: Path, name: str, config: str, change) -> Path:
+    """A copy of a checkpoint's folder whose JSON config is changed by ``change(content)``."""
+    folder = shutil.copytree(FILES / name, tmp_path / "changed", dirs_exist_ok=True)
+    content = json.loads((folder / config).read_text())
+    change(content)
+    (folder / config).write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("log", ["np.log", "np.log10"])
+def test_coquis_gain_and_range_are_a_mean_a_scale_and_a_floor(tmp_path, symmetric, log):
+    audio = {"signal_norm": True, "spec_gain": 20, "log_func": log, "ref_level_db": 20, "min_level_db": -100}
+
+    def change(content):
+        content["audio"] |= {**audio, "symmetric_norm": symmetric}
+
+    folder = changed_config(tmp_path, "coqui/with_numpy_scalar", "config.json", change) if False else None
+    folder = tmp_path / "changed"
+    folder.mkdir()
+    content = json.loads(COQUI_CONFIG.read_text())
+    change(content)
+    (folder / "config.json").write_text(json.dumps(content))
+    with_tensors = torch_pickle.read(FILES / "coqui" / "best_model_new_names" / "best_model.pth")["model"]
+    state = {key: np.array(item.numpy()) for key, item in with_tensors.items() if key.startswith("model_g.")}
+    write(folder / "best_model.pth", checkpoint_bytes({"model": state}))
+    ours = read_checkpoint(folder, Source()).config.audio
+    assert ours.mel_log == ("log10" if log == "np.log10" else "natural")
+    logarithm = {"np.log": np.log, "np.log10": np.log10}[log]
+    magnitudes = np.array([1e-9, 1e-6, 1e-4, 3e-3, 0.5])
+    # Coqui: gain * log, minus the reference level, mapped from the lowest level..0 to -4..4 or 0..4, and clipped there.
+    span, start = (8, -4) if symmetric else (4, 0)
+    decibels = 20 * logarithm(np.maximum(magnitudes, 1e-8)) - 20
+    theirs = np.maximum(span * (decibels + 100) / 100 + start, start)
+    made = (logarithm(np.maximum(magnitudes, ours.mel_floor)) - ours.mel_mean) / ours.mel_scale
+    np.testing.assert_allclose(made, theirs, atol=1e-9)
+
+
+def test_coquis_statistics(tmp_path):
+    """scale_stats.npy is a pickled dictionary of arrays: read, and nothing of it run."""
+    folder = shutil.copytree(FILES / "coqui" / "with_numpy_scalar", tmp_path / "coqui")
+    content = json.loads(COQUI_CONFIG.read_text())
+    content["audio"] |= {"signal_norm": True, "stats_path": "/somewhere/scale_stats.npy", "spec_gain": 2}
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    mean, deviation = np.linspace(-5, -1, 80), np.linspace(1, 3, 80).astype(np.float32)
+    np.save(folder / "scale_stats.npy", {"mel_mean": mean, "mel_std": deviation, "audio_config": {"a": 1}})
+    audio = read_checkpoint(folder, Source(config=str(tmp_path / "c.json"))).config.audio
+    np.testing.assert_allclose(audio.mel_mean, mean / 2)
+    np.testing.assert_allclose(audio.mel_scale, deviation / 2)
+
+
+# Other files of the same libraries.
+
+
+def same_audio(path: Path, name: str, atol=2e-6, **source) -> None:
+    """Asserts that the checkpoint at ``path`` makes the audio of the one of this name."""
+    mel, audio = reference(name)
+    generator = filled(read_checkpoint(path, Source(**source)))
+    np.testing.assert_allclose(offline(generator, mel), audio, atol=max(atol, 5e-6))
+
+
+SPELLINGS = {"unfolded": lambda state: state, "folded": folded, "parametrizations": newer_names}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_norms_and_wrappings_of_the_original(tmp_path, spelling, legacy):
+    state = SPELLINGS[spelling](state_of("other/official.safetensors"))
+    for prefix in ("", "module."):
+        wrapped = {f"{prefix}{key}": array for key, array in state.items()}
+        for number, content in enumerate([wrapped, {"generator": wrapped}, {"state_dict": wrapped, "epoch": 3}]):
+            path = write(tmp_path / f"{prefix}{number}.pt", checkpoint_bytes(content, legacy))
+            same_audio(path, "other/official.safetensors")
+    same_audio(write(tmp_path / "a.safetensors", safetensors_bytes(state)), "other/official.safetensors")
+
+
+THEIR_NAMES = {
+    "ParallelWaveGAN": [
+        (r"conv_pre\.", "input_conv."),
+        (r"conv_post\.", "output_conv.1."),
+        (r"ups\.(\d+)\.", r"upsamples.\1.1."),
+        (r"resblocks\.(\d+)\.convs([12]?)\.(\d+)\.", lambda m: f"blocks.{m[1]}.convs{m[2] or 1}.{m[3]}.1."),
+    ],
+    "SpeechBrain": [(r"(.*?)\.(?=(weight|bias|parametrizations)[^.]*(\.weight.*)?$)", r"\1.conv.")],
+    "Coqui": [(r"^", "model_g.")],
+    "transformers": [(r"^ups\.", "upsampler.")],
+}
+
+
+def renamed(state: dict, family: str) -> dict:
+    import re
+
+    result = {}
+    for key, array in state.items():
+        for pattern, replacement in THEIR_NAMES[family]:
+            key = re.sub(pattern, replacement, key, count=1)
+        result[key] = array
+    return result
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(
+    ("name", "file", "family"),
+    [
+        ("parallel_wavegan/24k_like", "checkpoint-7steps.pkl", "ParallelWaveGAN"),
+        ("coqui/best_model_new_names", "best_model.pth", "Coqui"),
+        ("speechbrain/tts_hifigan_like", "generator.ckpt", "SpeechBrain"),
+    ],
+)
+def test_norms_of_the_other_libraries(tmp_path, spelling, name, file, family):
+    folder = shutil.copytree(FILES / name, tmp_path / "copy")
+    find_checkpoint(folder).unlink()
+    state = renamed(SPELLINGS[spelling](state_of(name)), family)
+    content = {"ParallelWaveGAN": {"model": {"generator": state}, "steps": 7}, "Coqui": {"model": state}}
+    write(folder / file, checkpoint_bytes(content.get(family, state)))
+    same_audio(folder, name)
+
+
+def test_the_checkpoint_with_the_most_steps_counts(tmp_path):
+    for steps in (9, 100, 20):
+        (tmp_path / f"checkpoint-{steps}steps.pkl").touch()
+    assert find_checkpoint(tmp_path).name == "checkpoint-100steps.pkl"
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("nested", [True, False], ids=["blocks by stage", "flat"])
+def test_nemo_files(tmp_path, mode, nested):
+    state = state_of("nemo/hifigan.nemo")
+    if nested:
+        state = {
+            f"resblocks.{int(key.split('.')[1]) // 2}.{int(key.split('.')[1]) % 2}.{key.split('.', 2)[2]}"
+            if key.startswith("resblocks.")
+            else key: array
+            for key, array in state.items()
+        }
+    weights = checkpoint_bytes({f"generator.{key}": array for key, array in state.items()}, legacy=not nested)
+    members = {
+        "./model_config.yaml": (FILES / "nemo" / "model_config.yaml").read_bytes(),
+        "./model_weights.ckpt": weights,
+    }
+    path = write(tmp_path / "other.nemo", tar_bytes(members, mode))
+    same_audio(path, "nemo/hifigan.nemo")
+    assert read_checkpoint(path, Source()).family.name == "NeMo"
+
+
+def without_biases(state: dict, part: str) -> tuple[dict, dict]:
+    """The state without some biases, and the same with zeros in their place."""
+    zeros = {key: np.zeros_like(a) if key.startswith(part) and key.endswith("bias") else a for key, a in state.items()}
+    return {key: a for key, a in state.items() if not (key.startswith(part) and key.endswith("bias"))}, zeros
+
+
+def test_parallel_wavegan_without_biases_and_additional_convolutions(tmp_path):
+    name = "parallel_wavegan/ljspeech_like"
+    folder = shutil.copytree(FILES / name, tmp_path / "copy")
+    find_checkpoint(folder).unlink()
+    state = {key.replace("convs1", "convs"): array for key, array in state_of(name).items() if ".convs2." not in key}
+    lacking, zeros = without_biases(state, "resblocks.")
+    text = (folder / "config.yml").read_text()
+    text = text.replace("use_additional_convs: true", "use_additional_convs: false").replace(
+        "bias: true", "bias: false"
+    )
+    (folder / "config.yml").write_text(text)
+    write(
+        folder / "checkpoint-1steps.pkl",
+        checkpoint_bytes({"model": {"generator": renamed(lacking, "ParallelWaveGAN")}}),
+    )
+    imported = read_checkpoint(folder, Source())
+    assert imported.config.generator.resblock == "2"
+    # The same network in the original's layout.
+    config = tmp_path / "official.json"
+    config.write_text(imported.config.dumps())
+    official = read_checkpoint(write(tmp_path / "g_1", checkpoint_bytes(zeros)), Source(config=str(config)))
+    mel = reference(name)[0]
+    audio = offline(filled(imported), mel)
+    assert audio.std() > 0.001
+    np.testing.assert_allclose(audio, offline(filled(official), mel), atol=1e-6)
+    # A config that says there are biases contradicts the file.
+    (folder / "config.yml").write_text(text.replace("bias: false", "bias: true"))
+    with pytest.raises(UserError, match=r"does not fit .*config.yml: missing: resblocks.0.convs.0.bias and 23 more"):
+        read_checkpoint(folder, Source())
+
+
+@pytest.mark.parametrize(
+    ("name", "family"), [("coqui/best_model_new_names", "Coqui"), ("speechbrain/tts_hifigan_like", "SpeechBrain")]
+)
+def test_a_last_bias_or_norms_may_be_missing(tmp_path, name, family):
+    folder = shutil.copytree(FILES / name, tmp_path / "copy")
+    file = find_checkpoint(folder)
+    state = state_of(name)
+    lacking, zeros = without_biases(state, "conv_post.")
+    plain = folded(state)
+    lacking = {key: array for key, array in lacking.items() if not key.startswith(("conv_pre.w", "conv_post.w"))}
+    lacking |= {key: plain[key] for key in ("conv_pre.weight", "conv_post.weight")}
+    content = renamed(lacking, family)
+    write(file, checkpoint_bytes({"model": content} if family == "Coqui" else content))
+    with pytest.raises(UserError, match="missing: conv_post.bias"):
+        read_checkpoint(folder, Source())
+    if family == "Coqui":
+        config = json.loads((folder / "config.json").read_text())
+        config["generator_model_params"]["conv_post_bias"] = False
+        (folder / "config.json").write_text(json.dumps(config))
+    else:
+        text = (folder / "hyperparams.yaml").read_text()
+        (folder / "hyperparams.yaml").write_text(text + "\nconv_post_bias: False\n")
+    mel = reference(name)[0]
+    with_zeros = renamed(zeros, family)
+    other = tmp_path / "zeros"
+    shutil.copytree(FILES / name, other)
+    write(find_checkpoint(other), checkpoint_bytes({"model": with_zeros} if family == "Coqui" else with_zeros))
+    expected = offline(filled(read_checkpoint(other, Source())), mel)
+    np.testing.assert_allclose(offline(filled(read_checkpoint(folder, Source())), mel), expected, atol=2e-6)
+
+
+def test_transformers_without_normalisation_and_inside_a_larger_model(tmp_path):
+    name = "transformers/speecht5_hifigan"
+    tensors = {key: np.array(array) for key, array in safetensors.read(FILES / name / "model.safetensors").items()}
+    arrays = np.load(FILES / name / "reference.npz")
+    content = json.loads((FILES / name / "config.json").read_text())
+    for number, (prefix, config) in enumerate(
+        [
+            ("", {**content, "normalize_before": False}),
+            ("vocoder.", {"vocoder_config": {**content, "normalize_before": False}, "model_type": "with_hifigan"}),
+        ]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write(folder / "config.json", json.dumps(config).encode())
+        larger = {f"{prefix}{key}": array for key, array in tensors.items()}
+        if prefix:
+            larger["model.encoder.layer.weight"] = np.zeros((3, 3), np.float32)
+        write(folder / "model.safetensors", safetensors_bytes(larger))
+        imported = read_checkpoint(folder, Source())
+        assert imported.config.generator.input_mean == 0.0
+        normalised = (arrays["mel"] - arrays["mean"]) / arrays["scale"]
+        np.testing.assert_allclose(offline(filled(imported), normalised), arrays["audio"], atol=5e-6)
+
+
+def test_half_precision_safetensors(tmp_path):
+    state = state_of("other/official.safetensors")
+    halves = {key: array.astype(np.float16) for key, array in state.items()}
+    read_back = safetensors.read(write(tmp_path / "h.safetensors", safetensors_bytes(halves)))
+    for key, array in read_back.items():
+        np.testing.assert_array_equal(array, halves[key])
+    cut = safetensors.read(write(tmp_path / "b.safetensors", safetensors_bytes(state, bfloat16=True)))
+    for key, array in cut.items():
+        np.testing.assert_array_equal(array, (state[key].view(np.uint32) >> 16 << 16).view(np.float32))
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["classic", "newer"])
+@pytest.mark.parametrize("norm", ["folded", "left in"])
+@pytest.mark.parametrize("where", ["inside", "external"])
+def test_onnx_of_both_exporters(tmp_path, newer, norm, where):
+    state = state_of("other/official.safetensors")
+    options = read("other/official.safetensors").config.generator
+    path = tmp_path / "model.onnx"
+    external = tmp_path / "model.onnx.data" if where == "external" else None
+    write(path, onnx_bytes(folded(state) if norm == "folded" else state, options, newer, external))
+    same_audio(path, "onnx/folded_old.onnx")
+
+
+def test_onnx_of_other_networks(tmp_path):
+    """Residual blocks of one convolution, odd kernels, other slopes, a normalised input, no bias in the last."""
+    import keras
+    from test_odd_kernels import AUDIO, GENERATOR
+
+    from hifigan_tf.checkpoints.official import named_convolutions
+    from hifigan_tf.config import GeneratorConfig
+    from hifigan_tf.models.generator import Generator
+
+    for changes in ({"resblock": "2"}, {"upsample_output_padding": False, "leaky_slope": 0.2, "last_leaky_slope": 0.3}):
+        options = GeneratorConfig(**{**vars(GENERATOR), **changes, "input_mean": -3.0, "input_scale": 2.0})
+        keras.utils.set_random_seed(1)
+        generator = Generator.of(options, AUDIO)
+        generator.conv_post.bias.assign([0.0])
+        state = {}
+        for name, layer in named_convolutions(generator).items():
+            state[f"{name}.weight"] = np.asarray(layer.effective_kernel()).T
+            state[f"{name}.bias"] = np.asarray(layer.bias)
+        del state["conv_post.bias"]
+        writer = OnnxWriter(newer=True)
+        centred = writer.node("Sub", ["mel", writer.constant(np.full((1, 80, 1), -3.0, np.float32))])
+        scaled = writer.node("Div", [centred, writer.constant(np.full((1, 80, 1), 2.0, np.float32))])
+        path = write(tmp_path / "model.onnx", writer.dump(writer.generator(state, options, scaled)))
+        config = tmp_path / "audio.json"
+        with pytest.raises(
+            UserError, match=r"makes 300 samples of a frame, so its mel is not the usual one .*--config"
+        ):
+            read_checkpoint(path, Source())
+        whole = Config.load(Path(__file__).parents[1] / "configs" / "v1_24k.json").to_dict() | options.to_dict()
+        config.write_text(json.dumps(whole | {"fmin": 80, "fmax": 7600}))
+        imported = read_checkpoint(path, Source(config=str(config)))
+        mel = np.random.default_rng(0).normal(-3, 2, (20, 80)).astype(np.float32)
+        np.testing.assert_allclose(offline(filled(imported), mel), offline(generator, mel), atol=2e-6)
+
+
+def test_tensorflowtts_with_its_config_and_statistics(tmp_path):
+    folder = shutil.copytree(FILES / "tensorflowtts", tmp_path / "copy")
+    parameters = {
+        "filters": 32,
+        "upsample_scales": [8, 8, 2, 2],
+        "stack_kernel_size": [3, 7],
+        "stack_dilation_rate": [[1, 3, 5], [1, 3, 5]],
+        "nonlinear_activation_params": {"alpha": 0.2},
+    }
+    (folder / "config.yml").write_text(json.dumps({"hifigan_generator_params": parameters, "hop_size": 256}))
+    np.save(folder / "stats.npy", np.stack([np.linspace(-3, -1, 80), np.linspace(0.5, 1, 80)]))
+    imported = read_checkpoint(folder, Source())
+    assert not imported.warnings
+    np.testing.assert_allclose(imported.config.audio.mel_mean, np.linspace(-3, -1, 80))
+    mel, audio = reference("tensorflowtts")
+    np.testing.assert_allclose(offline(filled(imported), mel), audio, atol=5e-6)
+
+
+def test_without_a_config_all_that_is_assumed_is_reported():
+    for name in ("tensorflowtts", "other/lightning.ckpt", "onnx/folded_old.onnx"):
+        [first, *_] = read(name).warnings
+        assert first.startswith("no config beside ")
+        assert first.endswith("are assumed; see --config")
+    assert not read("parallel_wavegan/24k_like").warnings
+    assert not read("nemo/hifigan.nemo").warnings
+
+
+def test_speaker_layers_need_a_vector_of_their_size(tmp_path, speaker):
+    with pytest.raises(UserError, match="is of several speakers: give the vector of one, 16 numbers, with --speaker"):
+        read_checkpoint(FILES / "coqui/with_speaker", Source(config=str(COQUI_CONFIG)))
+    np.save(tmp_path / "short.npy", np.zeros(3))
+    with pytest.raises(UserError, match=r"short.npy has 3 numbers: this checkpoint takes 16"):
+        read("coqui/with_speaker", tmp_path / "short.npy")
+    write(tmp_path / "text.npy", b"no array")
+    with pytest.raises(UserError, match=r"text.npy is no .npy file"):
+        read("coqui/with_speaker", tmp_path / "text.npy")
+    with pytest.raises(UserError, match="has no layers for a speaker: leave out --speaker-vector"):
+        read("nemo/hifigan.nemo", speaker_vector=speaker)
+
+
+# The command line.
+
+
+def test_the_command_imports_a_folder_and_training_goes_on_from_it(tmp_path, capsys, monkeypatch):
+    output = tmp_path / "new" / "24k.keras"
+    main([str(FILES / "parallel_wavegan" / "24k_like"), "--output", str(output)])
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("found a checkpoint of ParallelWaveGAN, PyTorch (checkpoint-100steps.pkl), with config ")
+    assert first.endswith("stats.h5")
+    config = Config.load(output.with_suffix(".json"))
+    generator = load_generator(output)
+    assert (generator.hyper_parameters, generator.audio) == (config.generator, config.audio)
+    # What train does with --config and --initial-checkpoint.
+    from hifigan_tf.models.generator import Generator
+
+    target = Generator.of(config.generator, config.audio)
+    train._copy_generator(generator, target, output)
+    mel, audio = reference("parallel_wavegan/24k_like")
+    np.testing.assert_allclose(offline(target, mel), audio, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["import-checkpoint", "import", "import_torch"])
+def test_every_name_of_the_command(name):
+    done = subprocess.run(
+        [sys.executable, "-m", "hifigan_tf", name, "--help"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0
+    assert "--speaker-vector" in done.stdout
+    done = subprocess.run([sys.executable, "-m", "hifigan_tf", "--help"], capture_output=True, text=True, timeout=120)
+    assert "import-checkpoint" in done.stdout
