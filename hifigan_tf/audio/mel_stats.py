@@ -32,7 +32,13 @@ def load_stats(path: Path, num_mels: int) -> MelStats:
         raise UserError(f"{path} is no file of mel statistics known here: {MAKE}")
     if not path.is_file():
         raise UserError(f"{path} does not exist: {MAKE}")
-    arrays = _read_hdf5(path) if path.suffix.lower() in (".h5", ".hdf5") else _read_numpy(path)
+    return checked_stats(
+        path, _read_hdf5(path) if path.suffix.lower() in (".h5", ".hdf5") else _read_numpy(path), num_mels
+    )
+
+
+def checked_stats(path: Path, arrays: dict[str, np.ndarray], num_mels: int) -> MelStats:
+    """Mean and scale among the ``arrays`` of a file. Raises ``UserError`` as ``load_stats``."""
     found = []
     for name, spellings in NAMES.items():
         key = next((key for key in spellings if key in arrays), None)

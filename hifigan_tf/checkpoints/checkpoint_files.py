@@ -156,31 +156,31 @@ def read_statistics(path: Path, num_mels: int) -> tuple[list[float], list[float]
 
     Raises ``UserError`` for a file that does not hold them.
     """
+    from hifigan_tf.audio.mel_stats import checked_stats, load_stats
+
+    if path.suffix != ".npy" or not (pickled := _pickled_statistics(path)):
+        stats = load_stats(path, num_mels)
+    else:
+        stats = checked_stats(path, pickled, num_mels)
+    return stats.mean.tolist(), stats.scale.tolist()
+
+
+def _pickled_statistics(path: Path) -> dict | None:
+    """Mean and scale in Coqui's .npy, which is a pickled dictionary of arrays; None for a plain array."""
     import numpy as np
 
     try:
-        if path.suffix == ".h5":
-            arrays = hdf5.read(path)
-            mean, scale = arrays["mean"], arrays["scale"]
-        else:
-            with path.open("rb") as file:
-                version = np.lib.format.read_magic(file)
-                reader = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
-                pickled = reader(file)[2].hasobject
-                outer = torch_pickle.read_pickle(file) if pickled else None
-            if outer is not None:
-                values = outer.state[0][4][0]
-                mean, scale = _array(values["mel_mean"]), _array(values["mel_std"])
-            else:
-                mean, scale = np.load(path, mmap_mode="r")
-        pair = [np.asarray(array, np.float64).reshape(-1) for array in (mean, scale)]
-        if any(len(array) != num_mels or not np.isfinite(array).all() for array in pair) or pair[1].min() <= 0:
-            raise ValueError(f"it has not a mean and a positive scale for each of {num_mels} bands")
-    except UserError:
-        raise
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
+            if not header(file)[2].hasobject:
+                return None
+            values = torch_pickle.read_pickle(file).state[0][4][0]
+        return {"mean": _array(values["mel_mean"]), "scale": _array(values["mel_std"])}
+    except UserError as error:
+        raise UserError(f"statistics {path} {error}") from None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, SyntaxError) as error:
         raise UserError(f"statistics {path} cannot be read ({brief(error)}): copy the file again") from None
-    return pair[0].tolist(), pair[1].tolist()
 
 
 def _array(pickled: Opaque):

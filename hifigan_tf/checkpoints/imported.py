@@ -1,9 +1,9 @@
-"""From a checkpoint of any family to a config and the tensors that fill its generator."""
+"""From a checkpoint of any family to a config, and the tensors that fill its generator."""
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,23 @@ from hifigan_tf.checkpoints.checkpoint_files import (
     statistics_beside,
 )
 from hifigan_tf.checkpoints.families import FAMILIES, Family, keras_names, refuse_out_of_scope, shapes_as_keys
+from hifigan_tf.checkpoints.speaker import with_speaker
 from hifigan_tf.checkpoints.torch_pickle import Opaque, brief
 from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 
-# What errors reading a config may raise, where it is of another make than expected.
-MISREAD = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, ZeroDivisionError)
+# What reading a config may raise that is of another make than expected.
+MISREAD = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, ZeroDivisionError, StopIteration)
 # The first convolution in the names of all families, behind what the file has before it.
-FIRST = r"(?P<prefix>.*?)(?:conv_pre|input_conv)(?:\.conv)?\.(?:weight|weight_v|parametrizations\.weight\.original1)"
+FIRST = (
+    r"(?P<prefix>(?:.*\.)?)(?:conv_pre|input_conv)(?:\.conv)?\.(?:weight|weight_v|parametrizations\.weight\.original1)"
+)
 # The generator's part of a file that has several, by the end of its prefix.
 PREFERRED = ("generator.", "model_g.", "vocoder.", "module.", "")
 PARTS = tuple(f"{part}." for part in ("conv_pre", "ups", "resblocks", "conv_post", "cond_layer", "conds"))
 TRAINING = {"batch_size": 16, "learning_rate": 0.0002}
 SEGMENT = 8192  # samples, the original's
+USUAL_HOP = 256  # of every family's mel
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,21 @@ class Imported:
     config: Config
     tensors: dict[str, Any]
     found: str
-    warnings: tuple[str, ...]
+    warnings: list[str]
+
+
+@dataclass
+class Described:
+    """The config of a checkpoint, and where it and the statistics of its mels were found.
+
+    ``unbiased`` is the pattern of convolutions whose missing biases are zeros.
+    """
+
+    config: Config
+    unbiased: str
+    where: str
+    statistics: Path | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 def read_checkpoint(path: str | Path, source: Source) -> Imported:
@@ -61,46 +79,44 @@ def read_checkpoint(path: str | Path, source: Source) -> Imported:
     Raises ``UserError``, one line, for what cannot be imported.
     """
     path = find_checkpoint(path)
-    given = _own_config(source.config)  # ours or the original's, which is the same; others are read below
+    ours = _our_config(source.config)
     content = read_content(path)
     family, tensors = generator_tensors(path, content)
-    warnings: list[str] = []
-    if given is not None:
-        config, unbiased, where = given, family.unbiased, f"config {source.config}"
+    if ours is not None:
+        described = Described(ours, family.unbiased, str(source.config))
     else:
-        config, unbiased, where = _found_config(path, family, content, tensors, source, warnings)
+        described = _described(path, family, content, tensors, source)
+    config = described.config
     if config.generator.resblock == "2":
         tensors = {re.sub(r"^(resblocks\.\d+)\.convs1\.", r"\1.convs.", name): item for name, item in tensors.items()}
-    tensors = _with_speaker(path, tensors, source.speaker_vector)
+    tensors = with_speaker(path, tensors, source.speaker_vector)
     convolutions = official.generator_convolutions(config)
     tensors = {name: item for name, item in tensors.items() if name not in ("mean", "scale")}
-    tensors = official.with_zero_biases(tensors, convolutions, unbiased)
+    tensors = official.with_zero_biases(tensors, convolutions, described.unbiased)
     if problem := official.misfit(convolutions, tensors):
-        named = source.config or where.removeprefix("config ")
         fitting = official.fitting_config(tensors) if family.name == "the original" else ""
-        raise UserError(f"checkpoint {path} does not fit {named}: {problem}{fitting}")
-    found = f"found a checkpoint of {family.name}, {content.format} ({path.name}), with {where}"
-    return Imported(path, family, config, tensors, found, tuple(warnings))
+        raise UserError(f"checkpoint {path} does not fit {described.where or 'its shapes'}: {problem}{fitting}")
+    found = f"found a checkpoint of {family.name}, {content.format} ({path.name}), with "
+    found += f"config {described.where}" if described.where else "no config"
+    if described.statistics:
+        found += f" and statistics {described.statistics}"
+    return Imported(path, family, config, tensors, found, described.warnings)
 
 
-def _own_config(path: str | None) -> Config | None:
-    """The config in our own schema, which is the original's; None for another library's."""
-    if path is None:
+def _our_config(path: str | None) -> Config | None:
+    """The config in our own keys, which are the original's; None for one in another library's."""
+    if path is None or (Path(path).is_file() and _of_a_library(read_config(Path(path)))):
         return None
-    if Path(path).suffix not in (".yml", ".yaml") and not (
-        Path(path).is_file() and not _is_ours(read_config(Path(path)))
-    ):
-        config = Config.load(path)
-        for key in ("lookahead_frames", "samples_per_step"):
-            value = getattr(config.generator, key)
-            if value not in (None, 1):
-                raise UserError(f"{path} has {key} = {value}: the original has no such generator, leave it out")
-        return config
-    return None
+    config = Config.load(path)
+    for key, papers in (("lookahead_frames", None), ("samples_per_step", 1)):
+        value = getattr(config.generator, key)
+        if value != papers:
+            raise UserError(f"{path} has {key} = {value}: the original has no such generator, leave it out")
+    return config
 
 
-def _is_ours(config: Mapping) -> bool:
-    return not any(family.config_sign in config for family in FAMILIES[:-1])
+def _of_a_library(config: Mapping) -> bool:
+    return any(family.config_sign in config for family in FAMILIES[:-1])
 
 
 def generator_tensors(path: Path, content: Content) -> tuple[Family, dict[str, Any]]:
@@ -109,34 +125,25 @@ def generator_tensors(path: Path, content: Content) -> tuple[Family, dict[str, A
     Raises ``UserError`` where there is no generator, or one of a kind that is not imported.
     """
     try:
-        return _generator(content)
+        refuse_out_of_scope(content.tensors)
+        tensors = keras_names(content.tensors) if content.format == "HDF5" else content.tensors
+        prefixes = {match["prefix"] for name in tensors if (match := re.fullmatch(FIRST, name))}
+        if not prefixes:
+            raise UserError(_no_generator(content))
+        prefix = _preferred(prefixes)
+        family = _family(content)
+        tensors = {name.removeprefix(prefix): item for name, item in tensors.items() if name.startswith(prefix)}
+        tensors = _blocks_numbered_through(official.older_norms(family.translated(tensors)))
+        for name, item in tensors.items():
+            if isinstance(item, Opaque) and name.startswith(PARTS):
+                raise UserError(f"has its tensor {brief(name)} made by {brief(item.name)}: refused, nothing was run")
+        return family, {name: item for name, item in tensors.items() if not isinstance(item, Opaque)}
     except UserError as error:
         raise UserError(f"checkpoint {path} {error}") from None
 
 
-def _generator(content: Content) -> tuple[Family, dict[str, Any]]:
-    tensors = content.tensors
-    refuse_out_of_scope(tensors)
-    if content.format == "HDF5":
-        tensors = keras_names(tensors)
-    prefixes = {match["prefix"] for name in tensors if (match := re.fullmatch(FIRST, name))}
-    prefixes = {prefix for prefix in prefixes if prefix == "" or prefix.endswith(".")}
-    if not prefixes:
-        raise UserError(_no_generator(content))
-    prefix = _preferred(prefixes)
-    family = _family(content)
-    ours = {name.removeprefix(prefix): item for name, item in tensors.items() if name.startswith(prefix)}
-    ours = _flat_blocks(official.older_norms(family.translated(ours)))
-    result = {}
-    for name, item in ours.items():
-        if not isinstance(item, Opaque):
-            result[name] = item
-        elif name.startswith(PARTS):
-            raise UserError(f"has its tensor {brief(name)} made by {brief(item.name)}: refused, nothing was run")
-    return family, result
-
-
 def _no_generator(content: Content) -> str:
+    """Why a checkpoint without a first convolution is refused."""
     for name, item in content.tensors.items():
         if isinstance(item, Opaque) and name.rpartition(".")[2] in ("generator", "model_g", "state_dict", "model"):
             return f"has its {brief(name)} made by {brief(item.name)}: refused, nothing was run"
@@ -160,12 +167,14 @@ def _preferred(prefixes: set[str]) -> str:
 
 
 def _family(content: Content) -> Family:
-    if content.format == "NeMo":
-        return next(family for family in FAMILIES if family.name == "NeMo")
-    return next(family for family in FAMILIES if any(re.search(family.sign, name) for name in content.tensors))
+    """The first family that the format or a tensor's name shows; the last one has what is left."""
+    for family in FAMILIES[:-1]:
+        if family.name == content.format or any(re.search(family.sign, name) for name in content.tensors):
+            return family
+    return FAMILIES[-1]
 
 
-def _flat_blocks(tensors: dict[str, Any]) -> dict[str, Any]:
+def _blocks_numbered_through(tensors: dict[str, Any]) -> dict[str, Any]:
     """Residual blocks numbered through, where NeMo numbers them within each stage."""
     nested = r"resblocks\.(\d+)\.(\d+)\.(convs.*)"
     matches = {name: match for name in tensors if (match := re.fullmatch(nested, name))}
@@ -176,58 +185,61 @@ def _flat_blocks(tensors: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _found_config(
-    path: Path, family: Family, content: Content, tensors: dict, source: Source, warnings: list[str]
-) -> tuple[Config, str, str]:
-    """The config of a checkpoint, the pattern of convolutions without bias, and where the config was found."""
-    if source.config:
-        candidates: dict[str, Mapping] = {source.config: read_config(Path(source.config))}
-    else:
-        candidates = configs_beside(path) | content.configs
-    read = {where: _keys(where, config, family, tensors) for where, config in candidates.items()}
-    if not read:
-        read = {"": _assumed(path, family, content, tensors)}
-        shown = (
-            "rates, dilations and slopes of its graph" if content.keys else "dilations and rates of half the kernels"
-        )
-        warnings.append(f"no config beside {path}: {shown}, and the mel of {family.name} are assumed; see --config")
-    keys = next(iter(read.values()))
-    where = next(iter(read))
-    for other, theirs in read.items():
-        if theirs != keys:
-            key = next(key for key in {**keys, **theirs} if keys.get(key) != theirs.get(key))
-            raise UserError(
-                f"{where} and {other} are two configs, and differ in {key} ({brief(keys.get(key))} and "
-                f"{brief(theirs.get(key))}): name the right one with --config"
-            )
+def _described(path: Path, family: Family, content: Content, tensors: dict, source: Source) -> Described:
+    """The config of a checkpoint in its library's keys, with the statistics of its mels."""
+    warnings: list[str] = []
+    where, keys = _found_keys(path, family, content, tensors, source, warnings)
     if note := keys.pop("note", None):
         warnings.append(note)
-    unbiased = keys.pop("unbiased", r"$^")
+    unbiased, gain = keys.pop("unbiased", r"$^"), keys.pop("statistics_gain", None)
     if source.sampling_rate is not None:
         keys["sampling_rate"] = source.sampling_rate
     statistics = Path(source.statistics) if source.statistics else None
-    gain = keys.pop("statistics_gain", None)
     if statistics is None and (family.normalised or gain is not None):
         statistics = statistics_beside(path)
         if statistics is None:
             warnings.append(
                 f"no stats.h5 or stats.npy beside {path}: its mels are taken as normalised already; see --statistics"
             )
-    where = f"config {where}" if where else "no config"
-    if statistics is not None:
-        mean, scale = read_statistics(statistics, keys["num_mels"])
-        base = keys.get("mel_scale", 1.0) / (gain or 1.0)  # their mel is the logarithm over this
-        keys |= {"mel_mean": [value * base for value in mean], "mel_scale": [value * base for value in scale]}
-        where += f" and statistics {statistics}"
     try:
-        return Config.from_dict(keys), unbiased, where
+        if statistics is not None:
+            mean, scale = read_statistics(statistics, keys["num_mels"])
+            base = keys.get("mel_scale", 1.0) / (gain or 1.0)  # their mel is our logarithm over this
+            keys |= {"mel_mean": [value * base for value in mean], "mel_scale": [value * base for value in scale]}
+        return Described(Config.from_dict(keys), unbiased, where, statistics, warnings)
     except UserError as error:
-        raise UserError(f"checkpoint {path} with {where}: {error}") from None
+        raise UserError(f"checkpoint {path} with {f'config {where}' if where else 'no config'}: {error}") from None
+
+
+def _found_keys(
+    path: Path, family: Family, content: Content, tensors: dict, source: Source, warnings: list[str]
+) -> tuple[str, dict]:
+    """Where the config of a checkpoint is, and our keys of it. Of several configs, all must give the same keys."""
+    if source.config:
+        candidates: dict[str, Mapping] = {source.config: read_config(Path(source.config))}
+    else:
+        candidates = configs_beside(path) | content.configs
+    read = {where: _keys(where, config, family, tensors) for where, config in candidates.items()}
+    if not read:
+        shown = "rates of half the kernels and the usual dilations" if content.keys is None else "what its graph shows"
+        warnings.append(f"no config beside {path}: {shown}, and the mel of {family.name} are assumed; see --config")
+        return "", _assumed(path, family, content, tensors)
+    (where, keys), *others = read.items()
+    for other, theirs in others:
+        for key in {**keys, **theirs}:
+            if keys.get(key) != theirs.get(key):
+                raise UserError(
+                    f"{where} and {other} are two configs, and differ in {key} ({brief(keys.get(key))} and "
+                    f"{brief(theirs.get(key))}): name the right one with --config"
+                )
+    return where, keys
 
 
 def _keys(where: str, config: Mapping, family: Family, tensors: dict) -> dict:
     """A library's config as ours, complete."""
     try:
+        if family.name == "the original" and not _of_a_library(config):
+            return Config.from_dict(dict(config)).to_dict()
         return _complete(family, family.keys(config), tensors)
     except UserError as error:
         raise UserError(f"config {where}: {error}") from None
@@ -240,17 +252,15 @@ def _keys(where: str, config: Mapping, family: Family, tensors: dict) -> dict:
 def _assumed(path: Path, family: Family, content: Content, tensors: dict) -> dict:
     """The keys of a checkpoint without a config."""
     try:
-        keys = content.keys and {**content.keys, "num_mels": tensors["conv_pre.weight"].shape[1]}
-        keys = _complete(family, keys or shapes_as_keys(family, tensors), tensors)
+        keys = _complete(family, content.keys or shapes_as_keys(family, tensors), tensors)
     except MISREAD:
         raise UserError(
             f"checkpoint {path} has no config beside it, and its tensors do not show all of it: give --config"
         ) from None
-    usual = family.mel["sampling_rate"], 256
-    if keys["hop_size"] != usual[1]:
+    if keys["hop_size"] != USUAL_HOP:
         raise UserError(
             f"checkpoint {path} has no config beside it and makes {keys['hop_size']} samples of a frame, so its mel is "
-            f"not the usual one of {family.name} ({usual[0]} Hz, hop {usual[1]}): give --config"
+            f"not the usual one of {family.name}, with a hop of {USUAL_HOP}: give --config"
         )
     return keys
 
@@ -260,58 +270,14 @@ def _complete(family: Family, keys: dict, tensors: dict) -> dict:
     keys = {**TRAINING, **family.mel, **family.generator, **keys}
     rates, kernels = keys["upsample_rates"], keys["upsample_kernel_sizes"]
     hop = keys.setdefault("hop_size", math.prod(rates))
+    first = next(item for name, item in tensors.items() if name in ("conv_pre.weight", "conv_pre.weight_v"))
+    keys.setdefault("num_mels", first.shape[1])
     if any((kernel - rate) % 2 for rate, kernel in zip(rates, kernels, strict=True)):
         if family.odd_kernels is None:
             raise UserError(f"its rates {brief(rates)} have an odd one, which is not imported from {family.name}")
         keys.setdefault("upsample_output_padding", family.odd_kernels)
     if keys.pop("normalize_before", False):
-        keys |= {
-            f"input_{name}": [float(value) for value in official.array_of(name, tensors[name])]
-            for name in ("mean", "scale")
-        }
-    padding = keys["n_fft"]
-    keys["segment_size"] = -(-max(SEGMENT, padding + 1) // hop) * hop
+        for name in ("mean", "scale"):
+            keys[f"input_{name}"] = official.array_of(name, tensors[name]).astype(float).tolist()
+    keys["segment_size"] = -(-max(SEGMENT, keys["n_fft"] + 1) // hop) * hop  # longer than what the mel mirrors
     return keys
-
-
-def _with_speaker(path: Path, tensors: dict, vector: str | None) -> dict:
-    """The tensors with the speaker's part of each layer in its bias, and without the layers that make it."""
-    layers = {
-        name.removesuffix(".weight"): "conv_pre" if name == "cond_layer.weight" else name[:-7].replace("conds.", "ups.")
-        for name in tensors
-        if re.fullmatch(r"cond_layer\.weight|conds\.\d+\.weight", name)
-    }
-    if not layers:
-        if vector:
-            raise UserError(f"checkpoint {path} has no layers for a speaker: leave out --speaker-vector")
-        return tensors
-    sizes = {tensors[f"{layer}.weight"].shape[1] for layer in layers if len(tensors[f"{layer}.weight"].shape) == 3}
-    if len(sizes) != 1:
-        raise UserError(f"checkpoint {path} has speaker layers of different sizes: it is damaged")
-    size = sizes.pop()
-    if vector is None:
-        raise UserError(
-            f"checkpoint {path} is of several speakers: give the vector of one, {size} numbers, with --speaker-vector"
-        )
-    speaker = _speaker_vector(Path(vector), size)
-    result = {name: item for name, item in tensors.items() if not name.startswith(("cond_layer.", "conds."))}
-    for layer, target in layers.items():
-        weight = official.array_of(f"{layer}.weight", tensors[f"{layer}.weight"])[:, :, 0]
-        bias = official.array_of(f"{layer}.bias", tensors[f"{layer}.bias"])
-        before = official.array_of(f"{target}.bias", tensors[f"{target}.bias"])
-        if weight.shape[0] != len(before) or bias.shape != before.shape:
-            raise UserError(f"checkpoint {path} has a speaker layer {layer} that does not fit {target}: it is damaged")
-        result[f"{target}.bias"] = before + weight @ speaker + bias
-    return result
-
-
-def _speaker_vector(path: Path, size: int):
-    import numpy as np
-
-    try:
-        vector = np.array(np.load(path, mmap_mode="r"), np.float32).reshape(-1)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise UserError(f"--speaker-vector {path} is no .npy file ({brief(error)})") from None
-    if len(vector) != size or not np.isfinite(vector).all():
-        raise UserError(f"--speaker-vector {path} has {len(vector)} numbers: this checkpoint takes {size} finite ones")
-    return vector

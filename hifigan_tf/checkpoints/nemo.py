@@ -74,7 +74,9 @@ def read(path: Path) -> Nemo:
                         while found == 1 and (piece := opened.read(PIECE)):
                             weights.write(piece)
             if config is None or found != 1:
-                raise UserError(f"is a tar with {found} .ckpt files and {'a' if config else 'no'} config, not NeMo's")
+                raise UserError(
+                    f"is a tar with {found} .ckpt files and {'a' if config else 'no'} config: not NeMo's, or cut short"
+                )
             weights.flush()
             return Nemo(torch_pickle.read_open(weights, f"checkpoint {path}: model_weights.ckpt"), config)
     except UserError as error:

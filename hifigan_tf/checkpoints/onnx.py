@@ -27,7 +27,7 @@ TYPED_DATA = {4: "<f4", 10: "<f8"}  # fields with packed numbers of a fixed widt
 VARINTS = {5, 7}  # fields with packed integers
 # Operations between the mel and the first convolution, or the last one and the waveform, that move nothing.
 PASSIVE = {"Identity", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Cast", "Flatten"}
-LARGEST_GROWTH = 16  # of all constants that the graph makes, over the size of the file
+LARGEST_GROWTH = 16  # of all constants that the graph makes, over those that the file holds
 # Operations that no HiFi-GAN has, and the vocoders that do.
 FOREIGN = {
     "Sin": "BigVGAN's Snake activations, or the sine source of an NSF-HiFiGAN",
@@ -130,7 +130,8 @@ class Graph:
         for node in self.nodes:
             if node.op in FOREIGN:
                 raise UserError(f"has the operation {node.op}, {FOREIGN[node.op]}: no HiFi-GAN from mels has it")
-        self.largest = LARGEST_GROWTH * len(data) + (1 << 16)
+        given = sum(array.nbytes for array in self.constants.values() if array is not None)
+        self.largest = LARGEST_GROWTH * given + (1 << 16)
         for node in self.nodes:
             # Every input made before, and once: so no walk along the graph is endless.
             if any(name not in self.known for name in node.inputs if name) or self.known & set(node.outputs):
