@@ -1,6 +1,7 @@
 """Checkpoints of other libraries: each file that its library made gives the library's own audio, and goes to int8."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from test_graph import offline
 from test_import_torch import checkpoint_bytes, folded, newer_names, write
 
 from hifigan_tf import train, vocode
-from hifigan_tf.checkpoints import safetensors, torch_pickle
+from hifigan_tf.checkpoints import families, safetensors, torch_pickle
 from hifigan_tf.checkpoints.checkpoint_files import find_checkpoint
 from hifigan_tf.checkpoints.imported import Source, read_checkpoint
 from hifigan_tf.config import Config
@@ -113,21 +114,15 @@ def test_frames_are_replicated_on_demand_as_the_library_does(name, tmp_path, mon
     mel = reference(name)[0]
     np.save(tmp_path / "mel.npy", mel)
     expected = np.load(FILES / name / "reference.npz")["audio_inference"]
-    (tmp_path / "g.tflite").write_bytes(exported(load_generator(tmp_path / "g.keras")))
-    for checkpoint in ("g.keras", "g.tflite"):
-        options = [
-            "--checkpoint",
-            str(tmp_path / checkpoint),
-            "--output-dir",
-            str(tmp_path / "out"),
-            "--mel-format",
-            "log",
-        ]
-        vocode.main([*options, "--pad-like-original", str(tmp_path / "mel.npy")])
-        audio = soundfile.read(tmp_path / "out" / "mel.wav")[0]
-        np.testing.assert_allclose(audio, expected, atol=1 / 32768 + 1e-4)
-        vocode.main([*options, str(tmp_path / "mel.npy")])
-        assert len(soundfile.read(tmp_path / "out" / "mel.wav")[0]) == len(mel) * 256
+    checkpoint = tmp_path / "g.keras"
+    if name.startswith("speechbrain"):
+        checkpoint = write(tmp_path / "g.tflite", exported(load_generator(checkpoint)))
+    options = ["--checkpoint", str(checkpoint), "--output-dir", str(tmp_path / "out"), "--mel-format", "log"]
+    vocode.main([*options, "--pad-like-original", str(tmp_path / "mel.npy")])
+    audio = soundfile.read(tmp_path / "out" / "mel.wav")[0]
+    np.testing.assert_allclose(audio, expected, atol=1 / 32768 + 1e-4)
+    vocode.main([*options, str(tmp_path / "mel.npy")])
+    assert len(soundfile.read(tmp_path / "out" / "mel.wav")[0]) == len(mel) * 256
 
 
 def test_a_model_that_repeats_no_frames_says_so(tiny_checkpoint, tmp_path):
@@ -247,12 +242,17 @@ SPELLINGS = {"unfolded": lambda state: state, "folded": folded, "parametrization
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 def test_norms_and_wrappings_of_the_original(tmp_path, spelling, legacy):
     state = SPELLINGS[spelling](state_of("other/official.safetensors"))
+    expected = SPELLINGS["folded" if spelling == "folded" else "unfolded"](state_of("other/official.safetensors"))
     for prefix in ("", "module."):
         wrapped = {f"{prefix}{key}": array for key, array in state.items()}
         for number, content in enumerate([wrapped, {"generator": wrapped}, {"state_dict": wrapped, "epoch": 3}]):
             path = write(tmp_path / f"{prefix}{number}.pt", checkpoint_bytes(content, legacy))
-            same_audio(path, "other/official.safetensors")
-    same_audio(write(tmp_path / "a.safetensors", safetensors_bytes(state)), "other/official.safetensors")
+            tensors = read_checkpoint(path, Source()).tensors
+            assert tensors.keys() == expected.keys()
+            for name, tensor in tensors.items():
+                np.testing.assert_array_equal(tensor.numpy(), expected[name])
+    if not legacy:
+        same_audio(write(tmp_path / "a.safetensors", safetensors_bytes(state)), "other/official.safetensors")
 
 
 THEIR_NAMES = {
@@ -269,8 +269,6 @@ THEIR_NAMES = {
 
 
 def renamed(state: dict, family: str) -> dict:
-    import re
-
     result = {}
     for key, array in state.items():
         for pattern, replacement in THEIR_NAMES[family]:
@@ -512,6 +510,45 @@ def test_speaker_layers_need_a_vector_of_their_size(tmp_path, speaker):
         read("coqui/with_speaker", tmp_path / "text.npy")
     with pytest.raises(UserError, match="has no layers for a speaker: leave out --speaker-vector"):
         read("nemo/hifigan.nemo", speaker_vector=speaker)
+
+
+def test_a_config_of_ours_is_complete(tmp_path):
+    config = tmp_path / "ours.json"
+    config.write_text(read("parallel_wavegan/24k_like").config.dumps())
+    folder = FILES / "parallel_wavegan" / "24k_like"
+    imported = read_checkpoint(folder, Source(config=str(config)))
+    assert imported.config == read("parallel_wavegan/24k_like").config
+    with pytest.raises(UserError, match="is a config of ours, which has that already: leave out --sampling-rate"):
+        read_checkpoint(folder, Source(config=str(config), sampling_rate=16000))
+
+
+def test_the_rate_of_a_config_that_states_none():
+    assert read("speechbrain/tts_hifigan_like").config.audio.sampling_rate == 22050
+    source = Source(sampling_rate=16000)
+    assert read_checkpoint(FILES / "speechbrain/tts_hifigan_like", source).config.audio.sampling_rate == 16000
+
+
+# A family more.
+
+
+def test_the_exercise_of_contributing_adds_a_family(tmp_path, monkeypatch):
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    code = re.search(r"```python\n(def acme.*?)```", text, re.DOTALL)[1].replace("\nFamily(", "\nfamily = Family(")
+    assert len(code.splitlines()) < 40
+    names = {"Family": families.Family, "OFFICIAL_MEL": families.OFFICIAL_MEL, "Mapping": dict}
+    exec(code.rstrip().removesuffix(","), names)
+    monkeypatch.setattr(families, "FAMILIES", (names["family"], *families.FAMILIES))
+    state = state_of("nemo/hifigan.nemo")
+    for ours, theirs in (("conv_pre", "first"), ("conv_post", "last"), ("ups", "up"), ("resblocks", "block")):
+        state = {re.sub(rf"^{ours}\.", f"{theirs}.", key): array for key, array in state.items()}
+    (tmp_path / "config.yml").write_text(
+        "vocoder:\n  {rates: [8, 8, 2, 2], channels: 32, kernels: [3, 7], rate: 22050}"
+    )
+    write(tmp_path / "acme.pt", checkpoint_bytes({"weights": state}))
+    imported = read_checkpoint(tmp_path, Source())
+    assert imported.family.name == "Acme"
+    assert (imported.config.audio.mel_centred, imported.config.generator.leaky_slope) == (True, 0.2)
+    np.testing.assert_array_equal(imported.tensors["ups.1.bias"].numpy(), state["up.1.bias"])
 
 
 # The command line.

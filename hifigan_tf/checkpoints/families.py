@@ -29,7 +29,8 @@ class Family:
     ``sign`` is a pattern that the name of one of its tensors matches, and ``config_sign`` a key that only its configs
     have. ``names`` are pairs of a pattern and its replacement, which give the original's names. ``keys`` reads its
     config as our keys; it may raise any of the errors of looking up what is not there. ``mel`` holds the audio keys
-    that it leaves open, and ``generator`` the generator's that hold for all its models.
+    that it leaves open, and ``generator`` the generator's that hold for all its models. ``first`` is its name of the
+    first convolution, a pattern, by which the generator is found in a larger model.
 
     Besides ours, ``keys`` may give ``unbiased``, a pattern of convolutions whose missing biases are zeros, and
     ``note``, what our mel cannot express.
@@ -42,6 +43,7 @@ class Family:
     names: tuple[tuple[str, str], ...] = ()
     mel: Mapping = field(default_factory=dict)
     generator: Mapping = field(default_factory=dict)
+    first: str = "conv_pre"
     unbiased: str = r"$^"  # where there is no config
     odd_kernels: bool | None = False  # ``upsample_output_padding`` of odd kernels; None refuses them
     normalised: bool = False  # whether its mels have statistics, in a file beside the checkpoint
@@ -311,6 +313,7 @@ FAMILIES = (
             (r"^blocks\.", "resblocks."),
         ),
         mel={"sampling_rate": 22050, "n_fft": 1024, "win_size": 1024, **LIBROSA_MEL},
+        first="input_conv",
         odd_kernels=True,
         normalised=True,
     ),
@@ -322,6 +325,7 @@ FAMILIES = (
         names=((r"\.conv\.(?=weight|bias|parametrizations)", "."),),
         mel={**OFFICIAL_MEL, "mel_centred": True},
         generator={"padding": "reflect", "replicated_frames": 5},
+        first=r"conv_pre\.conv",
     ),
     Family(
         "NeMo",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hifigan_tf.checkpoints import official
+from hifigan_tf.checkpoints import families, official
 from hifigan_tf.checkpoints.checkpoint_files import (
     Content,
     configs_beside,
@@ -17,7 +17,7 @@ from hifigan_tf.checkpoints.checkpoint_files import (
     read_statistics,
     statistics_beside,
 )
-from hifigan_tf.checkpoints.families import FAMILIES, Family, keras_names, refuse_out_of_scope, shapes_as_keys
+from hifigan_tf.checkpoints.families import Family, keras_names, refuse_out_of_scope, shapes_as_keys
 from hifigan_tf.checkpoints.speaker import with_speaker
 from hifigan_tf.checkpoints.torch_pickle import Opaque, brief
 from hifigan_tf.config import Config
@@ -25,10 +25,7 @@ from hifigan_tf.errors import UserError
 
 # What reading a config may raise that is of another make than expected.
 MISREAD = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, ZeroDivisionError, StopIteration)
-# The first convolution in the names of all families, behind what the file has before it.
-FIRST = (
-    r"(?P<prefix>(?:.*\.)?)(?:conv_pre|input_conv)(?:\.conv)?\.(?:weight|weight_v|parametrizations\.weight\.original1)"
-)
+WEIGHT = r"(?:weight|weight_v|parametrizations\.weight\.original1)"
 # The generator's part of a file that has several, by the end of its prefix.
 PREFERRED = ("generator.", "model_g.", "vocoder.", "module.", "")
 PARTS = tuple(f"{part}." for part in ("conv_pre", "ups", "resblocks", "conv_post", "cond_layer", "conds"))
@@ -83,6 +80,9 @@ def read_checkpoint(path: str | Path, source: Source) -> Imported:
     content = read_content(path)
     family, tensors = generator_tensors(path, content)
     if ours is not None:
+        for option, value in (("--statistics", source.statistics), ("--sampling-rate", source.sampling_rate)):
+            if value is not None:
+                raise UserError(f"{source.config} is a config of ours, which has that already: leave out {option}")
         described = Described(ours, family.unbiased, str(source.config))
     else:
         described = _described(path, family, content, tensors, source)
@@ -116,7 +116,7 @@ def _our_config(path: str | None) -> Config | None:
 
 
 def _of_a_library(config: Mapping) -> bool:
-    return any(family.config_sign in config for family in FAMILIES[:-1])
+    return any(family.config_sign in config for family in families.FAMILIES[:-1])
 
 
 def generator_tensors(path: Path, content: Content) -> tuple[Family, dict[str, Any]]:
@@ -127,7 +127,9 @@ def generator_tensors(path: Path, content: Content) -> tuple[Family, dict[str, A
     try:
         refuse_out_of_scope(content.tensors)
         tensors = keras_names(content.tensors) if content.format == "HDF5" else content.tensors
-        prefixes = {match["prefix"] for name in tensors if (match := re.fullmatch(FIRST, name))}
+        first = "|".join(family.first for family in families.FAMILIES)
+        pattern = rf"((?:.*\.)?)(?:{first})\.{WEIGHT}"
+        prefixes = {match[1] for name in tensors if (match := re.fullmatch(pattern, name))}
         if not prefixes:
             raise UserError(_no_generator(content))
         prefix = _preferred(prefixes)
@@ -168,10 +170,10 @@ def _preferred(prefixes: set[str]) -> str:
 
 def _family(content: Content) -> Family:
     """The first family that the format or a tensor's name shows; the last one has what is left."""
-    for family in FAMILIES[:-1]:
+    for family in families.FAMILIES[:-1]:
         if family.name == content.format or any(re.search(family.sign, name) for name in content.tensors):
             return family
-    return FAMILIES[-1]
+    return families.FAMILIES[-1]
 
 
 def _blocks_numbered_through(tensors: dict[str, Any]) -> dict[str, Any]:

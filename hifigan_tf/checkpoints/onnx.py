@@ -12,6 +12,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -232,14 +233,14 @@ class Graph:
                 self.constants[node.outputs[0]] = np.asarray(content)
             return
         inputs = [array for name in node.inputs if (array := self.constants.get(name)) is not None]
-        if node.op not in FOLDED or not inputs or len(inputs) < len(node.inputs) or len(node.outputs) != 1:
+        if node.op not in _folding() or not inputs or len(inputs) < len(node.inputs) or len(node.outputs) != 1:
             return
         shapes = [array.shape for array in inputs]
         self.largest -= 8 * math.prod(np.broadcast_shapes(*shapes) if node.op in BINARY else shapes[0])
         if self.largest < 0:
             raise ValueError("its constants are far larger than the file")
         with np.errstate(all="ignore"):
-            self.constants[node.outputs[0]] = FOLDED[node.op](node.attributes, *inputs)
+            self.constants[node.outputs[0]] = _folding()[node.op](node.attributes, *inputs)
 
 
 def _axes(attributes, axes) -> tuple[int, ...] | None:
@@ -253,7 +254,9 @@ def _reduce(function: Callable) -> Callable:
     )
 
 
-def _folded() -> dict[str, Callable]:
+@lru_cache(maxsize=1)
+def _folding() -> dict[str, Callable]:
+    """``{operation: function of its attributes and arrays}``, those that make the kernels of a weight norm."""
     import numpy as np
 
     def l2(x, **settings):
@@ -285,17 +288,6 @@ def _folded() -> dict[str, Callable]:
 
 
 BINARY = {"Mul", "Div", "Add", "Sub", "Pow"}
-
-
-class _Lazy(dict):
-    """``_folded()`` once it is needed, because NumPy takes time to import."""
-
-    def __contains__(self, key):
-        self.update(_folded() if not self else {})
-        return super().__contains__(key)
-
-
-FOLDED: dict[str, Callable] = _Lazy()
 
 
 class Generator:

@@ -23,37 +23,24 @@ def parse(text: str | bytes, name: str):
         def flatten_mapping(self, node):
             pass
 
-        def construct_mapping(self, node, deep=False):
-            if not isinstance(node, yaml.MappingNode):
-                raise ValueError("a mapping was expected")
+        def mapping(self, node):
             pairs = [
                 (self.construct_object(key, True), self.construct_object(value, True)) for key, value in node.value
             ]
             return {key if isinstance(key, (str, int, float, bool)) else brief(key): value for key, value in pairs}
 
-        def construct_yaml_map(self, node):
-            return self.construct_mapping(node)
-
-        def untagged(self, suffix, node):
+        def untagged(self, _, node):
             if isinstance(node, yaml.MappingNode):
-                return self.construct_mapping(node)
-            if isinstance(node, yaml.SequenceNode):
-                return self.construct_sequence(node, deep=True)
-            if suffix.startswith(("new:", "name:", "apply:", "ref")):
-                return self.construct_scalar(node)
-            return yaml.SafeLoader.construct_object(self, _without_tag(self, node))
+                return self.mapping(node)
+            return self.construct_sequence(node, True) if isinstance(node, yaml.SequenceNode) else node.value
 
-        def refused(self, suffix, node):
+        def refused(self, suffix, _):
             raise UserError(
                 f"{name} has the YAML tag !!python/{brief(suffix)}, which would run code: refused, nothing was run"
             )
 
-    def _without_tag(loader, node):
-        plain = loader.resolve(yaml.ScalarNode, node.value, (True, False))
-        return yaml.ScalarNode(plain, node.value, node.start_mark, node.end_mark)
-
-    PlainLoader.add_constructor("tag:yaml.org,2002:map", PlainLoader.construct_yaml_map)
-    PlainLoader.add_constructor("tag:yaml.org,2002:merge", lambda loader, node: loader.construct_scalar(node))
+    PlainLoader.add_constructor("tag:yaml.org,2002:map", PlainLoader.mapping)
+    PlainLoader.add_constructor("tag:yaml.org,2002:merge", lambda _, node: node.value)
     PlainLoader.add_multi_constructor("tag:yaml.org,2002:python/", PlainLoader.refused)
     PlainLoader.add_multi_constructor("!", PlainLoader.untagged)
     if len(text) > LARGEST:

@@ -31,7 +31,8 @@ class KerasVocoder:
 
     @property
     def fingerprint(self) -> str:
-        digest = hashlib.sha256()
+        # Options that change the samples of the same weights.
+        digest = hashlib.sha256(str(self.generator.hyper_parameters.of_other_libraries or "").encode())
         for array in self.generator.get_weights():
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
