@@ -359,6 +359,51 @@ def test_configs_of_other_models_or_damaged_ones(tmp_path, name, file, old, new,
         assert message in refusal(folder)
 
 
+STRANGE = [None, -1, 0, "x", "", [], {}, [[]], 10**30, 1e308, float("nan"), True, [1, 2, 3], {"a": 1}, ["x"], 2.5]
+
+
+def places(content, path=()) -> list[tuple]:
+    """The paths of all values in a nested config."""
+    children = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else []
+    return [path, *(place for key, child in children for place in places(child, (*path, key)))][0 if path else 1 :]
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("transformers/speecht5_hifigan", "config.json"),
+        ("parallel_wavegan/24k_like", "config.yml"),
+        ("coqui/best_model_new_names", "config.json"),
+        ("nemo", "model_config.yaml"),
+        ("speechbrain/tts_hifigan_like", "hyperparams.yaml"),
+    ],
+)
+def test_strange_values_in_a_config_are_refused_in_one_line_or_have_no_effect(tmp_path, name, file):
+    folder = copy(tmp_path, name)
+    content = plain_yaml.read(folder / file)  # JSON is YAML too
+    usual = read_checkpoint(folder, Source()).config.generator
+    rng, refused, source = np.random.default_rng(0), 0, Source(config=str(folder / file))
+    for place in places(content):
+        for strange in rng.choice(np.array(STRANGE, dtype=object), 4, replace=False):
+            changed = json.loads(json.dumps(content))
+            inner = changed
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = strange
+            (folder / file).write_text(json.dumps(changed).replace("NaN", ".nan" if file.endswith("l") else "NaN"))
+            try:
+                read = read_checkpoint(folder / "hifigan.nemo" if name == "nemo" else folder, source)
+            except UserError as error:  # any other exception is a failure
+                refused += 1
+                lines = str(error).splitlines()
+            else:
+                lines = ["read"]
+                # What is read fits the tensors.
+                assert read.config.generator.upsample_initial_channel == usual.upsample_initial_channel
+            assert len(lines) == 1
+    assert refused > 20
+
+
 def test_two_configs_that_differ_are_refused(tmp_path):
     folder = copy(tmp_path, "nemo")
     assert read_checkpoint(folder, Source()).config.audio.fmax == 8000  # beside it and inside it, and equal

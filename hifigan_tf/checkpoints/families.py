@@ -148,6 +148,8 @@ def _coqui_levels(audio: Mapping) -> dict:
     """``gain * log(magnitude)``, then mapped to a range where ``signal_norm`` is set, as keys of our mel."""
     base = 10 if audio.get("log_func", "np.log10") == "np.log10" else math.e
     gain, floor = audio.get("spec_gain", 20), 1e-8
+    if gain <= 0:
+        raise UserError(f"spec_gain is {brief(gain)}: it must be above 0")
     factor, offset = float(gain), 0.0  # the mel is factor * log + offset
     if audio.get("signal_norm", True):
         if audio.get("stats_path"):

@@ -204,11 +204,14 @@ def _described(path: Path, family: Family, content: Content, tensors: dict, sour
                 f"no stats.h5 or stats.npy beside {path}: its mels are taken as normalised already; see --statistics"
             )
     try:
+        config = Config.from_dict(keys)
         if statistics is not None:
-            mean, scale = read_statistics(statistics, keys["num_mels"])
+            mean, scale = read_statistics(statistics, config.audio.num_mels)
             base = keys.get("mel_scale", 1.0) / (gain or 1.0)  # their mel is our logarithm over this
-            keys |= {"mel_mean": [value * base for value in mean], "mel_scale": [value * base for value in scale]}
-        return Described(Config.from_dict(keys), unbiased, where, statistics, warnings)
+            config = config.replace(
+                mel_mean=[value * base for value in mean], mel_scale=[value * base for value in scale]
+            )
+        return Described(config, unbiased, where, statistics, warnings)
     except UserError as error:
         raise UserError(f"checkpoint {path} with {f'config {where}' if where else 'no config'}: {error}") from None
 
