@@ -159,7 +159,7 @@ CALLS = {
     "preprocess": ["--data", "nowhere", "--output-dir", "x"],
     "local-workers": ["2"],
     "report": ["nowhere"],
-    "import": ["nowhere", "--config", "nowhere", "--output", "x.keras"],
+    "import-checkpoint": ["nowhere", "--config", "nowhere", "--output", "x.keras"],
     "evaluate": ["--reference", "nowhere", "--generated", "nowhere"],
     "export": ["--checkpoint", "nowhere"],
     "sensitivity": ["--checkpoint", "nowhere"],
@@ -289,7 +289,8 @@ def named(requirements: list[str]) -> set[str]:
             for extra in extra_names.split(","):
                 found |= named(project()["project"]["optional-dependencies"][extra])
         else:
-            found.add(name.replace("-", "_"))
+            modules = {package: module for module, package in extras.PACKAGES.items()}
+            found.add(modules.get(name, name.replace("-", "_")))
     return found
 
 
