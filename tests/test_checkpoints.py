@@ -1,6 +1,7 @@
 """Checkpoints of other libraries: each file that its library made gives the library's own audio, and goes to int8."""
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -11,12 +12,13 @@ import numpy as np
 import pytest
 import soundfile
 from checkpoint_writers import OnnxWriter, onnx_bytes, safetensors_bytes, tar_bytes
-from conftest import DATA, exported, snr, stream
+from conftest import DATA, exported, snr, stream, write_speech
 from test_graph import offline
 from test_import_torch import checkpoint_bytes, folded, newer_names, write
 
-from hifigan_tf import train, vocode
-from hifigan_tf.checkpoints import families, safetensors, torch_pickle
+from hifigan_tf import to_tflite, train, vocode
+from hifigan_tf.checkpoints import families, plain_yaml, safetensors, torch_pickle
+from hifigan_tf.checkpoints import imported as imported_module
 from hifigan_tf.checkpoints.checkpoint_files import find_checkpoint
 from hifigan_tf.checkpoints.imported import Source, read_checkpoint
 from hifigan_tf.config import Config
@@ -414,6 +416,75 @@ def test_transformers_without_normalisation_and_inside_a_larger_model(tmp_path):
         np.testing.assert_allclose(offline(filled(imported), normalised), arrays["audio"], atol=5e-6)
 
 
+def keys_of(family: str, config: dict, bands: int) -> Config:
+    """Our config of a library's, for a first convolution of this number of bands."""
+    [found] = [each for each in families.FAMILIES if each.name == family]
+    first = {"conv_pre.weight": np.zeros((32, bands, 7), np.float32), "mean": np.zeros(bands), "scale": np.ones(bands)}
+    keys = imported_module._complete(found, found.keys(config), first)
+    keys.pop("unbiased", None)
+    return Config.from_dict(keys)
+
+
+def test_configs_of_other_models_of_transformers():
+    fast_speech = keys_of(
+        "transformers", {"model_type": "hifigan", "architectures": ["FastSpeech2ConformerHifiGan"]}, 80
+    )
+    assert (fast_speech.audio.sampling_rate, fast_speech.audio.hop_size, fast_speech.audio.mel_log) == (
+        22050,
+        256,
+        "log10",
+    )
+    assert fast_speech.generator.upsample_kernel_sizes == (16, 16, 4, 4)
+    audioldm = keys_of(
+        "transformers",
+        {
+            "model_type": "hifigan",
+            "model_in_dim": 64,
+            "normalize_before": False,
+            "sampling_rate": 16000,
+            "upsample_rates": [5, 4, 2, 2, 2],
+            "upsample_kernel_sizes": [16, 16, 8, 4, 4],
+            "upsample_initial_channel": 1024,
+        },
+        64,
+    )
+    assert (audioldm.audio.hop_size, audioldm.audio.mel_log, audioldm.audio.mel_floor) == (160, "natural", 1e-5)
+    assert audioldm.generator.upsample_output_padding is False
+    assert audioldm.generator.input_mean == 0.0
+
+
+@pytest.mark.parametrize("base", [10.0, 2.0, None])
+def test_the_base_of_parallel_wavegans_logarithm(base):
+    config = plain_yaml.read(FILES / "parallel_wavegan" / "ljspeech_like" / "config.yml") | {"log_base": base}
+    audio = keys_of("ParallelWaveGAN", config, 80).audio
+    magnitude = 0.01
+    theirs = math.log(magnitude) / math.log(base or math.e)
+    logarithm = math.log10(magnitude) if audio.mel_log == "log10" else math.log(magnitude)
+    assert (logarithm - audio.mel_mean) / audio.mel_scale == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize(
+    ("config", "family"),
+    [
+        ("coqui/best_model_new_names/config.json", "Coqui"),
+        ("nemo/model_config.yaml", "NeMo"),
+        ("original", "the original"),
+    ],
+)
+def test_tensors_in_the_originals_names_are_of_the_family_whose_config_is_beside_them(tmp_path, config, family):
+    state = state_of("other/official.safetensors")
+    write(tmp_path / "g_00000100", checkpoint_bytes({"generator": state}))
+    write(tmp_path / "g_00000020", b"an older one")
+    if config == "original":
+        write(tmp_path / "config.json", read("other/official.safetensors").config.dumps().encode())
+    else:
+        shutil.copy(FILES / config, tmp_path)
+    imported = read_checkpoint(tmp_path, Source())
+    assert (imported.family.name, imported.warnings) == (family, [])
+    assert imported.path.name == "g_00000100"
+    assert imported.config.audio.mel_centred == (family == "Coqui")
+
+
 def test_half_precision_safetensors(tmp_path):
     state = state_of("other/official.safetensors")
     halves = {key: array.astype(np.float16) for key, array in state.items()}
@@ -570,6 +641,22 @@ def test_the_command_imports_a_folder_and_training_goes_on_from_it(tmp_path, cap
     train._copy_generator(generator, target, output)
     mel, audio = reference("parallel_wavegan/24k_like")
     np.testing.assert_allclose(offline(target, mel), audio, atol=1e-5)
+
+
+def test_the_commands_make_an_int8_model_that_knows_its_mel(tmp_path):
+    speech = tmp_path / "speech"
+    speech.mkdir()
+    write_speech(speech, seconds=2)
+    main([str(FILES / "transformers" / "speecht5_hifigan"), "--output", str(tmp_path / "s.keras")])
+    options = ["--checkpoint", str(tmp_path / "s.keras"), "--int8", "--evaluation-data", str(speech)]
+    # The weights are random, so its limits mean nothing.
+    options += ["--max-pesq-drop", "9", "--max-mel-difference", "99", "--output", str(tmp_path / "s.tflite")]
+    to_tflite.main(options)
+    model = load_tflite(tmp_path / "s.tflite")
+    assert model.audio == load_generator(tmp_path / "s.keras").audio
+    assert (model.audio.mel_log, model.contract.mode) == ("log10", "int8")
+    mel, audio = reference("transformers/speecht5_hifigan")
+    assert snr(audio, stream(model, mel, [7])) > 15
 
 
 @pytest.mark.parametrize("name", ["import-checkpoint", "import", "import_torch"])

@@ -85,7 +85,9 @@ def read_checkpoint(path: str | Path, source: Source) -> Imported:
                 raise UserError(f"{source.config} is a config of ours, which has that already: leave out {option}")
         described = Described(ours, family.unbiased, str(source.config))
     else:
-        described = _described(path, family, content, tensors, source)
+        configs = _configs(path, content, source)
+        family = _of_configs(family, configs)
+        described = _described(path, family, content, tensors, configs, source)
     config = described.config
     if config.generator.resblock == "2":
         tensors = {re.sub(r"^(resblocks\.\d+)\.convs1\.", r"\1.convs.", name): item for name, item in tensors.items()}
@@ -187,10 +189,30 @@ def _blocks_numbered_through(tensors: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _described(path: Path, family: Family, content: Content, tensors: dict, source: Source) -> Described:
+def _configs(path: Path, content: Content, source: Source) -> dict[str, Mapping]:
+    """``{where: config}``: the one that is given, or all that are beside the checkpoint and inside it."""
+    if source.config:
+        return {source.config: read_config(Path(source.config))}
+    return configs_beside(path) | content.configs
+
+
+def _of_configs(family: Family, configs: Mapping[str, Mapping]) -> Family:
+    """The family whose config it is, where the tensors have the original's names, as some of Coqui's and NeMo's do."""
+    if family is not families.FAMILIES[-1]:
+        return family
+    found = {
+        other.name: other for config in configs.values() for other in families.FAMILIES if other.config_sign in config
+    }
+    same_names = [other for other in found.values() if not other.names]
+    return same_names[0] if same_names else family
+
+
+def _described(
+    path: Path, family: Family, content: Content, tensors: dict, configs: Mapping[str, Mapping], source: Source
+) -> Described:
     """The config of a checkpoint in its library's keys, with the statistics of its mels."""
     warnings: list[str] = []
-    where, keys = _found_keys(path, family, content, tensors, source, warnings)
+    where, keys = _found_keys(path, family, content, tensors, configs, warnings)
     if note := keys.pop("note", None):
         warnings.append(note)
     unbiased, gain = keys.pop("unbiased", r"$^"), keys.pop("statistics_gain", None)
@@ -217,14 +239,10 @@ def _described(path: Path, family: Family, content: Content, tensors: dict, sour
 
 
 def _found_keys(
-    path: Path, family: Family, content: Content, tensors: dict, source: Source, warnings: list[str]
+    path: Path, family: Family, content: Content, tensors: dict, configs: Mapping[str, Mapping], warnings: list[str]
 ) -> tuple[str, dict]:
     """Where the config of a checkpoint is, and our keys of it. Of several configs, all must give the same keys."""
-    if source.config:
-        candidates: dict[str, Mapping] = {source.config: read_config(Path(source.config))}
-    else:
-        candidates = configs_beside(path) | content.configs
-    read = {where: _keys(where, config, family, tensors) for where, config in candidates.items()}
+    read = {where: _keys(where, config, family, tensors) for where, config in configs.items()}
     if not read:
         shown = "rates of half the kernels and the usual dilations" if content.keys is None else "what its graph shows"
         warnings.append(f"no config beside {path}: {shown}, and the mel of {family.name} are assumed; see --config")
