@@ -32,7 +32,7 @@ def main(argv=None) -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a generator checkpoint, or its folder")
     parser.add_argument("--config", help="its config, ours or its library's, where that is not beside or inside it")
     parser.add_argument("--output", required=True, help="the generator to write, a .keras file")
-    parser.add_argument("--statistics", metavar="STATS", help="mean and scale of its mels: stats.h5, stats.npy")
+    parser.add_argument("--mel-stats", metavar="STATS", help="mean and scale of its mels: stats.h5, stats.npy")
     parser.add_argument("--speaker-vector", metavar="NPY", help="the speaker, where a checkpoint is of several")
     parser.add_argument("--sampling-rate", type=int, metavar="HZ", help="where its config does not state it")
     parser.add_argument("--discriminators", metavar="DO", help="the original's discriminator checkpoint, do_…")
@@ -51,7 +51,7 @@ def main(argv=None) -> None:
         run_dir = Path(arguments.run_dir)
         if run_dir.is_dir() and any(run_dir.iterdir()):
             raise UserError(f"--run-dir {run_dir} is not empty: give a new folder, so that no run is overwritten")
-    source = Source(arguments.config, arguments.statistics, arguments.speaker_vector, arguments.sampling_rate)
+    source = Source(arguments.config, arguments.mel_stats, arguments.speaker_vector, arguments.sampling_rate)
     imported = read_checkpoint(arguments.checkpoint, source)
     config = imported.config
     if run_dir:

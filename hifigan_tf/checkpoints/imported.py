@@ -80,7 +80,7 @@ def read_checkpoint(path: str | Path, source: Source) -> Imported:
     content = read_content(path)
     family, tensors = generator_tensors(path, content)
     if ours is not None:
-        for option, value in (("--statistics", source.statistics), ("--sampling-rate", source.sampling_rate)):
+        for option, value in (("--mel-stats", source.statistics), ("--sampling-rate", source.sampling_rate)):
             if value is not None:
                 raise UserError(f"{source.config} is a config of ours, which has that already: leave out {option}")
         described = Described(ours, family.unbiased, str(source.config))
@@ -223,7 +223,7 @@ def _described(
         statistics = statistics_beside(path)
         if statistics is None:
             warnings.append(
-                f"no stats.h5 or stats.npy beside {path}: its mels are taken as normalised already; see --statistics"
+                f"no stats.h5 or stats.npy beside {path}: its mels are taken as normalised already; see --mel-stats"
             )
     try:
         config = Config.from_dict(keys)
