@@ -172,7 +172,8 @@ def test_a_missing_extra_is_one_line_that_names_the_install(name, tmp_path):
     process = text(run(name, *CALLS[name], absent=ABSENT_FROM_CORE, folder=tmp_path))
     who = "hifigan-tf train" if name == "local-workers" else f"hifigan-tf {name}"
     extra, modules = extras.NEEDS[who]
-    missing = [module.replace("_", "-") for module in modules if module != "ai_edge_litert"]
+    packages = [extras.PACKAGES.get(module, module.replace("_", "-")) for module in modules]
+    missing = [package for package in packages if package != "ai-edge-litert"]
     assert_one_error(process, f"{who} needs packages that are not installed ({', '.join(missing)}): ")
     assert process.stderr.endswith(f'run pip install "hifigan_tf[{extra}]"\n')
     assert process.stderr.count("\n") == 1
