@@ -30,11 +30,13 @@ def audio():
 
 def test_a_keras_file_and_tflite_files(audio):
     np.testing.assert_allclose(
-        vocode(load_generator(OLD / "run" / "last.keras"), audio["mel"]), audio["keras"], atol=1e-5
+        vocode(load_generator(OLD / "run" / "last.keras"), audio["mel"], check_mel=False), audio["keras"], atol=1e-5
     )
-    np.testing.assert_allclose(vocode(OLD / "vocoder_float32.tflite", audio["mel"]), audio["float32"], atol=1e-5)
+    np.testing.assert_allclose(
+        vocode(OLD / "vocoder_float32.tflite", audio["mel"], check_mel=False), audio["float32"], atol=1e-5
+    )
     # Processors may round a value half-way between two integers differently.
-    found = vocode(OLD / "vocoder_int8.tflite", audio["mel"])
+    found = vocode(OLD / "vocoder_int8.tflite", audio["mel"], check_mel=False)
     assert np.array_equal(found, audio["int8"]) or snr(audio["int8"], found) > 25
     contract = read_kind((OLD / "mel_frontend.tflite").read_bytes(), "mel_frontend.tflite", MelContract)
     assert contract.versions["hifigan_tf"] == "0.1.0"
