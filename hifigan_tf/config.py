@@ -104,7 +104,8 @@ class AudioConfig:
 
     The keys from ``mel_log`` on are for models of other libraries; their defaults are the paper's mel. ``mel_log`` is
     the logarithm's base, ``natural`` or ``log10``, and ``mel_floor`` the smallest magnitude before it. With
-    ``mel_centred`` frame t is centred on sample t * hop_size, as librosa does, otherwise on the middle of its hop. The
+    ``mel_centred`` frame t is centred on sample t * hop_size, as librosa does, otherwise on the middle of its hop. With
+    ``mel_symmetric_window`` the Hann window ends with its first sample again, as NeMo's; otherwise it is periodic. The
     model's mel is ``(logarithm - mel_mean) / mel_scale``, each a number or one for every band.
     """
 
@@ -119,6 +120,7 @@ class AudioConfig:
     mel_log: str = "natural"
     mel_floor: float = LOG_FLOOR
     mel_centred: bool = False
+    mel_symmetric_window: bool = False
     mel_mean: float | tuple[float, ...] = 0.0
     mel_scale: float | tuple[float, ...] = 1.0
 
@@ -138,7 +140,8 @@ class AudioConfig:
         _require_integer("num_mels", self.num_mels, 1)
         _require_integer("hop_size", self.hop_size, 1)
         _require_integer("n_fft", self.n_fft, 2)
-        require(isinstance(self.mel_centred, bool), "mel_centred", self.mel_centred, "it must be true or false")
+        for key in ("mel_centred", "mel_symmetric_window"):
+            require(isinstance(getattr(self, key), bool), key, getattr(self, key), "it must be true or false")
         if self.mel_centred:
             require(
                 self.n_fft >= 2 * self.hop_size,

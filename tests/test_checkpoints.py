@@ -158,7 +158,7 @@ MELS = {
         "mel_centred": True,
     },
     "coqui/best_model_new_names": {"mel_log": "natural", "mel_floor": 1e-8, "mel_centred": True, "fmax": 8000},
-    "nemo/hifigan.nemo": {"mel_log": "natural", "mel_floor": 1e-5, "mel_centred": False, "fmax": 8000},
+    "nemo/hifigan.nemo": {"mel_floor": 1e-5, "mel_centred": False, "mel_symmetric_window": True, "fmax": 8000},
     "speechbrain/tts_hifigan_like": {"mel_log": "natural", "mel_floor": 1e-5, "mel_centred": True, "fmax": 8000},
     "tensorflowtts": {"mel_log": "log10", "mel_floor": 1e-10, "mel_centred": True, "fmin": 80, "fmax": 7600},
     "other/lightning.ckpt": {"mel_log": "natural", "mel_floor": 1e-5, "mel_centred": False, "fmax": 8000},

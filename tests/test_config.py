@@ -136,6 +136,7 @@ RULES = [
     ("mel_log", ("ln", "log", "db", None, 10, True, []), 'it must be "natural" or "log10"'),
     ("mel_floor", (0, -1e-5, 1, 1e-31, "1e-5", None, True, math.nan), "a magnitude from 1e-30 to below 1"),
     ("mel_centred", (0, 1, "true", None, []), "it must be true or false"),
+    ("mel_symmetric_window", (0, 1, "true", None, []), "it must be true or false"),
     ("mel_mean", ("0", None, True, math.nan, [], [0.0] * 79, ["0"] * 80, {}), "one for each of the 80 num_mels"),
     ("mel_scale", ("1", None, True, math.inf, [], [1.0] * 81, [None] * 80), "one for each of the 80 num_mels"),
     ("mel_scale", (0, -1.0, [1.0] * 79 + [0.0]), "every number of it must be above 0"),

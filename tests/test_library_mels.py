@@ -40,7 +40,7 @@ LIBRARIES = {
     ),
     "coqui_log_22050": ({"mel_floor": 1e-8, "mel_centred": True}, 0.06, 1e-6),
     "speechbrain_log_22050": ({"mel_centred": True}, 0.06, 1e-4),  # without the paper's 1e-9 below the root
-    "nemo_log_22050": ({}, 0.2, 0.003),  # whose Hann window is symmetric
+    "nemo_log_22050": ({"mel_symmetric_window": True}, 0.06, 1e-4),
 }
 
 

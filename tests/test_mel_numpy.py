@@ -25,6 +25,7 @@ SETTINGS = {
     "above 1 kHz alone": dataclasses.replace(V1, fmin=1500, num_mels=20),
     "no overlap": dataclasses.replace(V1, n_fft=256, win_size=256, num_mels=20),
     "centred": dataclasses.replace(V1, mel_centred=True),
+    "symmetric window": dataclasses.replace(V1, mel_symmetric_window=True),
     "base 10, normalised": dataclasses.replace(
         V1, mel_centred=True, mel_log="log10", mel_floor=1e-4, mel_mean=tuple(np.linspace(-2, -3, 80)), mel_scale=0.7
     ),

@@ -14,7 +14,7 @@ __all__ = ["MelSpectrogram", "mel_spectrogram"]
 
 
 @lru_cache(maxsize=8)
-def dft_basis(n_fft: int, win_size: int) -> np.ndarray:
+def dft_basis(n_fft: int, win_size: int, symmetric_window: bool) -> np.ndarray:
     """Real and imaginary parts of the windowed DFT as one matrix, ``[n_fft, 2 * (n_fft // 2 + 1)]``.
 
     A product with it costs a GAN step nothing that could be measured, needs no complex numbers, and runs
@@ -23,8 +23,8 @@ def dft_basis(n_fft: int, win_size: int) -> np.ndarray:
     # The angle modulo n_fft first: exact integers, no loss in the cosine of large arguments.
     turns = np.outer(np.arange(n_fft), np.arange(n_fft // 2 + 1)) % n_fft
     angle = 2 * np.pi * turns / n_fft
-    basis = np.concatenate([np.cos(angle), -np.sin(angle)], axis=1) * hann_window(n_fft, win_size)[:, None]
-    return basis.astype(np.float32)
+    window = hann_window(n_fft, win_size, symmetric_window)
+    return (np.concatenate([np.cos(angle), -np.sin(angle)], axis=1) * window[:, None]).astype(np.float32)
 
 
 @keras.saving.register_keras_serializable("hifigan_tf")
@@ -48,6 +48,7 @@ class MelSpectrogram(MelSettings, keras.layers.Layer):
         mel_log="natural",
         mel_floor=LOG_FLOOR,
         mel_centred=False,
+        mel_symmetric_window=False,
         mel_mean=0.0,
         mel_scale=1.0,
         **kwargs,
@@ -64,6 +65,7 @@ class MelSpectrogram(MelSettings, keras.layers.Layer):
         self.mel_log = mel_log
         self.mel_floor = mel_floor
         self.mel_centred = mel_centred
+        self.mel_symmetric_window = mel_symmetric_window
         self.mel_mean = mel_mean
         self.mel_scale = mel_scale
         self.built = True
@@ -75,7 +77,7 @@ class MelSpectrogram(MelSettings, keras.layers.Layer):
         """Audio whose ends are mirrored already: ``[batch, (frames - 1) * hop_size + n_fft]``."""
         ops = keras.ops
         frames = ops.extract_sequences(audio, self.n_fft, self.hop_size)
-        spectrum = ops.matmul(frames, dft_basis(self.n_fft, self.win_size))
+        spectrum = ops.matmul(frames, dft_basis(self.n_fft, self.win_size, self.mel_symmetric_window))
         real, imaginary = ops.split(spectrum, 2, axis=-1)
         magnitude = ops.sqrt(ops.square(real) + ops.square(imaginary) + self.power_floor)
         basis = mel_basis(self.sampling_rate, self.n_fft, self.num_mels, self.fmin, self.fmax)

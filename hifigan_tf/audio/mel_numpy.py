@@ -45,11 +45,11 @@ LOG_STEP = np.log(6.4) / 27
 
 
 @lru_cache(maxsize=8)
-def hann_window(n_fft: int, win_size: int) -> np.ndarray:
-    """A periodic Hann window of ``win_size`` samples, centred in ``n_fft`` as torch.stft and librosa.stft do."""
+def hann_window(n_fft: int, win_size: int, symmetric: bool = False) -> np.ndarray:
+    """A Hann window of ``win_size`` samples, centred in ``n_fft`` as torch.stft and librosa.stft do."""
     window = np.zeros(n_fft)
     left = (n_fft - win_size) // 2
-    window[left : left + win_size] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(win_size) / win_size)
+    window[left : left + win_size] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(win_size) / (win_size - symmetric))
     return window
 
 
@@ -105,6 +105,7 @@ class MelSettings:
     mel_log: str
     mel_floor: float
     mel_centred: bool
+    mel_symmetric_window: bool
     mel_mean: float | tuple[float, ...]
     mel_scale: float | tuple[float, ...]
 
@@ -162,6 +163,7 @@ class NumpyMelSpectrogram(MelSettings):
     mel_log: str = "natural"
     mel_floor: float = LOG_FLOOR
     mel_centred: bool = False
+    mel_symmetric_window: bool = False
     mel_mean: float | tuple[float, ...] = 0.0
     mel_scale: float | tuple[float, ...] = 1.0
 
@@ -176,7 +178,7 @@ class NumpyMelSpectrogram(MelSettings):
         return np.concatenate(blocks, axis=1)
 
     def _log_mel(self, frames: np.ndarray) -> np.ndarray:
-        spectrum = np.fft.rfft(frames * hann_window(self.n_fft, self.win_size))
+        spectrum = np.fft.rfft(frames * hann_window(self.n_fft, self.win_size, self.mel_symmetric_window))
         magnitude = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag) + self.power_floor)
         basis = mel_basis(self.sampling_rate, self.n_fft, self.num_mels, self.fmin, self.fmax)
         return to_model_mel(np.log(np.maximum(magnitude @ basis, self.mel_floor)), self)

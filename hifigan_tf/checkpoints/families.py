@@ -190,6 +190,7 @@ def nemo(config: Mapping) -> dict:
         "fmax": mel.get("highfreq"),
         "mel_floor": mel.get("log_zero_guard_value", LOG_FLOOR),
         "mel_centred": not mel.get("exact_pad", False),
+        "mel_symmetric_window": True,
     }
 
 
@@ -334,7 +335,7 @@ FAMILIES = (
         r"(^|\.)resblocks\.\d+\.\d+\.convs|^audio_to_melspec_precessor\.",
         "preprocessor",
         nemo,
-        mel=OFFICIAL_MEL,
+        mel={**OFFICIAL_MEL, "mel_symmetric_window": True},
     ),
     Family(
         "Coqui",

@@ -26,6 +26,8 @@ public final class AudioSettings {
     public final double melFloor;
     /** Whether frame t is centred on sample t * hopSize; otherwise on the middle of its hop. */
     public final boolean melCentred;
+    /** Whether the Hann window ends with its first sample again; otherwise it is periodic. */
+    public final boolean melSymmetricWindow;
     /** Whether there is a mean or a scale. */
     public final boolean melNormalized;
 
@@ -50,6 +52,7 @@ public final class AudioSettings {
             throw new IllegalArgumentException("its mel_floor is " + melFloor);
         }
         melCentred = fields.has("mel_centred") && fields.flag("mel_centred");
+        melSymmetricWindow = fields.has("mel_symmetric_window") && fields.flag("mel_symmetric_window");
         melMean = numbers(fields, "mel_mean", 0);
         melScale = numbers(fields, "mel_scale", 1);
         boolean normalized = false;
@@ -126,6 +129,9 @@ public final class AudioSettings {
         }
         if (melCentred != other.melCentred) {
             return "mel_centred " + melCentred + ", not " + other.melCentred;
+        }
+        if (melSymmetricWindow != other.melSymmetricWindow) {
+            return "mel_symmetric_window " + melSymmetricWindow + ", not " + other.melSymmetricWindow;
         }
         if (!Arrays.equals(melMean, other.melMean) || !Arrays.equals(melScale, other.melScale)) {
             return "another mel_mean or mel_scale, not such";
