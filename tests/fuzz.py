@@ -216,13 +216,12 @@ def _contract_seeds() -> dict[str, bytes]:
     from hifigan_tf.resources import CONFIGS
     from hifigan_tf.streaming import contract
 
-    config = Config.load(CONFIGS / "live.json").to_dict()
-    audio = {key: config[key] for key in Config.load(CONFIGS / "live.json").audio.__dataclass_fields__}
-    values = {"format": contract.FORMAT, "mode": "float32", "generator": {}, "fingerprint": "0", "stateful": True}
+    fields = contract.mel_fields(Config.load(CONFIGS / "live.json").audio)
+    values = {**fields, "mode": "float32", "generator": {}, "fingerprint": "0", "stateful": True}
     buffer = io.BytesIO(b"\x1c\0\0\0TFL3" + bytes(200))
     buffer.seek(0, os.SEEK_END)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(contract.MEMBER, json.dumps({**values, "audio": audio, **audio}))
+        archive.writestr(contract.MEMBER, json.dumps(values))
     return {"contract": buffer.getvalue()}
 
 
