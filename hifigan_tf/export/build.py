@@ -24,7 +24,7 @@ from hifigan_tf.export.plan import Plan
 from hifigan_tf.export.quantization.calibration import Calibrated, windows
 from hifigan_tf.export.quantization.dynamic_range import quantize
 from hifigan_tf.export.quantization.full_integer import full_int8, int16_activations, io_quantization
-from hifigan_tf.streaming.contract import Kind, VocoderContract, mel_fields, number_or_pair, pack
+from hifigan_tf.streaming.contract import FORMATS, Kind, VocoderContract, mel_fields, number_or_pair, pack
 from hifigan_tf.streaming.litert import ContractVocoder, open_model
 
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
@@ -76,14 +76,16 @@ def _contract(plan: Plan, network: Network, states: dict) -> VocoderContract:
     how = f"{plan.mode if plan.mode in INTEGERS else 'formats'} {plan.options.window_frames} {plan.formats}"
     if plan.generator.of_other_libraries:
         how = f"{how} {plan.generator.of_other_libraries}"
+    fields = {**mel_fields(plan.audio), **states}
+    if isinstance(fields.get("margin_frames"), tuple):
+        fields["format"] = FORMATS[1]
     return VocoderContract(
         mode=plan.mode,
         layers=plan.formats,
         generator=plan.generator.to_dict(),
         fingerprint=fingerprint(network, how),
         versions=versions(),
-        **mel_fields(plan.audio),
-        **states,
+        **fields,
     )
 
 

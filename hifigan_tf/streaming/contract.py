@@ -5,6 +5,7 @@ any zip reader opens the whole file (``unzip -p model.tflite contract.json``).
 """
 
 import dataclasses
+import hashlib
 import io
 import json
 import lzma
@@ -19,7 +20,8 @@ from hifigan_tf.streaming.windows import Margins
 
 MEMBER = "contract.json"
 # Incremented when a reader of older contracts would misread a newer one. Format 2 is for mels other than the paper's:
-# keys of ``audio`` that a reader of format 1 does not know, and ends mirrored by different numbers of samples.
+# keys of ``audio`` that a reader of format 1 does not know, and ends mirrored by different numbers of samples; and for
+# windows whose margins differ.
 FORMATS = (1, 2)
 
 # Names of tensors in every signature; states are listed in the contract.
@@ -32,7 +34,8 @@ class Contract:
 
     A value of the mel is ``(log - mel_mean) / mel_scale``, with ``log`` of base ``log_base`` of a magnitude of at least
     ``log_floor``. ``audio`` holds ``mel_mean`` and ``mel_scale``, numbers or one for each band, and the other keys of
-    ``AudioConfig``; those about the mel that it does not hold are the paper's.
+    ``AudioConfig``; those about the mel that it does not hold are the paper's. ``model_sha256`` is the hash of the file
+    without its contract, empty in earlier exports.
     """
 
     command: ClassVar[str]  # the command line that exports this kind
@@ -43,6 +46,7 @@ class Contract:
     log_floor: float
     quality: dict = field(default_factory=dict)
     versions: dict = field(default_factory=dict)
+    model_sha256: str = ""
     format: int = FORMATS[0]
 
     @property
@@ -162,9 +166,10 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImpleme
 
 
 def pack(model: bytes, contract: Contract) -> bytes:
-    """The model with its contract at the end, replacing any that it had."""
-    buffer = io.BytesIO()
-    buffer.write(unpack(model))
+    """The model with its contract at the end, replacing any that it had. The contract gets the model's hash."""
+    model, buffer = unpack(model), io.BytesIO()
+    contract = dataclasses.replace(contract, model_sha256=hashlib.sha256(model).hexdigest())
+    buffer.write(model)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
         # A fixed date, so that the same model and contract give the same bytes.
         archive.writestr(zipfile.ZipInfo(MEMBER, (1980, 1, 1, 0, 0, 0)), contract.dumps())
@@ -188,7 +193,8 @@ def read(model: bytes, name: str) -> VocoderContract:
 def read_kind(model: bytes, name: str, kind: type[Kind]) -> Kind:
     """The contract in the bytes of a model of this kind.
 
-    Raises ``UserError``, naming ``name``, when there is no readable one or the model is of another kind.
+    Raises ``UserError``, naming ``name``, when there is no readable one, the model is of another kind, or its bytes are
+    not those that were exported: native code may not survive a damaged one.
     """
     again = f"export it again with {kind.command}"
     if model[4:8] != b"TFL3":
@@ -212,4 +218,6 @@ def read_kind(model: bytes, name: str, kind: type[Kind]) -> Kind:
         contract.audio_config  # noqa: B018 - checks itself
     except (KeyError, TypeError) as error:
         raise UserError(f"{name} carries a contract that does not fit ({error}): {again}") from None
+    if contract.model_sha256 and contract.model_sha256 != hashlib.sha256(unpack(model)).hexdigest():
+        raise UserError(f"{name} is damaged, its bytes are not those that were exported: copy it again")
     return contract
