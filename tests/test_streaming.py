@@ -1,5 +1,6 @@
 """Streams: exact for pushes of any size, independent of each other, and usable after every error."""
 
+import hashlib
 import io
 import json
 import subprocess
@@ -171,7 +172,9 @@ def test_files_that_are_not_models_of_this_project(models, tmp_path):
         "text": (b"hello", "is no TFLite model"),
         "bare": (contract.unpack(whole), "carries no contract"),
         "cut": (whole[:-100], "carries no contract"),
-        "hollow": (whole[:8] + whole[len(contract.unpack(whole)) :], "cannot be loaded|carries no contract"),
+        "hollow": (whole[:8] + whole[len(contract.unpack(whole)) :], "is damaged, its bytes|carries no contract"),
+        "flipped": (flipped(whole), "is damaged, its bytes are not those that were exported: copy it again"),
+        "short, of an earlier export": (repacked(whole, of=5000, model_sha256=""), "cannot be loaded"),
         "newer": (repacked(whole, format=99), "contract of format 99"),
         "foreign": (repacked(whole, unknown=1), "does not fit"),
     }
@@ -186,9 +189,24 @@ def test_files_that_are_not_models_of_this_project(models, tmp_path):
         StreamingVocoder(whole, chunk_frames=5)
 
 
-def repacked(model, **changes):
+def flipped(model):
+    """With one bit of a weight changed."""
+    return model[:20000] + bytes([model[20000] ^ 1]) + model[20001:]
+
+
+def test_a_contract_holds_the_hash_of_its_model(models):
+    for model in (models["stateful"], models["int8"], models["stateless"]):
+        bare = contract.unpack(model)
+        assert contract.read(model, "x").model_sha256 == hashlib.sha256(bare).hexdigest()
+        assert contract.pack(model, contract.read(model, "x")) == model
+        contract.read(repacked(model, model_sha256=""), "x")  # as earlier exports
+
+
+def repacked(model, of=None, **changes):
+    """The first ``of`` bytes of the model with a changed contract."""
     values = json.loads(contract.read(model, "x").dumps()) | changes
-    buffer = io.BytesIO(contract.unpack(model))
+    buffer = io.BytesIO()
+    buffer.write(contract.unpack(model)[:of])
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr(contract.MEMBER, json.dumps(values))
     return buffer.getvalue()

@@ -1,9 +1,12 @@
 package dev.hifigan.vocoder;
 
 import java.io.IOException;
+import java.math.BigInteger;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -30,6 +33,8 @@ public final class Contract {
     /** {@link #VOCODER} or {@link #MEL_FRONTEND}. */
     public final String kind;
     public final AudioSettings audio;
+    /** The hash of the file without its contract; empty in earlier exports. */
+    public final String modelSha256;
     /** The whole contract, as {@link Json} reads it; {@code "quality"} and {@code "speed"} are informative. */
     public final Map<String, Object> values;
 
@@ -63,6 +68,7 @@ public final class Contract {
         values = fields.values();
         kind = fields.has("kind") ? fields.text("kind") : VOCODER;
         audio = new AudioSettings(fields.object("audio"));
+        modelSha256 = fields.has("model_sha256") ? fields.text("model_sha256") : "";
         boolean vocoder = kind.equals(VOCODER);
         mode = vocoder ? fields.text("mode") : null;
         stateful = vocoder && fields.flag("stateful");
@@ -104,7 +110,12 @@ public final class Contract {
                 throw new ModelException(name
                         + " carries no contract (another project's model, or cut short): export or copy it again");
             }
-            return parse(new String(json, StandardCharsets.UTF_8), name);
+            Contract contract = parse(new String(json, StandardCharsets.UTF_8), name);
+            if (!contract.modelSha256.isEmpty() && !contract.modelSha256.equals(sha256(file, ZipTail.before(file)))) {
+                throw new ModelException(name
+                        + " is damaged, its bytes are not those that were exported: copy it again");
+            }
+            return contract;
         } catch (ModelException e) {
             throw e;
         } catch (IOException e) {
@@ -134,6 +145,19 @@ public final class Contract {
             throw new IllegalArgumentException("its mirrored_samples is " + both[0] + ", " + both[1]);
         }
         return mirrored;
+    }
+
+    /** The hash of the first bytes of a file, in hexadecimal. */
+    private static String sha256(ByteBuffer file, int count) {
+        ByteBuffer bytes = file.duplicate();
+        ((Buffer) bytes).position(0).limit(count);
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            digest.update(bytes);
+            return String.format("%064x", new BigInteger(1, digest.digest()));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e); // every Java has it
+        }
     }
 
     private static Map<String, Integer> sizes(Fields shapes) {

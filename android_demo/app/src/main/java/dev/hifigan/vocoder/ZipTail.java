@@ -29,6 +29,31 @@ final class ZipTail {
 
     private ZipTail() {}
 
+    /** How many bytes lie before the archive; all of them when the file does not end in one. */
+    static int before(ByteBuffer file) throws IOException {
+        ByteBuffer bytes = file.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+        try {
+            int end = findEnd(bytes);
+            if (end < 0) {
+                return bytes.limit();
+            }
+            int at = end - bytes.getInt(end + 12);
+            int first = at;
+            for (int i = 0; i < unsigned(bytes, end + 10) && bytes.getInt(at) == ENTRY; i++) {
+                first = Math.min(first, archiveStart(bytes, end) + bytes.getInt(at + 42));
+                at += ENTRY_SIZE + unsigned(bytes, at + 28) + unsigned(bytes, at + 30) + unsigned(bytes, at + 32);
+            }
+            return first;
+        } catch (IndexOutOfBoundsException e) {
+            throw new IOException("its archive is damaged", e);
+        }
+    }
+
+    /** Where the offsets in an archive count from: the start of the file, unless something was prepended later. */
+    private static int archiveStart(ByteBuffer bytes, int end) {
+        return end - bytes.getInt(end + 12) - bytes.getInt(end + 16);
+    }
+
     /** The bytes of a member; null when the file does not end in an archive, or the archive has no such member. */
     static byte[] read(ByteBuffer file, String member) throws IOException {
         ByteBuffer bytes = file.duplicate().order(ByteOrder.LITTLE_ENDIAN);
@@ -53,8 +78,7 @@ final class ZipTail {
     private static byte[] find(ByteBuffer bytes, int end, String member) throws IOException {
         int entries = unsigned(bytes, end + 10);
         int at = end - bytes.getInt(end + 12);
-        // Offsets count from the start of the file, unless something was prepended later.
-        int start = at - bytes.getInt(end + 16);
+        int start = archiveStart(bytes, end);
         for (int i = 0; i < entries && bytes.getInt(at) == ENTRY; i++) {
             int nameSize = unsigned(bytes, at + 28);
             if (new String(slice(bytes, at + ENTRY_SIZE, nameSize), StandardCharsets.UTF_8).equals(member)) {

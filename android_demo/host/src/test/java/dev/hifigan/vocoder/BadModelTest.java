@@ -38,12 +38,25 @@ public class BadModelTest {
         byte[] whole = Reference.modelBytes("tiny_vocoder");
         byte[] bare = Reference.modelBytes("bare");
         byte[] archive = archive(contract(whole));
+        byte[] earlier = archive(contract(whole).replaceFirst("\"model_sha256\": \"\\w+\"", "\"model_sha256\": \"\""));
         for (int part = 1; part < 20; part++) {
             byte[] cut = Arrays.copyOf(bare, bare.length * part / 20);
-            String message = refusal(joined(cut, archive));
+            assertEquals("a.tflite is damaged, its bytes are not those that were exported: copy it again",
+                    refusal(joined(cut, archive)));
+            String message = refusal(joined(cut, earlier));
             assertTrue(message, message.startsWith("a.tflite cannot be loaded (cut short?)"));
         }
         new StreamingVocoder(ByteBuffer.wrap(joined(bare, archive)), "a.tflite", 1).close(); // complete, it is valid
+    }
+
+    @Test
+    public void aModelWithOneBitChanged() throws IOException {
+        byte[] model = Reference.modelBytes("vocoder_int8");
+        for (int at = 0; at < bare(model).length; at += 9973) {
+            byte[] changed = model.clone();
+            changed[at] ^= 1;
+            refusal(changed);
+        }
     }
 
     @Test
@@ -73,7 +86,7 @@ public class BadModelTest {
         byte[] model = Reference.modelBytes("tiny_mel_frontend");
         String contract = contract(model).replace("\"num_mels\": 16", "\"num_mels\": 20");
         assertEquals("a.tflite does not keep its contract (analyze: mel has 1024 bytes, not 1280): export it again",
-                melRefusal(joined(model, archive(contract))));
+                melRefusal(joined(bare(model), archive(contract))));
     }
 
     @Test
@@ -90,7 +103,7 @@ public class BadModelTest {
         byte[] whole = Reference.modelBytes("tiny_vocoder");
         String contract = contract(whole);
         assertTrue(contract.contains(good));
-        String message = refusal(joined(whole, archive(contract.replace(good, bad))));
+        String message = refusal(joined(bare(whole), archive(contract.replace(good, bad))));
         assertTrue(message, message.startsWith("a.tflite does not keep its contract (") && message.contains(reason));
     }
 
@@ -110,6 +123,11 @@ public class BadModelTest {
 
     private static String contract(byte[] model) throws IOException {
         return new String(ZipTail.read(ByteBuffer.wrap(model), "contract.json"), StandardCharsets.UTF_8);
+    }
+
+    /** A model without its contract. */
+    private static byte[] bare(byte[] model) throws IOException {
+        return Arrays.copyOf(model, ZipTail.before(ByteBuffer.wrap(model)));
     }
 
     private static byte[] archive(String contract) throws IOException {
