@@ -22,7 +22,7 @@ find_python = $(firstword $(foreach wanted,$(1),\
 CHECKPOINT ?= runs/demo
 
 .PHONY: demo test test-processors test-slow test-current test-current-core current-python
-.PHONY: fuzz lint docs clean android-assets android android-test android-ui-test
+.PHONY: fuzz soak lint docs clean android-assets android android-test android-ui-test
 
 demo: $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
@@ -56,6 +56,11 @@ current-python:
 FUZZ_SECONDS ?= 600
 fuzz: $(INSTALLED)
 	$(BIN)/python tests/fuzz.py --seconds $(FUZZ_SECONDS)
+
+# An hour of random pushes, resets and moved states of 32 streams on 4 threads.
+SOAK_SECONDS ?= 3600
+soak: $(INSTALLED)
+	$(BIN)/python tests/soak.py --seconds $(SOAK_SECONDS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

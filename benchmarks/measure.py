@@ -26,6 +26,12 @@ def high_water_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
 
 
+def resident_mb() -> float:
+    """The resident memory of this process now, in megabytes. On Linux."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def machine() -> str:
     """The processor's architecture, its widest vector instructions if Linux reports them, and its cores."""
     flags = Path("/proc/cpuinfo")
