@@ -33,7 +33,8 @@ import soundfile
 from hifigan_tf.errors import UserError
 
 HERE = Path(__file__).parent
-KEPT = HERE / "data" / "fuzz"  # inputs that once failed
+DATA = HERE / "data"
+KEPT = DATA / "fuzz"  # inputs that once failed
 FOUND = HERE.parent / "build" / "fuzz"  # inputs that fail now
 SECONDS = 5  # of the processor for a file
 TIMES, MORE = 10, 200 * 1024 * 1024  # bytes that a file may take
@@ -225,6 +226,18 @@ def _contract_seeds() -> dict[str, bytes]:
     return {"contract": buffer.getvalue()}
 
 
+def _tflite_seeds() -> dict[str, bytes]:
+    """Whole models with the hash of today's exports."""
+    from hifigan_tf.streaming import contract
+
+    models = [(DATA / "version_0_1_0" / f"vocoder_{mode}.tflite").read_bytes() for mode in ("float32", "int8")]
+    return {str(place): contract.pack(model, contract.read(model, "x")) for place, model in enumerate(models)}
+
+
+def _checkpoint_seeds(name: str) -> Callable[[], dict[str, bytes]]:
+    return lambda: {name: (DATA / "checkpoints" / name).read_bytes()}
+
+
 # --- Readers
 
 
@@ -322,6 +335,24 @@ def _read_contract(path: Path) -> None:
     contract.read(path.read_bytes(), str(path))
 
 
+def _read_tflite(path: Path) -> None:
+    from hifigan_tf.streaming.litert import load_tflite
+
+    load_tflite(path)
+
+
+def _read_checkpoint(path: Path) -> None:
+    from hifigan_tf.checkpoints.imported import Source, read_checkpoint
+
+    read_checkpoint(path, Source())
+
+
+def _read_other_config(path: Path) -> None:
+    from hifigan_tf.checkpoints.checkpoint_files import read_config
+
+    read_config(path)
+
+
 # The fastest first: they leave their time to the others.
 READERS = {
     "list": Reader(_read_list, _list_seeds),
@@ -331,9 +362,22 @@ READERS = {
     "npy": Reader(_read_mel, _npy_seeds),
     "audio": Reader(_read_audio, _audio_seeds),
     "mp3": Reader(_read_audio, _mp3_seeds),
+    "tflite": Reader(_read_tflite, _tflite_seeds),
+    "yaml": Reader(_read_other_config, _checkpoint_seeds("parallel_wavegan/24k_like/config.yml")),
+    "safetensors": Reader(_read_checkpoint, _checkpoint_seeds("other/official.safetensors")),
+    "lightning": Reader(_read_checkpoint, _checkpoint_seeds("other/lightning.ckpt")),
+    "nemo": Reader(_read_checkpoint, _checkpoint_seeds("nemo/hifigan.nemo")),
+    "hdf5": Reader(_read_checkpoint, _checkpoint_seeds("tensorflowtts/generator-100.h5")),
+    "onnx": Reader(_read_checkpoint, _checkpoint_seeds("onnx/folded_old.onnx")),
     "shard": Reader(_read_shard, _shard_seeds),
     "manifest": Reader(_read_manifest, _manifest_seeds),
     "events": Reader(_read_events, _event_seeds),
+}
+
+
+SUFFIXES = {
+    **{"audio": ".wav", "mp3": ".mp3", "npy": ".npy", "config": ".json", "tflite": ".tflite", "yaml": ".yml"},
+    **{"safetensors": ".safetensors", "lightning": ".ckpt", "nemo": ".nemo", "hdf5": ".h5", "onnx": ".onnx"},
 }
 
 
@@ -341,7 +385,7 @@ READERS = {
 
 
 def suffix_of(reader: str) -> str:
-    return {"audio": ".wav", "mp3": ".mp3", "npy": ".npy", "config": ".json"}.get(reader, ".bin")
+    return SUFFIXES.get(reader, ".bin")
 
 
 def attempt(read: Callable[[Path], object], path: Path, data: bytes) -> str | None:

@@ -5,7 +5,7 @@ from fuzz import KEPT, READERS, attempt, fuzz, kept_inputs, mutated, suffix_of
 
 from hifigan_tf.errors import UserError
 
-SECONDS = 6  # for each of the readers
+SECONDS = 3  # for each of the readers
 
 
 @pytest.mark.parametrize("name", READERS)
