@@ -45,6 +45,28 @@ def mel():
     return np.random.default_rng(0).normal(-6, 1.5, [FRAMES, BANDS]).clip(-11.5, 0).astype(np.float32)
 
 
+@pytest.mark.parametrize(("options", "threads"), [((), None), (("--threads", "3"), 3)])
+def test_threads_are_those_asked_for(model, monkeypatch, options, threads):
+    """As far as the model that the stream loads."""
+
+    class Loaded(Exception):
+        pass
+
+    def load(*_, **given):
+        raise Loaded(given["threads"])
+
+    monkeypatch.setattr(stream, "StreamingVocoder", load)
+    monkeypatch.setattr(stream.os, "isatty", lambda _: False)
+    kept = {number: signal.getsignal(number) for number in (signal.SIGPIPE, signal.SIGTERM)}
+    try:
+        with pytest.raises(Loaded) as given:
+            stream.main(["--checkpoint", str(model), *options])
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+    assert given.value.args == (threads,)
+
+
 def start(checkpoint, *options, **streams):
     """The command in the background, with unbuffered pipes."""
     command = [sys.executable, "-m", "hifigan_tf.stream", "--checkpoint", checkpoint, *options]

@@ -532,6 +532,15 @@ def test_a_run_of_an_older_version_keeps_its_length_of_an_epoch(quick_run, confi
         RunFolder(folder).prepare(asked)
 
 
+def test_a_run_of_another_config_is_refused_with_what_to_do(quick_run, config):
+    message = (
+        rf"{quick_run} holds a run with fmax = 4000, and 3000 is asked for: choose another --run-dir, with "
+        rf"--initial-checkpoint {quick_run} to begin with these weights, or the run's own config.json"
+    )
+    with pytest.raises(UserError, match=message):
+        RunFolder(quick_run).going_on(config.replace(msd_scales=0, fmax=3000))
+
+
 def test_a_learning_rate_that_vanishes_early_is_reported(caplog):
     training = Config.load(CONFIGS / "v1.json").training
     with caplog.at_level("WARNING"):
