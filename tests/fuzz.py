@@ -20,6 +20,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -481,6 +482,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("readers", nargs="*", metavar="READER", help=f"of {', '.join(READERS)}; default: all")
     parser.add_argument("--seconds", type=float, default=600, help="for all readers together")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="readers at a time")
     parser.add_argument("--most", type=int, default=10_000, help="files of each reader")
     parser.add_argument("--first", type=int, default=0, help="the number of the first mutation")
     parser.add_argument("--file", type=Path, help="this file alone")
@@ -496,19 +498,27 @@ def main() -> int:
             fault = attempt(READERS[names[0]].read, path, args.file.read_bytes())
         print(fault or "a result, or one line")
         return bool(fault)
-    failed, end = 0, time.monotonic() + args.seconds
-    for place, name in enumerate(names):
-        left = max(1.0, end - time.monotonic()) / (len(names) - place)
-        files, failures = fuzz(name, left, args.most, args.first)
-        print(f"{name}: {files} files, {len(failures)} failures", flush=True)
-        for failure in failures:
-            folder = FOUND / name
-            folder.mkdir(parents=True, exist_ok=True)
-            if failure.number >= 0:
-                (folder / f"{failure.number}{suffix_of(name)}").write_bytes(failure.data())
-            print(f"  {failure.number}: {failure.fault.strip().splitlines()[-1]}", flush=True)
-        failed += len(failures)
-    return min(failed, 1)
+    end = time.monotonic() + args.seconds
+
+    def one(place: int) -> int:
+        left = max(1.0, end - time.monotonic())
+        share = min(left, left * args.jobs / (len(names) - place))
+        return told(names[place], *fuzz(names[place], share, args.most, args.first))
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        return min(1, sum(pool.map(one, range(len(names)))))
+
+
+def told(name: str, files: int, failures: list[Failure]) -> int:
+    """Prints what became of a reader, and keeps the files that it failed on; returns how many."""
+    print(f"{name}: {files} files, {len(failures)} failures", flush=True)
+    for failure in failures:
+        folder = FOUND / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if failure.number >= 0:
+            (folder / f"{failure.number}{suffix_of(name)}").write_bytes(failure.data())
+        print(f"  {failure.number}: {failure.fault.strip().splitlines()[-1]}", flush=True)
+    return len(failures)
 
 
 if __name__ == "__main__":
