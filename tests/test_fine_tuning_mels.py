@@ -83,7 +83,7 @@ def test_given_mels_become_the_models(mel_format, other, clips, extracted, tmp_p
     if mel_format == "stats":
         np.save(tmp_path / "stats.npy", np.stack([np.full(16, -3.0), np.full(16, 0.9)]))
         chosen = MelFormat("log10", stats=tmp_path / "stats.npy")
-    found = check_clips(sorted(clips.glob("*.wav")), other, tmp_path, chosen)
+    found = check_clips(sorted(clips.glob("*.wav")), other, tmp_path, mel_format=chosen)
     assert len(found) == 4
     for stem, mel, _ in validation_clips(found, other):
         np.testing.assert_allclose(mel, extracted[stem], atol=1e-3)
