@@ -278,9 +278,9 @@ def _read_config(path: Path) -> None:
 
 
 def _read_torch(path: Path) -> None:
-    from hifigan_tf.checkpoints.official import load_generator_state
+    from hifigan_tf.checkpoints.checkpoint_files import read_content
 
-    load_generator_state(path)
+    read_content(path)
 
 
 def _read_manifest(path: Path) -> None:
