@@ -115,7 +115,7 @@ class WeightNormConv1D(NormedConv1D):
 class WeightNormConv1DTranspose(WeightNormConv1D):
     """Upsampling ``[batch, length, channels]`` to ``[batch, length * stride + extra, filters]``.
 
-    Equal to PyTorch's transposed convolution with padding ``shift``, which cuts so many steps off the start; by default
+    Equal to PyTorch's transposed convolution with padding ``shift``, the steps that it cuts off the start; by default
     (kernel_size - stride) / 2. The gain is per *input* channel, because that is PyTorch's first axis here.
     """
 
