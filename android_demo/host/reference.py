@@ -1,8 +1,8 @@
 """``python android_demo/host/reference.py FOLDER``: models, and their output in Python, for the tests in Java.
 
     models/    <vocoder>_<mode>.tflite, vocoders that stream: vocoder_…, live_… with low delay, hop_300_… of 24 kHz with
-               kernels that differ from their rates by odd numbers; the mel front end; tiny_… of 8 kHz; stateless.tflite;
-               bare.tflite (no contract)
+               kernels that differ from their rates by odd numbers; mel front ends; tiny_… of 8 kHz;
+               stateless.tflite; bare.tflite (no contract)
     clips/     speech as <clip>.wav, and its mel as <clip>.npy
     mels/      <clip>.f32, the mel by the exported front end in Python; mels_24k/, by that of hop_300_…
     audio/     <vocoder>_<mode>_<chunk>/<clip>.f32, the audio of each mel
@@ -40,8 +40,7 @@ from hifigan_tf.export.plan import plan_export
 from hifigan_tf.export.quantization.calibration import calibrate
 from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
-from hifigan_tf.streaming import vocode
-from hifigan_tf.streaming import contract
+from hifigan_tf.streaming import contract, vocode
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder
 
