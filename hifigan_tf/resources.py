@@ -1,4 +1,4 @@
-"""Paths of the configs and the demo corpus that ship with the project."""
+"""Paths of the configs, the demo corpus and the voice that ship with the project."""
 
 from pathlib import Path
 
@@ -8,3 +8,4 @@ CONFIGS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "configs"
 DEMO_CONFIG = CONFIGS / "demo.json"
 DEMO_TRAIN = _PACKAGE / "demo_corpus" / "train"
 DEMO_HELD_OUT = _PACKAGE / "demo_corpus" / "held_out"
+VOICE = _PACKAGE / "voices" / "live.keras"

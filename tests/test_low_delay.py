@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from test_graph import mel_of, offline
 from test_models import generators, small_audio
 
-import hifigan_tf
 from benchmarks import train_step
 from benchmarks.original import original
 from hifigan_tf import to_tflite
@@ -24,7 +22,7 @@ from hifigan_tf.config import Config
 from hifigan_tf.data.pipeline import check_clips, training_batches
 from hifigan_tf.errors import UserError
 from hifigan_tf.models.generator import Generator, load_generator
-from hifigan_tf.resources import CONFIGS
+from hifigan_tf.resources import CONFIGS, VOICE
 from hifigan_tf.streaming.litert import load_tflite
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, vocode
 from hifigan_tf.streaming.windows import margins_of
@@ -212,5 +210,5 @@ def test_other_runtimes_are_only_for_the_papers_generator(checkpoint, tiny_live,
 
 def test_the_voice_has_the_live_config():
     config = Config.load(CONFIGS / "live.json")
-    voice = load_generator(Path(hifigan_tf.__file__).parent / "voices" / "live.keras")
+    voice = load_generator(VOICE)
     assert (voice.hyper_parameters, voice.audio) == (config.generator, config.audio)

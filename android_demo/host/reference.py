@@ -27,7 +27,6 @@ import keras
 import numpy as np
 import soundfile
 
-import hifigan_tf
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, resample, to_pcm16
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_formats import TO_NATURAL, recognize
@@ -39,7 +38,7 @@ from hifigan_tf.export.options import STREAMING, ExportOptions
 from hifigan_tf.export.plan import plan_export
 from hifigan_tf.export.quantization.calibration import calibrate
 from hifigan_tf.models.generator import Generator, load_generator
-from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
+from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT, VOICE
 from hifigan_tf.streaming import contract, vocode
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder
@@ -53,7 +52,6 @@ CLIPS = 3
 SHORT = (1, 2, 3, 4, 5, 11, 12, 15, 16, 17, 29, 40)  # frames: fewer and more than a chunk, and than edge_frames
 RATES = (8000, 16000, 24000, 44100, 48000, 44101)  # the last has no simple ratio to any other
 TINY_CHUNKS = (16,)
-LIVE = Path(hifigan_tf.__file__).parent / "voices" / "live.keras"
 
 
 def main() -> None:
@@ -62,7 +60,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     keras.utils.set_random_seed(1)
     generator, speech = trained() if "HIFIGAN_SHARED" in os.environ else untrained()
-    generators = {"vocoder": generator, "live": load_generator(LIVE), "hop_300": hop_300()}
+    generators = {"vocoder": generator, "live": load_generator(VOICE), "hop_300": hop_300()}
     models = write_models(folder / "models", generators)
     clips = write_clips(folder / "clips", speech[:CLIPS], generator.audio)
     write_mels(folder / "mels", models["mel_frontend"], clips)
