@@ -111,8 +111,8 @@ class Generator(keras.Model):
         x = self.conv_post(leaky_relu(x, options.last_leaky_slope))
         if options.samples_per_step > 1:
             x = keras.ops.reshape(x, (keras.ops.shape(x)[0], -1, 1))
-        # Kernels that make extra steps: what lies beyond the last frame is only for the layers in between.
-        x = x[:, : keras.ops.shape(mel)[1] * self.audio.hop_size]
+        if any(up.extra for up in self.ups):  # what lies beyond the last frame is only for the layers in between
+            x = x[:, : keras.ops.shape(mel)[1] * self.audio.hop_size]
         # float32 under mixed precision too, because half precision has fewer levels than 16-bit audio.
         return keras.ops.tanh(keras.ops.cast(x, "float32"))
 
