@@ -1,27 +1,34 @@
 """Fuzzing of every reader that takes a file from outside: mutated files give a result or a ``UserError``, and no more.
 
-    python tests/fuzz.py [READER …] --seconds 600       make fuzz
-    python tests/fuzz.py READER --file FILE             one file, as it is
+    python tests/fuzz.py [READER …] --seconds 600 --least 10000     make fuzz
+    python tests/fuzz.py READER --file FILE                         one file, as it is
 
-Each reader runs in a child process of its own, which ends where a file takes more than 5 s of processor time, and where
-no more memory can be had than 10 times the file and 200 MB. Mutation n of a reader is a function of its seeds and n.
-What fails is kept in ``build/fuzz/<reader>/``; once mended it belongs into ``tests/data/fuzz/<reader>/``.
+Readers run in a child process, which ends where a file takes more than 5 s of processor time, which the parent ends
+where a file takes 30 s without it, and where no more memory can be had than 10 times the file and 200 MB. That memory
+ran out is a fault, whatever became of it. Mutation n of a reader is a function of its seeds and n. What fails is kept
+in ``build/fuzz/<reader>/``; once mended it belongs into ``tests/data/fuzz/<reader>/``.
 """
 
 import argparse
+import functools
 import io
 import json
+import math
 import os
+import re
 import resource
+import select
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # As the command lines do, before TensorFlow is imported anywhere.
@@ -38,6 +45,8 @@ DATA = HERE / "data"
 KEPT = DATA / "fuzz"  # inputs that once failed
 FOUND = HERE.parent / "build" / "fuzz"  # inputs that fail now
 SECONDS = 5  # of the processor for a file
+PATIENCE = 30  # seconds for a file that waits, or for a busy machine
+START = 300  # seconds until the first file: TensorFlow is imported
 TIMES, MORE = 10, 200 * 1024 * 1024  # bytes that a file may take
 MOST_FAULTS = 20  # of a reader, after which it is left
 LARGE = 3000  # bytes from which on most mutations are in the header, the first 300
@@ -47,10 +56,21 @@ NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x8000
 
 @dataclass(frozen=True)
 class Reader:
-    """``read`` takes the path of a file; ``seeds`` are good files, ``{name: bytes}``."""
+    """``read`` takes a path with this suffix; ``seeds`` are files, ``{name: bytes}``, of which the first is good."""
 
     read: Callable[[Path], object]
     seeds: Callable[[], dict[str, bytes]]
+    suffix: str = ".bin"
+
+    def warm(self, path: Path) -> None:
+        """Reads the seeds without limits: what is imported for the first file is not that file's."""
+        for place, seed in enumerate(self.seeds().values()):
+            path.write_bytes(seed)
+            try:
+                self.read(path)
+            except UserError:
+                if place == 0:
+                    raise
 
 
 def mutated(seeds: list[bytes], number: int) -> bytes:
@@ -173,29 +193,12 @@ def _torch_seeds() -> dict[str, bytes]:
     return {f"legacy {legacy}": torch.checkpoint_bytes(torch.small_state(), legacy) for legacy in (False, True)}
 
 
-def _packed(folder: Path) -> Path:
-    """A packed corpus of two clips, as ``preprocess`` writes it."""
-    from hifigan_tf.config import Config
-    from hifigan_tf.data.clip_lists import corpus_files
-    from hifigan_tf.preprocess import pack
-    from hifigan_tf.resources import DEMO_CONFIG
-
-    (folder / "corpus").mkdir()
-    for index in range(2):
-        soundfile.write(folder / "corpus" / f"{index}.wav", _speech(40000 + index), 22050)
-    audio = Config.load(DEMO_CONFIG).audio
-    pack(corpus_files(folder / "corpus"), str(folder / "packed"), audio, 10**9, 1)
-    return folder / "packed"
+OLD_RUN = DATA / "version_0_1_0"
 
 
-def _manifest_seeds() -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory() as folder:
-        return {"manifest": (_packed(Path(folder)) / "manifest.json").read_bytes()}
-
-
-def _shard_seeds() -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory() as folder:
-        return {"shard": (_packed(Path(folder)) / "shard-00000.tfrecord").read_bytes()}
+def _old_seeds(*names: str) -> Callable[[], dict[str, bytes]]:
+    """Files that version 0.1.0 wrote."""
+    return lambda: {name: (OLD_RUN / name).read_bytes() for name in names}
 
 
 def _event_seeds() -> dict[str, bytes]:
@@ -203,40 +206,111 @@ def _event_seeds() -> dict[str, bytes]:
 
     with tempfile.TemporaryDirectory() as folder:
         summaries = Summaries(Path(folder))
-        for step in range(6):
+        for step in range(2):
             summaries.scalars({"loss/mel": 1.0 / (step + 1)}, step)
-        summaries.sound("a/generated", np.zeros(100, np.float32), 8000, np.zeros((4, 16), np.float32), 5)
+        summaries.sound("a/generated", np.zeros(20, np.float32), 8000, np.zeros((2, 4), np.float32), 1)
         (path,) = Path(folder).iterdir()
         return {"events": path.read_bytes()}
 
 
 def _contract_seeds() -> dict[str, bytes]:
     """A file that ends with a contract; of the model before it only the mark is read."""
-    import zipfile
+    text = _contract_texts()["vocoder_int8.tflite"]
+    return {"contract": _with_contract(b"\x1c\0\0\0TFL3" + bytes(200), re.sub(rb'"model_sha256": "\w+"', b"", text))}
 
-    from hifigan_tf.config import Config
-    from hifigan_tf.resources import CONFIGS
+
+def _with_contract(model: bytes, text: bytes) -> bytes:
     from hifigan_tf.streaming import contract
 
-    fields = contract.mel_fields(Config.load(CONFIGS / "live.json").audio)
-    values = {**fields, "mode": "float32", "generator": {}, "fingerprint": "0", "stateful": True}
-    buffer = io.BytesIO(b"\x1c\0\0\0TFL3" + bytes(200))
-    buffer.seek(0, os.SEEK_END)
+    buffer = io.BytesIO()
+    buffer.write(model)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(contract.MEMBER, json.dumps(values))
-    return {"contract": buffer.getvalue()}
+        archive.writestr(contract.MEMBER, text)
+    return buffer.getvalue()
+
+
+def _contract_texts() -> dict[str, bytes]:
+    """The JSON of the contracts of a vocoder and of a mel front end."""
+    from hifigan_tf.streaming import contract
+
+    texts = {}
+    for name in ("vocoder_int8.tflite", "mel_frontend.tflite"):
+        with zipfile.ZipFile(OLD_RUN / name) as archive:
+            texts[name] = archive.read(contract.MEMBER)
+    return texts
 
 
 def _tflite_seeds() -> dict[str, bytes]:
     """Whole models with the hash of today's exports."""
     from hifigan_tf.streaming import contract
 
-    models = [(DATA / "version_0_1_0" / f"vocoder_{mode}.tflite").read_bytes() for mode in ("float32", "int8")]
+    models = [(OLD_RUN / f"vocoder_{mode}.tflite").read_bytes() for mode in ("float32", "int8")]
     return {str(place): contract.pack(model, contract.read(model, "x")) for place, model in enumerate(models)}
 
 
 def _checkpoint_seeds(name: str) -> Callable[[], dict[str, bytes]]:
-    return lambda: {name: (DATA / "checkpoints" / name).read_bytes()}
+    return lambda: {name: (CHECKPOINTS / name).read_bytes()}
+
+
+CHECKPOINTS = DATA / "checkpoints"
+
+
+def _gzip_seeds() -> dict[str, bytes]:
+    import gzip
+
+    data = (CHECKPOINTS / "nemo/hifigan.nemo").read_bytes()
+    return {str(level): gzip.compress(data, level, mtime=0) for level in (6, 0)}
+
+
+BANDS = 80  # of the statistics
+SPEAKER = "coqui/with_speaker/best_model.pth"
+
+
+def _array_seeds(*shape: int) -> Callable[[], dict[str, bytes]]:
+    """Arrays of positive numbers in NumPy's files."""
+
+    def seeds():
+        array, found = np.random.default_rng(0).uniform(0.5, 1, shape).astype(np.float32), {}
+        for name, saved in (("float32", array), ("float64", array.astype(np.float64))):
+            buffer = io.BytesIO()
+            np.save(buffer, saved)
+            found[name] = buffer.getvalue()
+        buffer = io.BytesIO()
+        np.savez(buffer, mean=array[0], scale=array[-1])
+        return {**found, "npz": buffer.getvalue()}
+
+    return seeds
+
+
+@functools.cache
+def _small_keras() -> bytes:
+    """The smallest generator as a ``.keras`` file."""
+    from hifigan_tf.config import Config
+    from hifigan_tf.models.generator import Generator
+    from hifigan_tf.resources import DEMO_CONFIG
+
+    values = {"upsample_initial_channel": 2, "upsample_rates": [256], "upsample_kernel_sizes": [512]}
+    config = Config.load(DEMO_CONFIG).replace(**values, resblock_kernel_sizes=[3], resblock_dilation_sizes=[[1]])
+    with tempfile.TemporaryDirectory() as folder:
+        Generator.of(config.generator, config.audio).save(path := Path(folder) / "a.keras")
+        return path.read_bytes()
+
+
+def _keras_seeds() -> dict[str, bytes]:
+    return {"keras": _small_keras()}
+
+
+def _keras_texts() -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(_small_keras())) as archive:
+        return {"config": archive.read("config.json")}
+
+
+HISTORY = [{"step": 0, "batch_size": 16, "learning_rate": 0.0002}, {"step": 2, "batch_size": 8, "learning_rate": 1e-4}]
+CLIPS = {"fingerprint": "a", "data": "corpus", "training": 3, "held_out": 1}
+
+
+def _json_seeds(content) -> Callable[[], dict[str, bytes]]:
+    return lambda: {"spaced": json.dumps(content, indent=2).encode(), "short": json.dumps(content).encode()}
 
 
 # --- Readers
@@ -286,11 +360,9 @@ def _read_torch(path: Path) -> None:
 def _read_manifest(path: Path) -> None:
     from hifigan_tf.data.packed import read_clips
 
-    folder = path.parent / "manifest"
-    folder.mkdir(exist_ok=True)
-    (folder / "shard-00000.tfrecord").write_bytes(bytes(161_000))
+    folder = _copied(path, OLD_RUN / "packed")
     path.replace(folder / "manifest.json")
-    read_clips(str(folder), 22050)
+    read_clips(str(folder), 8000)
 
 
 def _read_shard(path: Path) -> None:
@@ -298,11 +370,9 @@ def _read_shard(path: Path) -> None:
 
     from hifigan_tf.data.packed import PackedAudio, read_clips, reraise_damage
 
-    global _intact
-    if _intact is None:
-        _intact = _packed(path.parent)
-    path.replace(_intact / "shard-00000.tfrecord")
-    clips = read_clips(str(_intact), 22050)
+    folder = _copied(path, OLD_RUN / "packed")
+    path.replace(folder / "shard-00000.tfrecord")
+    clips = read_clips(str(folder), 8000)
     with reraise_damage(clips):
         if "read" not in _graphs:
             audio = PackedAudio(clips)
@@ -316,7 +386,14 @@ def _read_shard(path: Path) -> None:
             _graphs["read"](index)
 
 
-_intact: Path | None = None
+def _copied(path: Path, folder: Path) -> Path:
+    """A copy of a folder beside a mutated file, in which the file replaces one of its own."""
+    copy = path.parent / "around"
+    if not copy.is_dir():
+        shutil.copytree(folder, copy)
+    return copy
+
+
 _graphs: dict = {}
 
 
@@ -336,6 +413,28 @@ def _read_contract(path: Path) -> None:
     contract.read(path.read_bytes(), str(path))
 
 
+@functools.cache
+def _model(name: str) -> bytes:
+    from hifigan_tf.streaming import contract
+
+    return contract.unpack((OLD_RUN / name).read_bytes())
+
+
+def _read_contract_text(path: Path) -> None:
+    """The text in a whole model: most mutations of the file are found by its checksum, before they are parsed."""
+    from hifigan_tf.streaming.litert import load_tflite
+    from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
+
+    text = path.read_bytes()
+    front_end = b"mel_frontend" in text
+    name = "mel_frontend.tflite" if front_end else "vocoder_int8.tflite"
+    path.write_bytes(_with_contract(_model(name), text))
+    if front_end:
+        TfliteMelSpectrogram(path)
+    else:
+        load_tflite(path)
+
+
 def _read_tflite(path: Path) -> None:
     from hifigan_tf.streaming.litert import load_tflite
 
@@ -348,58 +447,159 @@ def _read_checkpoint(path: Path) -> None:
     read_checkpoint(path, Source())
 
 
-def _read_other_config(path: Path) -> None:
-    from hifigan_tf.checkpoints.checkpoint_files import read_config
+def _read_config_beside(checkpoint: str, config: str) -> Callable[[Path], None]:
+    """Of a checkpoint whose config is the mutated file."""
 
-    read_config(path)
+    def read(path: Path) -> None:
+        from hifigan_tf.checkpoints.imported import Source, read_checkpoint
+
+        folder = _copied(path, (CHECKPOINTS / checkpoint).parent)
+        path.replace(folder / config)
+        read_checkpoint(folder / Path(checkpoint).name, Source())
+
+    return read
 
 
-# The fastest first: they leave their time to the others.
+def _of_library(checkpoint: str, config: str) -> Reader:
+    """The config of another library's checkpoint."""
+    name = str(Path(checkpoint).parent / config)
+    return Reader(_read_config_beside(checkpoint, config), _checkpoint_seeds(name), Path(config).suffix)
+
+
+def _read_statistics(path: Path) -> None:
+    from hifigan_tf.audio.mel_stats import load_stats
+
+    load_stats.cache_clear()
+    load_stats(path, BANDS)
+
+
+@functools.cache
+def _speakers_tensors() -> dict:
+    from hifigan_tf.checkpoints.checkpoint_files import read_content
+    from hifigan_tf.checkpoints.imported import generator_tensors
+
+    return generator_tensors(CHECKPOINTS / SPEAKER, read_content(CHECKPOINTS / SPEAKER))[1]
+
+
+def _speaker_seeds() -> dict[str, bytes]:
+    weight = next(tensor for name, tensor in _speakers_tensors().items() if name == "cond_layer.weight")
+    return _array_seeds(weight.shape[1])()
+
+
+def _read_speaker(path: Path) -> None:
+    from hifigan_tf.checkpoints.speaker import with_speaker
+
+    with_speaker(CHECKPOINTS / SPEAKER, _speakers_tensors(), str(path))
+
+
+def _read_keras(path: Path) -> None:
+    from hifigan_tf.models.generator import load_generator
+    from hifigan_tf.models.keras_file import stored_audio
+
+    stored_audio(path)
+    load_generator(path)
+
+
+def _read_keras_text(path: Path) -> None:
+    """The text in a whole file: most mutations of the file are found by a checksum, before they are parsed."""
+    text = path.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(_small_keras())) as whole, zipfile.ZipFile(path, "w") as archive:
+        for name in whole.namelist():
+            archive.writestr(name, text if name == "config.json" else whole.read(name))
+    _read_keras(path)
+
+
+def _run(path: Path) -> Path:
+    """A run folder with a checkpoint."""
+    from hifigan_tf.resources import DEMO_CONFIG
+
+    run = path.parent / "run"
+    if not run.is_dir():
+        (run / "checkpoints/step-00000005").mkdir(parents=True)
+        shutil.copy(DEMO_CONFIG, run / "config.json")
+    return run
+
+
+def _read_history(path: Path) -> None:
+    from hifigan_tf.config import Config
+    from hifigan_tf.training.run_folder import RunFolder
+
+    run = _run(path)
+    path.replace(run / "history.json")
+    RunFolder(run).going_on(Config.load(run / "config.json"))
+
+
+def _read_record(path: Path) -> None:
+    from hifigan_tf.training.run_folder import RunFolder
+
+    run = _run(path)
+    path.replace(run / "corpus.json")
+    RunFolder(run).record_corpus({**CLIPS, "fingerprint": "b"}, 5)
+
+
+def _read_recipe(path: Path) -> None:
+    from hifigan_tf.export.quantization.recipe import load_recipe
+
+    load_recipe(path)
+
+
+# The fastest first: they leave their time to the others. Those of TensorFlow come last.
 READERS = {
     "list": Reader(_read_list, _list_seeds),
-    "config": Reader(_read_config, _config_seeds),
+    "config": Reader(_read_config, _config_seeds, ".json"),
+    "recipe": Reader(_read_recipe, _json_seeds({"layers": {"conv_pre": "int8", "stage_2/*": "float32"}}), ".json"),
     "torch": Reader(_read_torch, _torch_seeds),
     "contract": Reader(_read_contract, _contract_seeds),
-    "npy": Reader(_read_mel, _npy_seeds),
-    "audio": Reader(_read_audio, _audio_seeds),
-    "mp3": Reader(_read_audio, _mp3_seeds),
-    "tflite": Reader(_read_tflite, _tflite_seeds),
-    "yaml": Reader(_read_other_config, _checkpoint_seeds("parallel_wavegan/24k_like/config.yml")),
-    "safetensors": Reader(_read_checkpoint, _checkpoint_seeds("other/official.safetensors")),
-    "lightning": Reader(_read_checkpoint, _checkpoint_seeds("other/lightning.ckpt")),
-    "nemo": Reader(_read_checkpoint, _checkpoint_seeds("nemo/hifigan.nemo")),
-    "hdf5": Reader(_read_checkpoint, _checkpoint_seeds("tensorflowtts/generator-100.h5")),
-    "onnx": Reader(_read_checkpoint, _checkpoint_seeds("onnx/folded_old.onnx")),
-    "shard": Reader(_read_shard, _shard_seeds),
-    "manifest": Reader(_read_manifest, _manifest_seeds),
+    "stats_npy": Reader(_read_statistics, _array_seeds(2, BANDS), ".npy"),
+    "speaker": Reader(_read_speaker, _speaker_seeds, ".npy"),
+    "npy": Reader(_read_mel, _npy_seeds, ".npy"),
+    "audio": Reader(_read_audio, _audio_seeds, ".wav"),
+    "mp3": Reader(_read_audio, _mp3_seeds, ".mp3"),
+    "tflite": Reader(_read_tflite, _tflite_seeds, ".tflite"),
+    "contract_text": Reader(_read_contract_text, _contract_texts, ".tflite"),
+    "parallel_wavegan": _of_library("parallel_wavegan/24k_like/checkpoint-100steps.pkl", "config.yml"),
+    "speechbrain": _of_library("speechbrain/tts_hifigan_like/generator.ckpt", "hyperparams.yaml"),
+    "transformers": _of_library("transformers/speecht5_hifigan/model.safetensors", "config.json"),
+    "coqui": _of_library("coqui/best_model_new_names/best_model.pth", "config.json"),
+    "stats_h5": Reader(_read_statistics, _checkpoint_seeds("parallel_wavegan/24k_like/stats.h5"), ".h5"),
+    "safetensors": Reader(_read_checkpoint, _checkpoint_seeds("other/official.safetensors"), ".safetensors"),
+    "lightning": Reader(_read_checkpoint, _checkpoint_seeds("other/lightning.ckpt"), ".ckpt"),
+    "nemo": Reader(_read_checkpoint, _checkpoint_seeds("nemo/hifigan.nemo"), ".nemo"),
+    "nemo_gz": Reader(_read_checkpoint, _gzip_seeds, ".nemo"),
+    "hdf5": Reader(_read_checkpoint, _checkpoint_seeds("tensorflowtts/generator-100.h5"), ".h5"),
+    "onnx": Reader(_read_checkpoint, _checkpoint_seeds("onnx/folded_old.onnx"), ".onnx"),
+    "history": Reader(_read_history, _json_seeds(HISTORY), ".json"),
+    "record": Reader(_read_record, _json_seeds([{"step": 0, **CLIPS}]), ".json"),
+    "shard": Reader(_read_shard, _old_seeds("packed/shard-00000.tfrecord")),
+    "manifest": Reader(_read_manifest, _old_seeds("packed/manifest.json")),
+    "keras": Reader(_read_keras, _keras_seeds, ".keras"),
+    "keras_text": Reader(_read_keras_text, _keras_texts, ".keras"),
     "events": Reader(_read_events, _event_seeds),
 }
+TENSORFLOW = ("history", "record", "shard", "manifest", "keras", "keras_text", "events")  # which they import
 
 
-SUFFIXES = {
-    **{"audio": ".wav", "mp3": ".mp3", "npy": ".npy", "config": ".json", "tflite": ".tflite", "yaml": ".yml"},
-    **{"safetensors": ".safetensors", "lightning": ".ckpt", "nemo": ".nemo", "hdf5": ".h5", "onnx": ".onnx"},
-}
+# --- The child: some readers, many files each
 
-
-# --- The child: one reader, many files
-
-
-def suffix_of(reader: str) -> str:
-    return SUFFIXES.get(reader, ".bin")
+# Of libraries in C. HDF5 has other words, and is let be: it takes its headers' word for sizes, before anyone can look.
+OUT_OF_MEMORY = re.compile(r"malloc|(cannot|can't|unable to|failed to) allocate|out of memory", re.I)
 
 
 def attempt(read: Callable[[Path], object], path: Path, data: bytes) -> str | None:
-    """Reads ``data`` from ``path``, within the limits; returns the traceback of what is no ``UserError``."""
+    """Reads ``data`` from ``path``, within the limits; returns what happened other than a result or a ``UserError``."""
     path.write_bytes(data)
     resource.setrlimit(resource.RLIMIT_AS, (_in_use() + TIMES * len(data) + MORE, resource.RLIM_INFINITY))
     signal.setitimer(signal.ITIMER_PROF, SECONDS)  # SIGPROF ends the process
     try:
         read(path)
+    except KeyboardInterrupt:
+        raise
     except UserError as error:
+        if any(_of_memory(one) for one in _chain(error)):
+            return f"more memory than {TIMES} times the file and {MORE >> 20} MB: {error}"
         if len(str(error).strip().splitlines()) != 1 and "\n" not in path.name:
             return f"a message of several lines: {error}"
-    except Exception:
+    except BaseException:  # libraries in Rust raise panics, which are no Exception
         return traceback.format_exc()
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -407,30 +607,55 @@ def attempt(read: Callable[[Path], object], path: Path, data: bytes) -> str | No
     return None
 
 
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception, and all that it was raised from or while handling, named as its cause or not."""
+    waiting, seen = [error], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [other for other in (one.__cause__, one.__context__) if other is not None]
+
+
+def _of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out."""
+    return isinstance(error, MemoryError) or bool(OUT_OF_MEMORY.search(str(error)))
+
+
 def _in_use() -> int:
     """Bytes of address space that this process has."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-def child(name: str, first: int, seconds: float, most: int) -> None:
-    """Reads mutations from ``first`` on, and prints a line of JSON for each failure, and one at the end."""
-    reader, number = READERS[name], first
-    seeds = list(reader.seeds().values())
+def child(names: list[str], first: int, others: int, last: int, seconds: float) -> None:
+    """Reads mutations ``first`` to ``last`` with the first of the readers, and ``others`` to ``last`` with the others.
+
+    Prints a line of JSON before each file, for each failure, and at the end of each reader.
+    """
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # warnings, and what decoders say
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"input{suffix_of(name)}"
-        for seed in seeds:
-            if fault := attempt(reader.read, path, seed):
-                print(json.dumps({"number": -1, "fault": f"a seed fails: {fault}"}), flush=True)
-        faults, begin = 0, time.monotonic()  # without the start of TensorFlow
-        while number < first + most and time.monotonic() - begin < seconds and faults < MOST_FAULTS:
-            print(number, flush=True)
-            if fault := attempt(reader.read, path, mutated(seeds, number)):
-                print(json.dumps({"number": number, "fault": fault}), flush=True)
-                faults += 1
-            number += 1
-    print(json.dumps({"done": number}), flush=True)
+    for name in names:
+        tell(reader=name)
+        reader, number = READERS[name], first if name == names[0] else others
+        with tempfile.TemporaryDirectory() as folder:
+            path, seeds = Path(folder) / f"input{reader.suffix}", list(reader.seeds().values())
+            reader.warm(path)
+            faults, begin = 0, time.monotonic()  # without the start of TensorFlow
+            for seed in seeds:
+                if fault := attempt(reader.read, path, seed):
+                    tell(reader=name, number=-1, fault=f"a seed fails: {fault}")
+            while number < last and time.monotonic() - begin < seconds and faults < MOST_FAULTS:
+                tell(reader=name, next=number)
+                if fault := attempt(reader.read, path, mutated(seeds, number)):
+                    tell(reader=name, number=number, fault=fault)
+                    faults += 1
+                number += 1
+        tell(reader=name, done=number)
+
+
+def tell(**what) -> None:
+    print(json.dumps(what), flush=True)
 
 
 # --- The parent
@@ -448,28 +673,75 @@ class Failure:
         return mutated(list(READERS[self.reader].seeds().values()), self.number)
 
 
-def fuzz(name: str, seconds: float, most: int = 10**9, first: int = 0) -> tuple[int, list[Failure]]:
-    """``(files, failures)`` of a reader within this time; a child that ended is started again after its last file."""
-    failures: list[Failure] = []
-    number, end = first, time.monotonic() + seconds
-    while number < first + most and (left := end - time.monotonic()) > 0 and len(failures) < MOST_FAULTS:
-        command = [sys.executable, __file__, name, "--child", str(number), str(left), str(first + most - number)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
-        assert process.stdout, "asked for"
-        for line in process.stdout:
+@dataclass
+class Outcome:
+    """What became of a reader."""
+
+    files: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
+def fuzz(
+    names: Iterable[str], most: int, seconds: float = math.inf, first: int = 0, script: str = __file__
+) -> dict[str, Outcome]:
+    """``{reader: outcome}`` of ``most`` files of each reader, or as many as this time allows.
+
+    All are read in one child process; one that ended is started again after its last file. ``script`` has the readers.
+    """
+    outcomes = {name: Outcome() for name in names}
+    waiting, number, end = list(outcomes), first, time.monotonic() + seconds
+    while waiting and (left := end - time.monotonic()) > 0:
+        numbers = (number, first, first + most, left)
+        process = subprocess.Popen(
+            [sys.executable, script, *waiting, "--child", *map(str, numbers)], stdout=subprocess.PIPE, cwd=HERE.parent
+        )
+        for told in told_by(process):
+            outcome = outcomes[told["reader"]]
+            if "fault" in told:
+                outcome.failures.append(Failure(told["reader"], told["number"], told["fault"]))
+            elif "done" in told:
+                outcome.files = told["done"] - first
+                waiting.remove(told["reader"])
+                number = first
+            elif "next" in told:
+                number = told["next"]
+        if process.wait() != 0:
+            outcome = outcomes[waiting[0]]
+            outcome.failures.append(Failure(waiting[0], number, f"the process ended: {_why_ended(process.returncode)}"))
+            number += 1
+            outcome.files = number - first
+            if number >= first + most or len(outcome.failures) >= MOST_FAULTS:
+                del waiting[0]
+                number = first
+    return outcomes
+
+
+def told_by(process: subprocess.Popen) -> Iterator[dict]:
+    """What a child tells. Ends it, by SIGALRM, where it is silent for too long."""
+    assert process.stdout, "asked for"
+    rest, patience = b"", START
+    while select.select([process.stdout], [], [], patience)[0]:
+        data = os.read(process.stdout.fileno(), 1 << 16)
+        if not data:
+            break
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
             told = json.loads(line)
-            if isinstance(told, int):
-                number = told
-            elif "fault" in told:
-                failures.append(Failure(name, told["number"], told["fault"]))
-            else:
-                process.wait()
-                return told["done"] - first, failures
-        reason = signal.Signals(-process.wait()).name if process.returncode < 0 else f"exit {process.returncode}"
-        what = f"more than {SECONDS} s" if reason == "SIGPROF" else reason
-        failures.append(Failure(name, number, f"the process ended: {what}"))
-        number += 1
-    return number - first, failures
+            patience = PATIENCE if "next" in told else START
+            yield told
+    else:
+        process.send_signal(signal.SIGALRM)
+    process.stdout.close()
+
+
+def _why_ended(code: int) -> str:
+    """The reason of a child's end, from its exit code."""
+    if code >= 0:
+        return f"exit {code}"
+    name = signal.Signals(-code).name
+    return {"SIGPROF": f"more than {SECONDS} s of the processor", "SIGALRM": f"nothing for {PATIENCE} s"}.get(
+        name, name
+    )
 
 
 def kept_inputs() -> Iterator[tuple[str, Path]]:
@@ -484,41 +756,50 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600, help="for all readers together")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="readers at a time")
     parser.add_argument("--most", type=int, default=10_000, help="files of each reader")
+    parser.add_argument("--least", type=int, default=0, help="files of each reader, below which this fails")
     parser.add_argument("--first", type=int, default=0, help="the number of the first mutation")
     parser.add_argument("--file", type=Path, help="this file alone")
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     names = args.readers or list(READERS)
     if args.child:
-        child(names[0], int(args.child[0]), float(args.child[1]), int(args.child[2]))
+        first, others, last, seconds = args.child
+        child(names, int(first), int(others), int(last), float(seconds))
         return 0
     if args.file:
+        reader = READERS[names[0]]
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"input{suffix_of(names[0])}"
-            fault = attempt(READERS[names[0]].read, path, args.file.read_bytes())
+            path = Path(folder) / f"input{reader.suffix}"
+            reader.warm(path)
+            fault = attempt(reader.read, path, args.file.read_bytes())
         print(fault or "a result, or one line")
         return bool(fault)
     end = time.monotonic() + args.seconds
 
-    def one(place: int) -> int:
+    def one(place: int) -> bool:
         left = max(1.0, end - time.monotonic())
         share = min(left, left * args.jobs / (len(names) - place))
-        return told(names[place], *fuzz(names[place], share, args.most, args.first))
+        begin, name = time.monotonic(), names[place]
+        outcome = fuzz([name], args.most, share, args.first)[name]
+        report(name, outcome, time.monotonic() - begin)
+        if outcome.files < args.least:
+            print(f"  fewer than {args.least}: give it more --seconds", flush=True)
+        return bool(outcome.failures) or outcome.files < args.least
 
     with ThreadPoolExecutor(args.jobs) as pool:
-        return min(1, sum(pool.map(one, range(len(names)))))
+        return int(any(list(pool.map(one, range(len(names))))))
 
 
-def told(name: str, files: int, failures: list[Failure]) -> int:
-    """Prints what became of a reader, and keeps the files that it failed on; returns how many."""
-    print(f"{name}: {files} files, {len(failures)} failures", flush=True)
-    for failure in failures:
+def report(name: str, outcome: Outcome, seconds: float) -> None:
+    """Prints what became of a reader, and keeps the files that it failed on."""
+    speed = f"{outcome.files / seconds:.0f} a second"
+    print(f"{name}: {outcome.files} files, {speed}, {len(outcome.failures)} failures", flush=True)
+    for failure in outcome.failures:
         folder = FOUND / name
         folder.mkdir(parents=True, exist_ok=True)
         if failure.number >= 0:
-            (folder / f"{failure.number}{suffix_of(name)}").write_bytes(failure.data())
+            (folder / f"{failure.number}{READERS[name].suffix}").write_bytes(failure.data())
         print(f"  {failure.number}: {failure.fault.strip().splitlines()[-1]}", flush=True)
-    return len(failures)
 
 
 if __name__ == "__main__":
