@@ -53,9 +53,11 @@ current-python:
 	@echo $(CURRENT_PYTHON)
 
 # Mutated files for every reader of files from outside: a result or one line, within limits of time and memory.
+# Fails too where a reader has had fewer than FUZZ_LEAST files in the time.
 FUZZ_SECONDS ?= 600
+FUZZ_LEAST ?= 10000
 fuzz: $(INSTALLED)
-	$(BIN)/python tests/fuzz.py --seconds $(FUZZ_SECONDS)
+	$(BIN)/python tests/fuzz.py --seconds $(FUZZ_SECONDS) --least $(FUZZ_LEAST)
 
 # An hour of random pushes, resets and moved states of 32 streams on 4 threads.
 SOAK_SECONDS ?= 3600

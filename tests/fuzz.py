@@ -61,6 +61,7 @@ class Reader:
     read: Callable[[Path], object]
     seeds: Callable[[], dict[str, bytes]]
     suffix: str = ".bin"
+    effort: float = 1.0  # milliseconds for a file, about: its share of the time
 
     def warm(self, path: Path) -> None:
         """Reads the seeds without limits: what is imported for the first file is not that file's."""
@@ -204,13 +205,17 @@ def _old_seeds(*names: str) -> Callable[[], dict[str, bytes]]:
 def _event_seeds() -> dict[str, bytes]:
     from hifigan_tf.training.tensorboard import Summaries
 
+    def written(name: str, write: Callable[[Summaries], None]) -> bytes:
+        write(Summaries(Path(folder, name)))
+        (path,) = Path(folder, name).iterdir()
+        return path.read_bytes()
+
+    audio, mel = np.zeros(20, np.float32), np.zeros((2, 4), np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        summaries = Summaries(Path(folder))
-        for step in range(2):
-            summaries.scalars({"loss/mel": 1.0 / (step + 1)}, step)
-        summaries.sound("a/generated", np.zeros(20, np.float32), 8000, np.zeros((2, 4), np.float32), 1)
-        (path,) = Path(folder).iterdir()
-        return {"events": path.read_bytes()}
+        return {
+            "media": written("media", lambda summaries: summaries.sound("a/generated", audio, 8000, mel, 1)),
+            "curve": written("curve", lambda summaries: summaries.scalars({"loss/mel": 1.0, "loss/stft": 2.0}, 1)),
+        }
 
 
 def _contract_seeds() -> dict[str, bytes]:
@@ -463,7 +468,7 @@ def _read_config_beside(checkpoint: str, config: str) -> Callable[[Path], None]:
 def _of_library(checkpoint: str, config: str) -> Reader:
     """The config of another library's checkpoint."""
     name = str(Path(checkpoint).parent / config)
-    return Reader(_read_config_beside(checkpoint, config), _checkpoint_seeds(name), Path(config).suffix)
+    return Reader(_read_config_beside(checkpoint, config), _checkpoint_seeds(name), Path(config).suffix, effort=2)
 
 
 def _read_statistics(path: Path) -> None:
@@ -543,7 +548,7 @@ def _read_recipe(path: Path) -> None:
     load_recipe(path)
 
 
-# The fastest first: they leave their time to the others. Those of TensorFlow come last.
+# Those that import TensorFlow come last.
 READERS = {
     "list": Reader(_read_list, _list_seeds),
     "config": Reader(_read_config, _config_seeds, ".json"),
@@ -552,31 +557,32 @@ READERS = {
     "contract": Reader(_read_contract, _contract_seeds),
     "stats_npy": Reader(_read_statistics, _array_seeds(2, BANDS), ".npy"),
     "speaker": Reader(_read_speaker, _speaker_seeds, ".npy"),
-    "npy": Reader(_read_mel, _npy_seeds, ".npy"),
-    "audio": Reader(_read_audio, _audio_seeds, ".wav"),
-    "mp3": Reader(_read_audio, _mp3_seeds, ".mp3"),
-    "tflite": Reader(_read_tflite, _tflite_seeds, ".tflite"),
-    "contract_text": Reader(_read_contract_text, _contract_texts, ".tflite"),
+    "npy": Reader(_read_mel, _npy_seeds, ".npy", effort=2.4),
+    "audio": Reader(_read_audio, _audio_seeds, ".wav", effort=1.1),
+    "mp3": Reader(_read_audio, _mp3_seeds, ".mp3", effort=1.8),
+    "tflite": Reader(_read_tflite, _tflite_seeds, ".tflite", effort=1.4),
+    "contract_text": Reader(_read_contract_text, _contract_texts, ".tflite", effort=1.5),
     "parallel_wavegan": _of_library("parallel_wavegan/24k_like/checkpoint-100steps.pkl", "config.yml"),
     "speechbrain": _of_library("speechbrain/tts_hifigan_like/generator.ckpt", "hyperparams.yaml"),
     "transformers": _of_library("transformers/speecht5_hifigan/model.safetensors", "config.json"),
     "coqui": _of_library("coqui/best_model_new_names/best_model.pth", "config.json"),
     "stats_h5": Reader(_read_statistics, _checkpoint_seeds("parallel_wavegan/24k_like/stats.h5"), ".h5"),
-    "safetensors": Reader(_read_checkpoint, _checkpoint_seeds("other/official.safetensors"), ".safetensors"),
-    "lightning": Reader(_read_checkpoint, _checkpoint_seeds("other/lightning.ckpt"), ".ckpt"),
-    "nemo": Reader(_read_checkpoint, _checkpoint_seeds("nemo/hifigan.nemo"), ".nemo"),
-    "nemo_gz": Reader(_read_checkpoint, _gzip_seeds, ".nemo"),
-    "hdf5": Reader(_read_checkpoint, _checkpoint_seeds("tensorflowtts/generator-100.h5"), ".h5"),
-    "onnx": Reader(_read_checkpoint, _checkpoint_seeds("onnx/folded_old.onnx"), ".onnx"),
-    "history": Reader(_read_history, _json_seeds(HISTORY), ".json"),
+    "safetensors": Reader(
+        _read_checkpoint, _checkpoint_seeds("other/official.safetensors"), ".safetensors", effort=1.2
+    ),
+    "lightning": Reader(_read_checkpoint, _checkpoint_seeds("other/lightning.ckpt"), ".ckpt", effort=1.9),
+    "nemo": Reader(_read_checkpoint, _checkpoint_seeds("nemo/hifigan.nemo"), ".nemo", effort=1.7),
+    "nemo_gz": Reader(_read_checkpoint, _gzip_seeds, ".nemo", effort=4),
+    "hdf5": Reader(_read_checkpoint, _checkpoint_seeds("tensorflowtts/generator-100.h5"), ".h5", effort=4),
+    "onnx": Reader(_read_checkpoint, _checkpoint_seeds("onnx/folded_old.onnx"), ".onnx", effort=1.2),
+    "history": Reader(_read_history, _json_seeds(HISTORY), ".json", effort=3.2),
     "record": Reader(_read_record, _json_seeds([{"step": 0, **CLIPS}]), ".json"),
-    "shard": Reader(_read_shard, _old_seeds("packed/shard-00000.tfrecord")),
+    "shard": Reader(_read_shard, _old_seeds("packed/shard-00000.tfrecord"), effort=2),
     "manifest": Reader(_read_manifest, _old_seeds("packed/manifest.json")),
-    "keras": Reader(_read_keras, _keras_seeds, ".keras"),
-    "keras_text": Reader(_read_keras_text, _keras_texts, ".keras"),
-    "events": Reader(_read_events, _event_seeds),
+    "keras": Reader(_read_keras, _keras_seeds, ".keras", effort=6),
+    "keras_text": Reader(_read_keras_text, _keras_texts, ".keras", effort=2),
+    "events": Reader(_read_events, _event_seeds, effort=25),
 }
-TENSORFLOW = ("history", "record", "shard", "manifest", "keras", "keras_text", "events")  # which they import
 
 
 # --- The child: some readers, many files each
@@ -645,6 +651,8 @@ def child(names: list[str], first: int, others: int, last: int, seconds: float) 
             for seed in seeds:
                 if fault := attempt(reader.read, path, seed):
                     tell(reader=name, number=-1, fault=f"a seed fails: {fault}")
+            for kept in kept_inputs(name):
+                tell(reader=name, number=-1, kept=kept.name, fault=attempt(reader.read, path, kept.read_bytes()))
             while number < last and time.monotonic() - begin < seconds and faults < MOST_FAULTS:
                 tell(reader=name, next=number)
                 if fault := attempt(reader.read, path, mutated(seeds, number)):
@@ -675,9 +683,10 @@ class Failure:
 
 @dataclass
 class Outcome:
-    """What became of a reader."""
+    """What became of a reader, and the fault, or None, of each file that once failed."""
 
     files: int = 0
+    kept: dict[str, str | None] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -697,7 +706,9 @@ def fuzz(
         )
         for told in told_by(process):
             outcome = outcomes[told["reader"]]
-            if "fault" in told:
+            if "kept" in told:
+                outcome.kept[told["kept"]] = told["fault"]
+            if told.get("fault"):
                 outcome.failures.append(Failure(told["reader"], told["number"], told["fault"]))
             elif "done" in told:
                 outcome.files = told["done"] - first
@@ -744,10 +755,9 @@ def _why_ended(code: int) -> str:
     )
 
 
-def kept_inputs() -> Iterator[tuple[str, Path]]:
-    """``(reader, file)`` of the inputs that once failed."""
-    for path in sorted(KEPT.glob("*/*")):
-        yield path.parent.name, path
+def kept_inputs(reader: str) -> list[Path]:
+    """The files that a reader once failed on."""
+    return sorted((KEPT / reader).glob("*"))
 
 
 def main() -> int:
@@ -761,7 +771,7 @@ def main() -> int:
     parser.add_argument("--file", type=Path, help="this file alone")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    names = args.readers or list(READERS)
+    names = args.readers or sorted(READERS, key=lambda name: -READERS[name].effort)  # none is left alone at the end
     if args.child:
         first, others, last, seconds = args.child
         child(names, int(first), int(others), int(last), float(seconds))
@@ -778,9 +788,10 @@ def main() -> int:
 
     def one(place: int) -> bool:
         left = max(1.0, end - time.monotonic())
-        share = min(left, left * args.jobs / (len(names) - place))
+        efforts = [READERS[name].effort for name in names[place:]]
+        share = min(left, left * args.jobs * efforts[0] / sum(efforts))
         begin, name = time.monotonic(), names[place]
-        outcome = fuzz([name], args.most, share, args.first)[name]
+        outcome = fuzz([name], args.most, share, args.first, sys.argv[0])[name]
         report(name, outcome, time.monotonic() - begin)
         if outcome.files < args.least:
             print(f"  fewer than {args.least}: give it more --seconds", flush=True)

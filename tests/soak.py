@@ -3,19 +3,21 @@
     python tests/soak.py [--seconds 3600] [--streams 32] [--threads 4]
 
 The streams share their models: the voice of the package as float32, int8 and windows. Each vocodes speech of the demo
-in pushes of random sizes; now and then it is reset, put back to a snapshot of its state, or goes on as another stream
-with its state. Every utterance that reaches its end must have, to the bit, the samples of the same model at once. Ends
-with 1 at the first that has not, or where the memory of the process grows.
+in pushes of random sizes; now and then it is reset, put back to a snapshot of its state, goes on as a new stream with
+its state, or exchanges its state with another of the streams, in the middle of both utterances. Every utterance that
+reaches its end must have, to the bit, the samples of the same model at once. Ends with 1 at the first that has not, or
+where the memory of the process grows.
 """
 
 import argparse
+import math
 import random
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
@@ -32,7 +34,7 @@ from hifigan_tf.streaming.litert import load_tflite
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, StreamState, vocode
 
 LONGEST_PUSH = 24  # frames
-GROWTH_MB = 100  # of the memory after the first tenth of the time
+GROWTH_MB = 100  # of the memory after the first tenth of the run
 PAUSE = 5.0  # seconds between two looks at the memory
 
 
@@ -88,9 +90,17 @@ class Stream:
         self.vocoder.state, self.frames, self.samples = snapshot.state, snapshot.frames, snapshot.samples
 
     def move(self) -> None:
-        """Goes on as another stream of the same model."""
+        """Goes on as a new stream of the same model."""
         other = StreamingVocoder(self.vocoder.model)
         other.state, self.vocoder = self.vocoder.state, other
+
+    def exchange(self, other: "Stream") -> None:
+        """Each goes on where the other is: over what the other's pushes have left in it."""
+        self.vocoder.state, other.vocoder.state = other.vocoder.state, self.vocoder.state
+        for name in ("utterance", "frames", "samples", "snapshots"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            setattr(self, name, theirs)
+            setattr(other, name, mine)
 
     def _compare(self, audio: np.ndarray) -> None:
         expected = self.utterance.audio[self.name][self.samples : self.samples + len(audio)]
@@ -135,8 +145,8 @@ def speech(audio: AudioConfig, number: int) -> list[np.ndarray]:
     return mels
 
 
-def act(stream: Stream, utterances: list[Utterance], draw: random.Random) -> bool:
-    """One random step of a stream; whether an utterance came to its end."""
+def act(stream: Stream, free: SimpleQueue, utterances: list[Utterance], draw: random.Random) -> bool:
+    """One random step of a stream; whether an utterance came to its end. ``free`` are the streams at rest."""
     chance = draw.random()
     if chance < 0.02:
         stream.begin(draw.choice(utterances))
@@ -144,8 +154,10 @@ def act(stream: Stream, utterances: list[Utterance], draw: random.Random) -> boo
         stream.keep()
     elif chance < 0.09 and stream.snapshots:
         stream.go_back(draw.choice(stream.snapshots))
-    elif chance < 0.15:
+    elif chance < 0.11:
         stream.move()
+    elif chance < 0.15:
+        exchange_with_any(stream, free)
     elif stream.frames < len(stream.utterance.mel):
         stream.push(draw.randint(0, LONGEST_PUSH))
     else:
@@ -155,8 +167,24 @@ def act(stream: Stream, utterances: list[Utterance], draw: random.Random) -> boo
     return False
 
 
-def soak(seconds: float, streams: int, threads: int, seed: int = 0) -> tuple[int, int, list[str]]:
-    """Runs the streams for so long; returns steps, finished utterances, and faults."""
+def exchange_with_any(stream: Stream, free: SimpleQueue) -> None:
+    """Exchanges a stream's state with that of the first at rest that is of the same model."""
+    passed: list[Stream] = []
+    try:
+        while not passed or passed[-1].name != stream.name:
+            passed.append(free.get_nowait())
+        stream.exchange(passed[-1])
+    except Empty:  # the others are at work
+        pass
+    finally:
+        for one in passed:
+            free.put(one)
+
+
+def soak(
+    streams: int, threads: int, seconds: float = math.inf, steps: float = math.inf, seed: int = 0
+) -> tuple[int, int, list[str]]:
+    """Runs the streams for so long, or so many steps of each thread; returns steps, finished utterances, and faults."""
     loaded = models()
     audio = next(iter(loaded.values())).audio
     utterances = [
@@ -168,12 +196,16 @@ def soak(seconds: float, streams: int, threads: int, seed: int = 0) -> tuple[int
         free.put(Stream(name, StreamingVocoder(loaded[name]), utterances[number % len(utterances)]))
     begin, faults, counts = time.monotonic(), [], [[0, 0] for _ in range(threads)]
 
+    def share() -> float:
+        """How much of the run is done: it ends at 1."""
+        return max((time.monotonic() - begin) / seconds, min(done for done, _ in counts) / steps)
+
     def work(thread: int) -> None:
         draw = random.Random(f"{seed} {thread}")
-        while not faults and time.monotonic() < begin + seconds:
+        while not faults and counts[thread][0] < steps and time.monotonic() < begin + seconds:
             stream = free.get()
             try:
-                counts[thread][1] += act(stream, utterances, draw)
+                counts[thread][1] += act(stream, free, utterances, draw)
                 counts[thread][0] += 1
             except Exception as error:
                 faults.append(f"{type(error).__name__}: {error}")
@@ -184,14 +216,14 @@ def soak(seconds: float, streams: int, threads: int, seed: int = 0) -> tuple[int
         worker.start()
     settled = None
     while any(worker.is_alive() for worker in workers):
-        workers[0].join(min(PAUSE, seconds))
+        next(worker for worker in workers if worker.is_alive() or worker is workers[-1]).join(PAUSE)
         used = resident_mb()
-        if settled is None and time.monotonic() > begin + seconds / 10:
+        if settled is None and share() > 0.1:
             settled = used
         if settled is not None and used > settled + GROWTH_MB:
             faults.append(f"the memory grew from {settled:.0f} to {used:.0f} MB")
-    steps, ended = (sum(column) for column in zip(*counts, strict=True))
-    return steps, ended, faults
+    done, ended = (sum(column) for column in zip(*counts, strict=True))
+    return done, ended, faults
 
 
 def main() -> int:
@@ -201,7 +233,7 @@ def main() -> int:
     parser.add_argument("--threads", type=cli.positive, default=4)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    steps, ended, faults = soak(args.seconds, args.streams, args.threads, args.seed)
+    steps, ended, faults = soak(args.streams, args.threads, args.seconds, seed=args.seed)
     print(f"{steps:,} steps, {ended:,} utterances with the samples of the whole")
     for fault in faults:
         print(fault)

@@ -1,14 +1,19 @@
 """vocode, stream and train keep the rules of Windows for files and signals, as ``windows_rules.py`` imitates them."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
+import windows_rules
 
+from hifigan_tf import files
 from hifigan_tf.files import flush, write_bytes
 from hifigan_tf.training.run_folder import RunFolder
 
@@ -88,3 +93,51 @@ def test_what_is_written_is_flushed(tmp_path, monkeypatch):
     write_bytes(tmp_path / "a", b"x")
     flush(tmp_path)
     assert flushed[0].parent == flushed[1] == tmp_path
+
+
+USER = f"""
+import sys; sys.path.insert(0, {str(RULES.parent)!r})
+import windows_rules; windows_rules.apply()
+from pathlib import Path
+from hifigan_tf import files
+from hifigan_tf.errors import UserError
+try:
+    with files.sole_user(Path(sys.argv[1])):
+        print("in", flush=True)
+        sys.stdin.read()
+except UserError as error:
+    print(error)
+"""
+
+
+def test_a_folder_has_one_user(tmp_path):
+    """By the lock of Windows: another process is refused and told who it is, until the first has ended."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    first = subprocess.Popen([sys.executable, "-c", USER, tmp_path], **pipes)
+    assert first.stdout.readline() == "in\n"
+    second = subprocess.run(
+        [sys.executable, "-c", USER, tmp_path], input="", capture_output=True, text=True, check=True
+    )
+    assert f"{tmp_path} is in use by process {first.pid} on " in second.stdout
+    first.kill()  # no lock is left behind
+    first.wait()
+    third = subprocess.run([sys.executable, "-c", USER, tmp_path], input="", capture_output=True, text=True, check=True)
+    assert third.stdout == "in\n", third.stderr
+
+
+@pytest.mark.parametrize("windows", [True, False])
+def test_a_folder_that_cannot_be_locked_is_used_with_a_warning(tmp_path, monkeypatch, caplog, windows):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if windows:
+        module = windows_rules.msvcrt()
+        module.locking = refuse
+        monkeypatch.setitem(sys.modules, "msvcrt", module)
+        monkeypatch.setattr(files, "sys", SimpleNamespace(platform="win32"))
+    else:
+        monkeypatch.setattr(fcntl, "flock", refuse)
+    with files.sole_user(tmp_path):
+        assert (tmp_path / files.LOCK).read_text().startswith(f"process {os.getpid()} on ")
+    (message,) = caplog.messages
+    assert f"{tmp_path} cannot be locked ([Errno {errno.ENOLCK}] No locks available): take care" in message

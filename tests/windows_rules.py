@@ -3,8 +3,9 @@
     python tests/windows_rules.py vocode --checkpoint …
 
 os.fsync fails on what is not open for writing (_commit), os.open on a folder, a file that is open can be neither
-replaced nor removed, a rename does not replace, there is no SIGPIPE, signal.signal takes six signals, and a pipe whose
-reader is gone gives EINVAL.
+replaced nor removed, a rename does not replace, there is no SIGPIPE, signal.signal takes six signals, a pipe whose
+reader is gone gives EINVAL, and files are locked by msvcrt.locking: bytes from the position on, which no other handle
+can lock or read.
 """
 
 import errno
@@ -12,8 +13,11 @@ import fcntl
 import os
 import runpy
 import signal
+import struct
+import subprocess  # noqa: F401 - before msvcrt is there, from which it concludes that this is Windows
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 SIGNALS = (signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGINT, signal.SIGSEGV, signal.SIGTERM)
 
@@ -28,6 +32,28 @@ def is_open(path) -> bool:
         except OSError:
             continue
     return False
+
+
+def msvcrt() -> ModuleType:
+    """The module of locks. As other handles cannot read what is locked, it refuses to lock what a file holds."""
+    module = ModuleType("msvcrt")
+    module.LK_UNLCK, module.LK_LOCK, module.LK_NBLCK = 0, 1, 2
+
+    def locking(descriptor, mode, count):
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        if mode != module.LK_NBLCK:
+            raise NotImplementedError(f"mode {mode}")
+        if position < os.fstat(descriptor).st_size:
+            raise AssertionError(f"bytes from {position} on could not be read by others")
+        # Locks of the handle, as there, and not of the process.
+        wanted = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, position, count, 0)
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+        except (BlockingIOError, PermissionError):
+            raise PermissionError(errno.EACCES, "Permission denied") from None
+
+    module.locking = locking
+    return module
 
 
 def apply() -> None:
@@ -86,6 +112,11 @@ def apply() -> None:
     )  # fmt: skip
     signal.signal = windows_signal
     del signal.SIGPIPE
+
+    from hifigan_tf import files
+
+    sys.modules["msvcrt"] = msvcrt()
+    files.sys = SimpleNamespace(platform="win32")  # there alone: other packages would look for Windows' libraries
 
 
 if __name__ == "__main__":
