@@ -7,6 +7,7 @@ import android.media.MediaExtractor;
 import android.media.MediaFormat;
 import android.net.Uri;
 import dev.hifigan.vocoder.AudioSource;
+import dev.hifigan.vocoder.MonoMix;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -17,6 +18,7 @@ final class MediaDecoder implements AudioSource {
     private static final long STALLED = 10_000_000_000L; // nanoseconds without one, after which a decoder has failed
 
     private final String name;
+    private final MonoMix mix;
     private final MediaExtractor extractor = new MediaExtractor();
     private final MediaCodec.BufferInfo info = new MediaCodec.BufferInfo();
     private MediaCodec codec;
@@ -32,6 +34,7 @@ final class MediaDecoder implements AudioSource {
 
     MediaDecoder(Context context, Uri uri, String name) throws IOException {
         this.name = name;
+        mix = new MonoMix(name);
         boolean opened = false;
         try {
             extractor.setDataSource(context, uri, null);
@@ -125,6 +128,7 @@ final class MediaDecoder implements AudioSource {
                 throw undecodable(null);
             }
         }
+        mix.checkEnd();
         return null;
     }
 
@@ -164,13 +168,13 @@ final class MediaDecoder implements AudioSource {
         ByteBuffer pcm = buffer.duplicate().order(ByteOrder.nativeOrder());
         boolean floats = encoding == AudioFormat.ENCODING_PCM_FLOAT;
         int bytes = floats ? 4 : 2;
+        float[] frame = new float[channels];
         float[] mono = new float[info.size / (bytes * channels)];
         for (int i = 0, at = info.offset; i < mono.length; i++) {
-            float sum = 0;
             for (int channel = 0; channel < channels; channel++, at += bytes) {
-                sum += floats ? pcm.getFloat(at) : pcm.getShort(at) / 32768f;
+                frame[channel] = floats ? pcm.getFloat(at) : pcm.getShort(at) / 32768f;
             }
-            mono[i] = sum / channels;
+            mono[i] = mix.mix(frame);
         }
         return mono;
     }

@@ -95,6 +95,11 @@ final class Sketch {
             }
 
             @Override
+            public String warning() {
+                return source.warning();
+            }
+
+            @Override
             public void close() throws IOException {
                 source.close();
             }

@@ -30,6 +30,7 @@ final class VocodeTask extends Task implements VocodingJob.Listener {
     private VocodingJob job;
     private GrowingWav wav;
     private double loadSeconds;
+    private Message warning; // of the source
     private boolean heard; // the first audio has been reported
     private long reported;
     private long peakMemory;
@@ -56,7 +57,8 @@ final class VocodeTask extends Task implements VocodingJob.Listener {
             }
             boolean complete = !isStopped();
             Report.write(files.json, source, vocoder.contract(), threads, results(figures, false), complete);
-            return snapshot(complete ? Work.Phase.DONE : Work.Phase.STOPPED, 1, results(figures, true), stopReason());
+            return snapshot(complete ? Work.Phase.DONE : Work.Phase.STOPPED, 1, results(figures, true),
+                    stopReason() == null ? warning : stopReason());
         }
     }
 
@@ -99,6 +101,7 @@ final class VocodeTask extends Task implements VocodingJob.Listener {
             job = new VocodingJob(mels, vocoder, sink, this);
             Figures figures = job.run();
             vocoded.mel(listener.flush(), audio);
+            warning = mels.warning() == null ? null : Message.of(R.string.warning_source, mels.warning());
             return figures;
         }
     }

@@ -64,6 +64,11 @@ public final class AudioMels implements MelSource {
     }
 
     @Override
+    public String warning() {
+        return level.warning();
+    }
+
+    @Override
     public void close() throws IOException {
         if (source != null) {
             source.close();

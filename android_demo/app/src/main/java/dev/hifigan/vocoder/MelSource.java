@@ -13,4 +13,7 @@ public interface MelSource extends Closeable {
 
     /** How much has been read, 0 to 1; -1 if the length is not known. */
     double progress();
+
+    /** What is odd about the source, on one line, known at the end; null if nothing is. */
+    String warning();
 }

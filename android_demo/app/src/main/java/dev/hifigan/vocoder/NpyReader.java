@@ -84,6 +84,12 @@ public final class NpyReader implements MelSource {
     }
 
     @Override
+    public String warning() {
+        return frames != numMels ? null : name + ": shape " + header.shapeText() + " is read as [frames, num_mels]; if it"
+                + " is not, transpose it";
+    }
+
+    @Override
     public void close() throws IOException {
         stream.close();
     }

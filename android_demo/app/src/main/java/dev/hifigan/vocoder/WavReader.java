@@ -9,8 +9,9 @@ import java.nio.ByteOrder;
 /**
  * A WAV file, a piece at a time, as mono: PCM of 8, 16, 24 or 32 bits, or float of 32 or 64.
  *
- * <p>Chunks other than the format and the data are skipped; a file that ends before its data does is refused. Files
- * that were written to a pipe do not state their length: they are read to their end.
+ * <p>Chunks other than the format and the data are skipped. Refused are a file that ends before its data does, one
+ * whose recorder did not finish it, two files joined into one, and channels that cancel each other. Files that were
+ * written to a pipe do not state their length: they are read to their end.
  */
 public final class WavReader implements AudioSource {
     private static final int RIFF = 0x52494646;
@@ -20,23 +21,32 @@ public final class WavReader implements AudioSource {
     private static final int PCM = 1;
     private static final int FLOAT = 3;
     private static final int EXTENSIBLE = 0xfffe;
-    private static final long UNKNOWN = 0x7ffff000L; // programs that write to a pipe leave 0, or a number of this size
+    // Sizes that programs write which cannot seek back to correct them: from the first to before the second. Another
+    // large number is that of a large file.
+    private static final long[][] PIPE_SIZES = {{0x7ffff000L, 0x80000100L}, {0xfffff000L, 0x100000000L}};
     private static final int PIECE = 1 << 14; // samples
     private static final int MAX_CHANNELS = 64;
+    private static final int HEADER = 8; // bytes of a chunk: its name and its size
 
     private final InputStream stream;
     private final String name;
+    private final MonoMix mix;
+    private final byte[] following = new byte[13]; // where the header says that the file ends; some omit the pad byte
+    private long position; // in the stream
+    private long end = 1L << 62; // of the file, as the header says; later than any
     private int encoding;
     private int channels;
     private int samplingRate;
     private int bytesPerSample;
-    private long dataBytes; // -1 where unknown
+    private long dataBytes; // the most that are read
+    private boolean endless; // the data end with the file, at the latest
     private long readBytes;
 
     /** Reads the header; the stream is closed with the reader, and at once if the header is refused. */
     public WavReader(InputStream stream, String name) throws IOException {
         this.stream = stream;
         this.name = name;
+        mix = new MonoMix(name);
         boolean ready = false;
         try {
             readHeader();
@@ -57,30 +67,31 @@ public final class WavReader implements AudioSource {
 
     @Override
     public long samples() {
-        return dataBytes < 0 ? -1 : dataBytes / (bytesPerSample * channels);
+        return endless ? -1 : dataBytes / (bytesPerSample * channels);
     }
 
     @Override
     public float[] read() throws IOException {
         int frameBytes = bytesPerSample * channels;
-        long left = dataBytes < 0 ? Long.MAX_VALUE : dataBytes - readBytes;
+        long left = dataBytes - readBytes;
         ByteBuffer bytes = ByteBuffer.allocate((int) Math.min(PIECE * frameBytes, left)).order(ByteOrder.LITTLE_ENDIAN);
         int count = fill(bytes.array());
         readBytes += count;
-        if (dataBytes >= 0 && count < bytes.capacity()) {
+        if (!endless && count < bytes.capacity()) {
             throw new InputException(name + " is cut short: " + readBytes / frameBytes + " of " + samples()
                     + " samples are there; copy it again");
         }
         if (count < frameBytes) {
+            checkEnd();
             return null;
         }
+        float[] frame = new float[channels];
         float[] mono = new float[count / frameBytes];
         for (int i = 0; i < mono.length; i++) {
-            float sum = 0;
             for (int channel = 0; channel < channels; channel++) {
-                sum += sample(bytes, (i * channels + channel) * bytesPerSample);
+                frame[channel] = sample(bytes, (i * channels + channel) * bytesPerSample);
             }
-            mono[i] = sum / channels;
+            mono[i] = mix.mix(frame);
         }
         return mono;
     }
@@ -94,20 +105,21 @@ public final class WavReader implements AudioSource {
         if (integer(ByteOrder.BIG_ENDIAN) != RIFF) {
             throw undecodable("it does not begin as a WAV file");
         }
-        integer(ByteOrder.LITTLE_ENDIAN); // the size of the rest, which is unknown when writing to a pipe
+        long size = integer(ByteOrder.LITTLE_ENDIAN) & 0xffffffffL; // of the rest; another number of one from a pipe
         if (integer(ByteOrder.BIG_ENDIAN) != WAVE) {
             throw undecodable("it does not begin as a WAV file");
         }
+        end = Math.max(position, HEADER + size);
         while (true) {
             int chunk = integer(ByteOrder.BIG_ENDIAN);
-            long size = integer(ByteOrder.LITTLE_ENDIAN) & 0xffffffffL;
+            long chunkSize = integer(ByteOrder.LITTLE_ENDIAN) & 0xffffffffL;
             if (chunk == DATA) {
-                readDataSize(size);
+                readDataSize(chunkSize);
                 return;
             } else if (chunk == FMT) {
-                readFormat(size);
-            } else {
-                skip(size + size % 2);
+                readFormat(chunkSize);
+            } else if (skip(chunkSize + chunkSize % 2) < chunkSize + chunkSize % 2) {
+                throw new EOFException();
             }
         }
     }
@@ -139,12 +151,48 @@ public final class WavReader implements AudioSource {
         }
     }
 
-    private void readDataSize(long size) throws InputException {
+    private void readDataSize(long size) throws IOException {
         if (bytesPerSample == 0) {
             throw undecodable("its data come before its format");
         }
-        boolean unknown = size == 0 || size >= UNKNOWN;
-        dataBytes = unknown ? -1 : size - size % (bytesPerSample * channels);
+        for (long[] sizes : PIPE_SIZES) {
+            endless |= sizes[0] <= size && size < sizes[1];
+        }
+        dataBytes = size - size % (bytesPerSample * channels);
+        if (size == 0) {
+            checkNothingFollows();
+        }
+    }
+
+    /** Behind data without samples there may be another chunk, and no samples. */
+    private void checkNothingFollows() throws IOException {
+        byte[] header = new byte[HEADER];
+        int there = fill(header);
+        long rest = skip(Long.MAX_VALUE);
+        boolean named = there == HEADER;
+        for (int i = 0; i < 4; i++) {
+            named &= header[i] >= 32 && header[i] < 127;
+        }
+        ByteBuffer bytes = ByteBuffer.wrap(header);
+        long big = bytes.getInt(4) & 0xffffffffL;
+        long little = Integer.reverseBytes(bytes.getInt(4)) & 0xffffffffL;
+        if (there > 0 && !(named && Math.min(big, little) <= rest)) {
+            throw new InputException(name + " says that it holds no samples, and " + (there + rest) + " bytes follow: the"
+                    + " recorder did not finish it; repair its header with ffmpeg or sox, or record it again");
+        }
+    }
+
+    /** Looks at what follows the data, and at the mix of all of them. */
+    private void checkEnd() throws IOException {
+        skip(end + following.length - position);
+        for (int start = 0; start < 2; start++) {
+            ByteBuffer bytes = ByteBuffer.wrap(following);
+            if (bytes.getInt(start) == RIFF && bytes.getInt(start + 8) == WAVE) {
+                throw new InputException(name + " is two files joined into one, and only the first would be read: make"
+                        + " one recording of them, or two files");
+            }
+        }
+        mix.checkEnd();
     }
 
     private float sample(ByteBuffer bytes, int at) {
@@ -171,23 +219,36 @@ public final class WavReader implements AudioSource {
         return ByteBuffer.wrap(bytes).order(order).getInt();
     }
 
-    private void skip(long size) throws IOException {
-        byte[] bytes = new byte[(int) Math.min(size, 1 << 14)];
-        for (long left = size; left > 0; ) {
-            int count = stream.read(bytes, 0, (int) Math.min(left, bytes.length));
+    /** Reads this many bytes, or to the end; returns how many there were. */
+    private long skip(long size) throws IOException {
+        byte[] bytes = new byte[1 << 14];
+        long left = size;
+        while (left > 0) {
+            int count = read(bytes, 0, (int) Math.min(left, bytes.length));
             if (count < 0) {
-                throw new EOFException();
+                break;
             }
             left -= count;
         }
+        return size - Math.max(0, left);
     }
 
     /** Reads until the array is full or the stream ends; returns the number of bytes read. */
     private int fill(byte[] bytes) throws IOException {
         int count = 0;
         for (int more = 0; more >= 0 && count < bytes.length; count += Math.max(0, more)) {
-            more = stream.read(bytes, count, bytes.length - count);
+            more = read(bytes, count, bytes.length - count);
         }
+        return count;
+    }
+
+    /** Reads as the stream does, and keeps the bytes that follow the end of the file. */
+    private int read(byte[] bytes, int offset, int length) throws IOException {
+        int count = stream.read(bytes, offset, length);
+        for (long at = Math.max(end, position); at < Math.min(end + following.length, position + count); at++) {
+            following[(int) (at - end)] = bytes[offset + (int) (at - position)];
+        }
+        position += Math.max(0, count);
         return count;
     }
 

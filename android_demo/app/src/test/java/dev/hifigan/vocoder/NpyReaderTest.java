@@ -52,6 +52,17 @@ public class NpyReaderTest {
     }
 
     @Test
+    public void warnsOfAsManyFramesAsBands() throws IOException {
+        assertNull(reader(npy.toBytes()).warning());
+        NpyBytes square = NpyBytes.of(mel(4));
+        assertEquals("a.npy: shape [4, 4] is read as [frames, num_mels]; if it is not, transpose it",
+                reader(square.toBytes()).warning());
+        square.shape = "(1, 4, 4)";
+        assertEquals("a.npy: shape [4, 4] is read as [frames, num_mels]; if it is not, transpose it",
+                reader(square.toBytes()).warning());
+    }
+
+    @Test
     public void tellsProgress() throws IOException {
         NpyReader reader = reader(npy.toBytes());
         assertEquals(300, reader.frames());

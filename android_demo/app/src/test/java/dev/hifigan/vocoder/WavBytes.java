@@ -13,6 +13,7 @@ final class WavBytes {
     boolean extensible;
     String chunkBefore; // its data, of a chunk before the format's
     long declaredBytes = -1; // of the data; the true number by default
+    long riffBytes = -1; // of what follows the first eight; the true number by default
     byte[] data = new byte[0];
 
     byte[] toBytes() {
@@ -31,6 +32,7 @@ final class WavBytes {
             file.putShort((short) encoding).put(new byte[14]);
         }
         file.put(ascii("data")).putInt((int) (declaredBytes < 0 ? data.length : declaredBytes)).put(data);
+        file.putInt(4, (int) (riffBytes < 0 ? file.position() - 8 : riffBytes));
         byte[] bytes = new byte[file.position()];
         System.arraycopy(file.array(), 0, bytes, 0, bytes.length);
         return bytes;

@@ -58,7 +58,7 @@ public class WavReaderTest {
 
     @Test
     public void readsFilesWrittenToAPipe() throws IOException {
-        for (long unknown : new long[] {0, 0x7fffffffL, 0xffffffffL}) {
+        for (long unknown : new long[] {0x7ffff000L, 0x7fffffffL, 0x80000000L, 0x800000ffL, 0xfffff000L, 0xffffffffL}) {
             wav.declaredBytes = unknown;
             wav.data = Arrays.copyOf(WavBytes.shorts(16384, -16384), 5); // and half a sample
             WavReader reader = reader(wav.toBytes());
@@ -84,6 +84,86 @@ public class WavReaderTest {
             }
         }
         assertEquals(samples.length, count);
+    }
+
+    @Test
+    public void refusesALargeSizeOverAShortFile() throws IOException {
+        wav.data = WavBytes.shorts(1, 2, 3, 4);
+        for (long size : new long[] {0x7fffeffeL, 0x80000100L, 3_000_000_000L, 0xffffeffeL, 1_000_000}) {
+            wav.declaredBytes = size;
+            assertEquals("a.wav is cut short: 4 of " + size / 2 + " samples are there; copy it again",
+                    assertThrows(InputException.class, () -> readAll(wav.toBytes())).getMessage());
+            assertEquals(size / 2, reader(wav.toBytes()).samples());
+        }
+    }
+
+    @Test
+    public void refusesARecordingThatWasNotFinished() {
+        wav.data = WavBytes.shorts(new int[4000]);
+        wav.declaredBytes = 0;
+        for (long riffBytes : new long[] {0, 36, -1}) {
+            wav.riffBytes = riffBytes;
+            assertRefused(wav.toBytes(), "a.wav says that it holds no samples, and 8000 bytes follow: the recorder did not"
+                    + " finish it; repair its header with ffmpeg or sox, or record it again");
+        }
+        wav.data = new byte[] {'L', 'I', 'S', 'T', 9, 0, 0, 9, 1, 2, 3, 4}; // a name, and a size beyond the end
+        assertTrue(assertThrows(InputException.class, () -> reader(wav.toBytes())).getMessage().contains("12 bytes follow"));
+        wav.data = new byte[] {1, 2, 3};
+        assertTrue(assertThrows(InputException.class, () -> reader(wav.toBytes())).getMessage().contains("3 bytes follow"));
+    }
+
+    @Test
+    public void readsAFileWithoutSamples() throws IOException {
+        WavReader reader = reader(wav.toBytes());
+        assertEquals(0, reader.samples());
+        assertNull(reader.read());
+        wav.declaredBytes = 0;
+        wav.data = new byte[] {'L', 'I', 'S', 'T', 4, 0, 0, 0, 1, 2, 3, 4}; // a whole chunk
+        assertNull(reader(wav.toBytes()).read());
+        wav.data = new byte[] {'L', 'I', 'S', 'T', 0, 0, 0, 4, 1, 2, 3, 4}; // in the other order
+        assertNull(reader(wav.toBytes()).read());
+    }
+
+    @Test
+    public void refusesTwoFilesJoinedIntoOne() throws IOException {
+        String message = "a.wav is two files joined into one, and only the first would be read: make one recording of"
+                + " them, or two files";
+        for (int samples : new int[] {100, 50000}) {
+            wav.data = WavBytes.shorts(new int[samples]);
+            byte[] one = wav.toBytes();
+            byte[] padded = Arrays.copyOf(one, one.length + 1);
+            for (byte[] first : new byte[][] {one, padded}) {
+                byte[] both = joined(first, one);
+                assertEquals(message, assertThrows(InputException.class, () -> readAll(both)).getMessage());
+            }
+            readAll(joined(one, new byte[20]));
+            readAll(joined(one, Arrays.copyOf(one, 8))); // half a header
+        }
+        wav.data = WavBytes.shorts(new int[100]);
+        wav.riffBytes = 36 + 200 + 12; // with a chunk behind the data
+        byte[] first = joined(wav.toBytes(), new byte[] {'L', 'I', 'S', 'T', 4, 0, 0, 0, 1, 2, 3, 4});
+        byte[] listed = joined(first, first);
+        assertEquals(message, assertThrows(InputException.class, () -> readAll(listed)).getMessage());
+    }
+
+    @Test
+    public void readsASizeThatCountsItself() throws IOException {
+        wav.data = WavBytes.shorts(16384, 8192);
+        wav.riffBytes = wav.toBytes().length;
+        assertArrayEquals(new float[] {0.5f, 0.25f}, reader(wav.toBytes()).read(), 0);
+        readAll(wav.toBytes());
+    }
+
+    @Test
+    public void refusesChannelsThatCancel() throws IOException {
+        wav.channels = 2;
+        wav.data = WavBytes.shorts(1000, -1000, -500, 501, 700, -700);
+        assertEquals("a.wav has channels that cancel each other when they are mixed to mono: invert one of them, or take"
+                + " one alone", assertThrows(InputException.class, () -> readAll(wav.toBytes())).getMessage());
+        wav.data = WavBytes.shorts(1000, 0, -500, 0);
+        readAll(wav.toBytes());
+        wav.data = WavBytes.shorts(0, 0, 0, 0); // the level says that it is silent
+        readAll(wav.toBytes());
     }
 
     @Test
@@ -171,6 +251,12 @@ public class WavReaderTest {
 
     private static void assertRefused(byte[] file, String message) {
         assertEquals(message, assertThrows(InputException.class, () -> reader(file)).getMessage());
+    }
+
+    private static byte[] joined(byte[] first, byte[] second) {
+        byte[] both = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, both, first.length, second.length);
+        return both;
     }
 
     private static void readAll(byte[] file) throws IOException {

@@ -108,6 +108,21 @@ public class AudioMelsTest {
     }
 
     @Test
+    public void aRecordingOfAnotherScaleHasItsMelAndAWarning() throws IOException {
+        AudioMels usual = new AudioMels(tone(22050), analyzer, vocoder);
+        float[][] expected = all(usual);
+        assertNull(usual.warning());
+        AudioMels loud = new AudioMels(
+                new MemoryAudio(22050, 22050, sample -> (float) (9830.4 * Math.sin(2 * Math.PI * 1000 * sample / 22050))),
+                analyzer, vocoder);
+        float[][] found = all(loud);
+        assertTrue(loud.warning(), loud.warning().startsWith("memory.wav holds samples up to 98"));
+        for (int frame = 0; frame < expected.length; frame++) {
+            assertArrayEquals(expected[frame], found[frame], 1e-3f);
+        }
+    }
+
+    @Test
     public void aRecordingCutShortIsRefusedBeforeAnyAudio() throws IOException {
         WavBytes wav = new WavBytes();
         wav.data = WavBytes.shorts(new int[30000]);
