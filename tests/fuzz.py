@@ -202,20 +202,12 @@ def _old_seeds(*names: str) -> Callable[[], dict[str, bytes]]:
     return lambda: {name: (OLD_RUN / name).read_bytes() for name in names}
 
 
-def _event_seeds() -> dict[str, bytes]:
-    from hifigan_tf.training.tensorboard import Summaries
+SMALLEST = DATA / "fuzz_seeds"  # a generator of two channels, and event files: of sound and a picture, and of curves
 
-    def written(name: str, write: Callable[[Summaries], None]) -> bytes:
-        write(Summaries(Path(folder, name)))
-        (path,) = Path(folder, name).iterdir()
-        return path.read_bytes()
 
-    audio, mel = np.zeros(20, np.float32), np.zeros((2, 4), np.float32)
-    with tempfile.TemporaryDirectory() as folder:
-        return {
-            "media": written("media", lambda summaries: summaries.sound("a/generated", audio, 8000, mel, 1)),
-            "curve": written("curve", lambda summaries: summaries.scalars({"loss/mel": 1.0, "loss/stft": 2.0}, 1)),
-        }
+def _smallest(*names: str) -> Callable[[], dict[str, bytes]]:
+    """Files that are the same whenever they are asked for: when written anew, they hold the time."""
+    return lambda: {name: (SMALLEST / name).read_bytes() for name in names}
 
 
 def _contract_seeds() -> dict[str, bytes]:
@@ -287,26 +279,8 @@ def _array_seeds(*shape: int) -> Callable[[], dict[str, bytes]]:
     return seeds
 
 
-@functools.cache
-def _small_keras() -> bytes:
-    """The smallest generator as a ``.keras`` file."""
-    from hifigan_tf.config import Config
-    from hifigan_tf.models.generator import Generator
-    from hifigan_tf.resources import DEMO_CONFIG
-
-    values = {"upsample_initial_channel": 2, "upsample_rates": [256], "upsample_kernel_sizes": [512]}
-    config = Config.load(DEMO_CONFIG).replace(**values, resblock_kernel_sizes=[3], resblock_dilation_sizes=[[1]])
-    with tempfile.TemporaryDirectory() as folder:
-        Generator.of(config.generator, config.audio).save(path := Path(folder) / "a.keras")
-        return path.read_bytes()
-
-
-def _keras_seeds() -> dict[str, bytes]:
-    return {"keras": _small_keras()}
-
-
 def _keras_texts() -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(_small_keras())) as archive:
+    with zipfile.ZipFile(SMALLEST / "small.keras") as archive:
         return {"config": archive.read("config.json")}
 
 
@@ -508,7 +482,7 @@ def _read_keras(path: Path) -> None:
 def _read_keras_text(path: Path) -> None:
     """The text in a whole file: most mutations of the file are found by a checksum, before they are parsed."""
     text = path.read_bytes()
-    with zipfile.ZipFile(io.BytesIO(_small_keras())) as whole, zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(SMALLEST / "small.keras") as whole, zipfile.ZipFile(path, "w") as archive:
         for name in whole.namelist():
             archive.writestr(name, text if name == "config.json" else whole.read(name))
     _read_keras(path)
@@ -579,9 +553,9 @@ READERS = {
     "record": Reader(_read_record, _json_seeds([{"step": 0, **CLIPS}]), ".json"),
     "shard": Reader(_read_shard, _old_seeds("packed/shard-00000.tfrecord"), effort=2),
     "manifest": Reader(_read_manifest, _old_seeds("packed/manifest.json")),
-    "keras": Reader(_read_keras, _keras_seeds, ".keras", effort=6),
+    "keras": Reader(_read_keras, _smallest("small.keras"), ".keras", effort=6),
     "keras_text": Reader(_read_keras_text, _keras_texts, ".keras", effort=2),
-    "events": Reader(_read_events, _event_seeds, effort=25),
+    "events": Reader(_read_events, _smallest("media.tfevents", "curve.tfevents"), effort=25),
 }
 
 
