@@ -10,7 +10,7 @@ from fuzz import KEPT, READERS, attempt, kept_inputs, mutated
 
 from hifigan_tf.errors import UserError, file_guard
 
-FILES = 100  # of each reader
+FILES = 60  # of each reader
 
 # Readers that fail, each in its way, on what is not their seed.
 FAULTY = """
