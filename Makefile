@@ -22,7 +22,7 @@ find_python = $(firstword $(foreach wanted,$(1),\
 CHECKPOINT ?= runs/demo
 
 .PHONY: demo test test-processors test-slow test-current test-current-core current-python
-.PHONY: fuzz soak lint docs clean android-assets android android-test android-ui-test
+.PHONY: c-test fuzz soak lint docs clean android-assets android android-test android-ui-test
 
 demo: $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
@@ -51,6 +51,10 @@ test-current-core: $(CURRENT_INSTALLED)
 # The Python that these take; nothing where this machine has none.
 current-python:
 	@echo $(CURRENT_PYTHON)
+
+# The example of docs/by_hand, built with LiteRT's library: its samples are Python's.
+c-test: $(INSTALLED)
+	$(BIN)/python -m pytest -m c tests/test_by_hand.py
 
 # Mutated files for every reader of files from outside: a result or one line, within limits of time and memory.
 # Fails too where a reader has had fewer than FUZZ_LEAST files in the time.

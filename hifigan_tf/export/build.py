@@ -24,6 +24,7 @@ from hifigan_tf.export.plan import Plan
 from hifigan_tf.export.quantization.calibration import Calibrated, windows
 from hifigan_tf.export.quantization.dynamic_range import quantize
 from hifigan_tf.export.quantization.full_integer import full_int8, int16_activations, io_quantization
+from hifigan_tf.export.tensor_names import with_tensor_names
 from hifigan_tf.streaming.contract import FORMATS, Kind, VocoderContract, mel_fields, number_or_pair, pack
 from hifigan_tf.streaming.litert import ContractVocoder, open_model
 
@@ -68,6 +69,7 @@ def build(plan: Plan, calibrated: Calibrated) -> ExportedVocoder:
             module = FastDeployment(deployment, min(plan.chunks), plan.float_layers)
             signatures = stateful_signatures(module, plan.chunks)
         model = quantize(to_tflite(module, signatures), plan.formats)
+    model = with_tensor_names(model)
     states = _windows(plan, model) if frames is not None else _streams(plan, deployment.spec)
     return ExportedVocoder(model, _contract(plan, calibrated.network, states))
 

@@ -8,6 +8,7 @@ from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.export.build import ExportedModel, versions
 from hifigan_tf.export.convert import to_tflite
+from hifigan_tf.export.tensor_names import with_tensor_names
 from hifigan_tf.streaming.contract import AUDIO, MEL, MelContract, mel_fields, number_or_pair
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 
@@ -32,7 +33,7 @@ def build(audio: AudioConfig) -> ExportedModel[MelContract]:
     )
     block = tf.TensorSpec([1, contract.block_samples], name=AUDIO)
     function = tf.function(lambda audio: {MEL: front_end.analyze(audio)}).get_concrete_function(audio=block)
-    return ExportedModel(to_tflite(tf.Module(), {ANALYZE: function}), contract)
+    return ExportedModel(with_tensor_names(to_tflite(tf.Module(), {ANALYZE: function})), contract)
 
 
 def largest_difference(model: TfliteMelSpectrogram, clips: dict[str, np.ndarray]) -> float:
