@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hifigan_tf.errors import UserError, one_line
+from hifigan_tf.errors import UserError, brief, one_line
 from hifigan_tf.files import decode_text
 
 # The paper clips mel magnitudes to this minimum before the logarithm, and silence becomes LOG_MIN.
@@ -63,11 +63,11 @@ IGNORED_KEYS = ("num_freq", "num_gpus", "num_workers", "dist_config")
 def require(condition: bool, key: str, value, expected: str) -> None:
     """Unless ``condition`` holds, raises ``UserError`` naming the key, the value and what is expected."""
     if not condition:
-        raise UserError(f"config key {key!r} is {_thawed(value)!r}: {expected}")
+        raise UserError(f"config key {key!r} is {brief(_thawed(value), quoted=True)}: {expected}")
 
 
 def _is_integer(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
 
 
 def _is_number(value) -> bool:
@@ -566,7 +566,7 @@ class Config:
             self.generator.hop_size == self.audio.hop_size,
             "upsample_rates",
             self.generator.upsample_rates,
-            f"{_product(self.generator)} is {self.generator.hop_size}, and it must equal hop_size "
+            f"{_product(self.generator)} is {brief(self.generator.hop_size)}, and it must equal hop_size "
             f"({self.audio.hop_size})",
         )
         self.generator.check_bands(self.audio.num_mels)
@@ -603,7 +603,9 @@ class Config:
                 theirs = OTHER_NAMES.get(key.lower())
                 close = [theirs] if theirs else difflib.get_close_matches(key, known, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(known))}"
-                raise UserError(f"config key {key!r} (value {values[key]!r}) is unknown: {hint}")
+                raise UserError(
+                    f"config key {brief(key, quoted=True)} (value {brief(values[key], quoted=True)}) is unknown: {hint}"
+                )
         sections = {}
         for name, section in _sections():
             for key in _names(section):

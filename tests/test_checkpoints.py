@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from checkpoint_writers import OnnxWriter, onnx_bytes, safetensors_bytes, tar_bytes
+from checkpoint_writers import OnnxWriter, entry, onnx_bytes, safetensors_bytes, tar_bytes, varint
 from conftest import DATA, exported, snr, stream, write_speech
 from test_graph import offline
 from test_import_torch import checkpoint_bytes, folded, newer_names, write
 
 from hifigan_tf import to_tflite, train, vocode
-from hifigan_tf.checkpoints import families, plain_yaml, safetensors, torch_pickle
+from hifigan_tf.checkpoints import families, onnx_graph, plain_yaml, safetensors, torch_pickle
 from hifigan_tf.checkpoints import imported as imported_module
 from hifigan_tf.checkpoints.checkpoint_files import find_checkpoint
 from hifigan_tf.checkpoints.imported import Source, read_checkpoint
@@ -506,6 +506,71 @@ def test_onnx_of_both_exporters(tmp_path, newer, norm, where):
     external = tmp_path / "model.onnx.data" if where == "external" else None
     write(path, onnx_bytes(folded(state) if norm == "folded" else state, options, newer, external))
     same_audio(path, "onnx/folded_old.onnx")
+
+
+@pytest.mark.parametrize(
+    ("kind", "exact"),
+    [
+        (10, lambda a: a.astype(np.float16).astype(np.float32)),
+        (16, lambda a: (a.view(np.uint32) >> 16 << 16).view(np.float32)),
+    ],
+    ids=["float16", "bfloat16"],
+)
+@pytest.mark.parametrize("field", ["raw", "integers"])
+def test_onnx_of_half_precision(tmp_path, kind, exact, field):
+    """Integer fields hold the bit patterns of types of two bytes."""
+    state = folded(state_of("other/official.safetensors"))
+    state = {key: np.ascontiguousarray(array) for key, array in state.items()}
+
+    class Halves(OnnxWriter):
+        def constant(self, array, name=""):
+            array = np.asarray(array)
+            if array.dtype != np.float32 or array.size < 2:
+                return super().constant(array, name)
+            name = f"const_{len(self.initializers)}"
+            bits = array.astype("<f2").view("<u2") if kind == 10 else (array.view("<u4") >> 16).astype("<u2")
+            data = (
+                entry(9, bits.tobytes())
+                if field == "raw"
+                else entry(5, b"".join(map(varint, bits.reshape(-1).tolist())))
+            )
+            self.initializers.append(
+                b"".join(entry(1, size) for size in array.shape) + entry(2, kind) + entry(8, name) + data
+            )
+            return name
+
+    writer = Halves()
+    options = read("other/official.safetensors").config.generator
+    path = write(tmp_path / "half.onnx", writer.dump(writer.generator(state, options)))
+    tensors = read_checkpoint(path, Source()).tensors
+    assert tensors.keys() == state.keys()
+    for name in ("conv_pre.weight", "ups.3.weight", "resblocks.7.convs2.2.bias"):
+        np.testing.assert_array_equal(tensors[name], exact(state[name]))
+
+
+def test_onnx_whose_weights_are_constants_of_nodes(tmp_path):
+    """As old exporters wrote them: a weight norm over them grows no more than over initializers."""
+    state = state_of("other/official.safetensors")
+    options = read("other/official.safetensors").config.generator
+
+    class Nodes(OnnxWriter):
+        def constant(self, array, name=""):
+            super().constant(array, name)
+            output = self.node("Constant", [])
+            value = entry(1, "value") + entry(5, self.initializers.pop()) + entry(20, 4)
+            self.nodes[-1] += entry(5, value)
+            return output
+
+    writer = Nodes(newer=True)
+    path = write(tmp_path / "nodes.onnx", writer.dump(writer.generator(state, options)))
+    same_audio(path, "onnx/folded_old.onnx")
+
+
+def test_onnx_data_without_a_length_goes_on_to_the_end(tmp_path):
+    write(tmp_path / "data", np.arange(4, dtype=np.float32).tobytes())
+    place = entry(13, entry(1, "location") + entry(2, "data")) + entry(13, entry(1, "offset") + entry(2, "4"))
+    content = entry(7, entry(5, entry(1, 3) + entry(2, 1) + entry(8, "w") + place))
+    np.testing.assert_array_equal(onnx_graph.Graph(content, tmp_path).constants["w"], [1, 2, 3])
 
 
 def test_onnx_of_other_networks(tmp_path):
