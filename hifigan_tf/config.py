@@ -87,6 +87,12 @@ def _require_integers(key: str, value, minimum: int, empty_allowed: bool = False
     require(good and (empty_allowed or len(value) > 0), key, value, f"it must be a list of numbers from {minimum} up")
 
 
+def check_replicated_frames(value) -> None:
+    """Raises ``UserError`` for a number of replicated frames that no library has."""
+    _require_integer("replicated_frames", value, 0)
+    require(value <= 100, "replicated_frames", value, "it must be at most 100")
+
+
 def mirrored_samples(n_fft: int, hop_size: int, centred: bool) -> tuple[int, int]:
     """How many samples are mirrored at either end, so that ``T * hop_size`` samples give exactly ``T`` frames.
 
@@ -336,8 +342,7 @@ class GeneratorConfig:
             values = value if isinstance(value, tuple) else (value,)
             require(bool(values) and all(map(_is_number, values)), key, value, "it must be a number, or a list of them")
             require(key == "input_mean" or min(values) > 0, key, value, "every number of it must be above 0")
-        _require_integer("replicated_frames", self.replicated_frames, 0)
-        require(self.replicated_frames <= 100, "replicated_frames", self.replicated_frames, "it must be at most 100")
+        check_replicated_frames(self.replicated_frames)
 
     def check_bands(self, num_mels: int) -> None:
         """Raises ``UserError`` unless ``input_mean`` and ``input_scale`` are numbers, or have one for every band."""

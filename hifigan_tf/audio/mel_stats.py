@@ -14,10 +14,8 @@ from hifigan_tf.errors import UserError, brief
 SUFFIXES = (".h5", ".hdf5", ".npz", ".npy")
 NAMES = {"mean": ("mean",), "scale": ("scale", "std")}
 # What numpy raises for a damaged header, which it reads as Python, and for a file that begins like a zip file.
-NUMPY_DAMAGE: tuple[type[Exception], ...] = (
-    *(ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError),
-    *(tokenize.TokenError, zipfile.BadZipFile),
-)
+HEADER_DAMAGE = (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError)
+NUMPY_DAMAGE = (*HEADER_DAMAGE, tokenize.TokenError, zipfile.BadZipFile)
 LARGEST_NPZ = 16 << 20  # bytes of arrays in a zip file, which may be packed very small
 MAKE = "give the mean and the scale of every mel band, in .h5 (stats.h5 of ParallelWaveGAN), .npz or .npy [2, num_mels]"
 
