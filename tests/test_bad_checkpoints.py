@@ -7,6 +7,7 @@ import pickle
 import re
 import shutil
 import tarfile
+import tempfile
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -49,9 +50,14 @@ def small_state(bands: int = 3, seed: int = 0) -> dict:
 
 
 def refusal(path, **source) -> str:
-    """The line with which a checkpoint is refused."""
-    with pytest.raises(UserError) as refused:
-        read_checkpoint(path, Source(**{key: str(value) for key, value in source.items()}))
+    """The line with which the command refuses a checkpoint, and writes nothing."""
+    names = {"config": "--config", "statistics": "--mel-stats", "speaker_vector": "--speaker-vector"}
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "out" / "g.keras"
+        options = [text for key, value in source.items() for text in (names[key], str(value))]
+        with pytest.raises(UserError) as refused:
+            main([str(path), "--output", str(output), *options])
+        assert not output.parent.exists()
     assert "\n" not in str(refused.value)
     return str(refused.value)
 

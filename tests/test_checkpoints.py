@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import soundfile
@@ -17,6 +18,7 @@ from test_graph import offline
 from test_import_torch import checkpoint_bytes, folded, newer_names, write
 
 from hifigan_tf import to_tflite, train, vocode
+from hifigan_tf.audio import hdf5
 from hifigan_tf.checkpoints import families, onnx_graph, plain_yaml, safetensors, torch_pickle
 from hifigan_tf.checkpoints import imported as imported_module
 from hifigan_tf.checkpoints.checkpoint_files import find_checkpoint
@@ -155,6 +157,9 @@ def test_a_model_that_repeats_no_frames_says_so(tiny_checkpoint, tmp_path):
     options = ["--checkpoint", str(tiny_checkpoint), "--output-dir", str(tmp_path / "out"), "--pad-like-original"]
     with pytest.raises(UserError, match="comes from no library that repeats frames: leave out --pad-like-original"):
         vocode.main([*options, str(tmp_path / "mel.npy")])
+    soundfile.write(tmp_path / "speech.wav", np.zeros(800), 8000)
+    with pytest.raises(UserError, match="is for mels, and every input is a recording: leave it out"):
+        vocode.main([*options, str(tmp_path / "speech.wav")])
 
 
 # The mel that belongs to a model.
@@ -493,6 +498,96 @@ def test_configs_of_other_models_of_transformers():
     assert audioldm.generator.input_mean == 0.0
 
 
+@pytest.mark.parametrize(
+    ("library", "without", "empty", "default", "framework"),
+    [("ParallelWaveGAN", "negative_slope", {}, 0.1, 0.01), ("TensorFlowTTS", "alpha", {}, 0.2, 0.3)],
+)
+def test_the_slope_that_a_config_leaves_out(library, without, empty, default, framework):
+    """The class's own where the parameters are missing, the framework's where they are there without it."""
+    if library == "ParallelWaveGAN":
+        config, key = plain_yaml.read(FILES / "parallel_wavegan" / "ljspeech_like" / "config.yml"), "generator_params"
+    else:
+        config, key = {"hifigan_generator_params": {}}, "hifigan_generator_params"
+    for value, slope in ((None, default), (empty, framework), ({without: 0.25}, 0.25)):
+        parameters = {name: item for name, item in config[key].items() if name != "nonlinear_activation_params"}
+        if value is not None:
+            parameters["nonlinear_activation_params"] = value
+        assert keys_of(library, config | {key: parameters}, 80).generator.leaky_slope == slope
+
+
+def test_what_tensorflowtts_does_where_its_config_is_silent_or_null():
+    silent = keys_of("TensorFlowTTS", {"hifigan_generator_params": {}}, 80)
+    assert (silent.generator.upsample_initial_channel, silent.generator.upsample_rates) == (128, (8, 8, 2, 2))
+    assert (silent.audio.fmin, silent.audio.fmax, silent.audio.win_size) == (80, 7600, 1024)
+    null = {"fmin": None, "fmax": None, "win_length": None, "fft_size": 2048}
+    audio = keys_of("TensorFlowTTS", {"hifigan_generator_params": {}, **null}, 80).audio
+    assert (audio.fmin, audio.fmax, audio.win_size, audio.n_fft) == (0, None, 2048, 2048)
+    with pytest.raises(UserError, match="use_final_nolinear_activation is False: only True is imported"):
+        keys_of("TensorFlowTTS", {"hifigan_generator_params": {"use_final_nolinear_activation": False}}, 80)
+
+
+def test_what_nemo_does_where_its_config_is_silent():
+    config = plain_yaml.read(FILES / "nemo" / "model_config.yaml")
+
+    def changed(**values):
+        mel = {**config["preprocessor"], **values}
+        return config | {"preprocessor": {key: value for key, value in mel.items() if value != "missing"}}
+
+    defaults = {"normalize": "per_feature", "mag_power": "2.0", "log_zero_guard_type": "add"}
+    for key, default in defaults.items():
+        with pytest.raises(UserError, match=f"{key} is {default}, the library's default: only"):
+            keys_of("NeMo", changed(**{key: "missing"}), 80)
+    for key, value in (("window", "hamming"), ("mel_norm", None), ("frame_splicing", 2)):
+        with pytest.raises(UserError, match=f"{key} is {value}: only"):
+            keys_of("NeMo", changed(**{key: value}), 80)
+    for floor, expected in (("missing", 2**-24), ("eps", np.finfo(np.float32).eps), (1e-5, 1e-5)):
+        assert keys_of("NeMo", changed(log_zero_guard_value=floor), 80).audio.mel_floor == expected
+    for preemphasis, shown in ((0.97, "0.97"), ("missing", "0.97"), (None, None), (0.0, None)):
+        note = families.nemo(changed(preemph=preemphasis)).get("note")
+        assert note == (shown and f"its mels have a pre-emphasis of {shown}, which ours do not")
+
+
+def test_coquis_lowest_level_where_its_config_is_silent():
+    content = json.loads(COQUI_CONFIG.read_text())
+    audio = {key: value for key, value in content["audio"].items() if key != "min_level_db"} | {"signal_norm": True}
+    silent = keys_of("Coqui", content | {"audio": audio}, 80)
+    assert silent == keys_of("Coqui", content | {"audio": audio | {"min_level_db": -100}}, 80)
+    assert silent != keys_of("Coqui", content | {"audio": audio | {"min_level_db": -90}}, 80)
+
+
+def test_the_hop_of_speechbrains_config_is_that_of_its_rates(tmp_path):
+    folder = shutil.copytree(FILES / "speechbrain" / "tts_hifigan_like", tmp_path / "copy")
+    text = (folder / "hyperparams.yaml").read_text()
+    (folder / "hyperparams.yaml").write_text(f"{text}\nhop_length: 256\n")
+    assert read_checkpoint(folder, Source()).config.audio.hop_size == 256
+    (folder / "hyperparams.yaml").write_text(f"{text}\nhop_length: 300\n")
+    with pytest.raises(UserError, match=r"their product is 256, and it must equal hop_size \(300\)"):
+        read_checkpoint(folder, Source())
+
+
+def test_configs_with_a_byte_order_mark(tmp_path):
+    folder = shutil.copytree(FILES / "transformers" / "speecht5_hifigan", tmp_path / "copy")
+    (folder / "config.json").write_bytes(b"\xef\xbb\xbf" + (folder / "config.json").read_bytes())
+    imported = read_checkpoint(folder, Source())
+    assert imported.config == read("transformers/speecht5_hifigan").config
+    ours = write(tmp_path / "ours.json", b"\xef\xbb\xbf" + imported.config.dumps().encode())
+    assert read_checkpoint(folder, Source(config=str(ours))).config == imported.config
+    write(folder / "config.json", imported.config.dumps().encode("utf-16"))
+    with pytest.raises(UserError, match=r"config.json cannot be read: it is UTF-16"):
+        read_checkpoint(folder, Source())
+
+
+def test_the_generator_and_its_moving_average_in_one_file():
+    """A name that only contains these letters is no average."""
+    for pair in (
+        ("generator.", "ema.generator."),
+        ("system.generator.", "model_ema.generator."),
+        ("generator.", "ema_generator."),
+    ):
+        assert imported_module._preferred(set(pair)) == pair[0]
+    assert imported_module._preferred({"semantic.generator.", "other."}) == "semantic.generator."
+
+
 @pytest.mark.parametrize("base", [10.0, 2.0, None])
 def test_the_base_of_parallel_wavegans_logarithm(base):
     config = plain_yaml.read(FILES / "parallel_wavegan" / "ljspeech_like" / "config.yml") | {"log_base": base}
@@ -666,6 +761,61 @@ def test_tensorflowtts_with_its_config_and_statistics(tmp_path):
     np.testing.assert_allclose(offline(filled(imported), mel), audio, atol=5e-6)
 
 
+def weight_normed(arrays: dict, rng) -> dict:
+    """The arrays of TensorFlowTTS's file as ``is_weight_norm: true`` names them: not in residual blocks."""
+    result, numbers = {}, {"conv1d": 4, "conv1d_49": 5}
+    for name, array in arrays.items():
+        layer, _, parameter = name.rpartition("/")
+        inner = layer.rpartition("/")[2]
+        if "hifigan_resblock" in layer:
+            result[name] = array
+            continue
+        number = numbers.get(inner, int(inner.rpartition("_")[2]) if inner[-1].isdigit() else 0)
+        wrapper = layer[: -len(inner)] + f"weight_normalization_{number}".removesuffix("_0")
+        if parameter == "kernel:0":
+            filters = -2 if "transpose" in inner else -1
+            others = tuple(axis for axis in range(array.ndim) if axis != array.ndim + filters)
+            shape = [1] * array.ndim
+            shape[filters] = array.shape[filters]
+            result[f"{wrapper}/g:0"] = np.sqrt(np.square(array).sum(axis=others))
+            result[f"{wrapper}/initialized:0"] = np.array(True)
+            array = array * rng.uniform(0.5, 2, shape).astype(np.float32)
+        result[f"{wrapper}/{parameter}"] = array
+    return result
+
+
+def test_tensorflowtts_with_weight_norm_and_without_biases(tmp_path):
+    arrays = hdf5.read(FILES / "tensorflowtts" / "generator-100.h5")
+    expected = state_of("tensorflowtts")
+
+    def saved(content: dict) -> Path:
+        with h5py.File(tmp_path / "model.h5", "w") as file:
+            for name, array in content.items():
+                file[name] = array
+        return tmp_path
+
+    normed = weight_normed(arrays, np.random.default_rng(0))
+    assert sum(name.endswith("/g:0") for name in normed) == 6
+    tensors = read_checkpoint(saved(normed), Source()).tensors
+    assert tensors.keys() == expected.keys()
+    for name, array in tensors.items():
+        np.testing.assert_allclose(array, expected[name], rtol=1e-5, atol=1e-8)
+    gain = next(name for name in normed if name.endswith("/g:0"))
+    with pytest.raises(UserError, match=r"gains of a kernel .*: it is damaged"):
+        read_checkpoint(saved(normed | {gain: np.ones(3, np.float32)}), Source())
+    # Only transposed convolutions keep their biases with use_bias: false.
+    lacking = {name: array for name, array in arrays.items() if "transpose" in name or "bias" not in name}
+    assert 0 < len(arrays) - len(lacking) == sum(name.endswith("bias") for name in expected) - 4
+    with pytest.raises(UserError, match=r"missing: conv_pre\.bias and 49 more"):
+        read_checkpoint(saved(lacking), Source())
+    parameters = {"filters": 32, "use_bias": False, "stack_kernel_size": [3, 7], "stack_dilation_rate": [[1, 3, 5]] * 2}
+    (tmp_path / "config.yml").write_text(json.dumps({"hifigan_generator_params": parameters}))
+    tensors = read_checkpoint(tmp_path, Source()).tensors
+    for name, array in expected.items():
+        zero = name.endswith("bias") and not name.startswith("ups.")
+        np.testing.assert_array_equal(tensors[name], np.zeros_like(array) if zero else array)
+
+
 def test_without_a_config_all_that_is_assumed_is_reported():
     for name in ("tensorflowtts", "other/lightning.ckpt", "onnx/folded_old.onnx"):
         [first, *_] = read(name).warnings
@@ -763,6 +913,22 @@ def test_the_commands_make_an_int8_model_that_knows_its_mel(tmp_path):
     assert (model.audio.mel_log, model.contract.mode) == ("log10", "int8")
     mel, audio = reference("transformers/speecht5_hifigan")
     assert snr(audio, stream(model, mel, [7])) > 15
+
+
+def test_a_config_beside_the_output_is_not_replaced(tmp_path):
+    """Such as the library's own, given under the name of the output."""
+    config = shutil.copy(FILES / "speechbrain" / "tts_hifigan_like" / "hyperparams.yaml", tmp_path / "voice.yaml")
+    theirs = write(tmp_path / "voice.json", json.dumps(plain_yaml.read(Path(config))).encode())
+    before = theirs.read_bytes()
+    command = [str(FILES / "speechbrain" / "tts_hifigan_like"), "--output", str(tmp_path / "voice.keras")]
+    with pytest.raises(UserError, match=r"voice.json, where the config goes, exists and is another: move it"):
+        main([*command, "--config", str(theirs)])
+    assert theirs.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["voice.json", "voice.yaml"]
+    theirs.unlink()
+    for _ in range(2):  # once more gives the same
+        main(command)
+    assert Config.load(theirs).generator.reflects
 
 
 @pytest.mark.parametrize("name", ["import-checkpoint", "import", "import_torch"])

@@ -762,11 +762,11 @@ def test_a_run_folder_gets_all_networks(tmp_path, monkeypatch, capsys, discrimin
     np.testing.assert_array_equal(reloaded.conv_pre.kernel.numpy().T, conv_pre)
 
     # A config with other discriminators is refused before anything is written.
-    write(config, TINY_2.replace(discriminator_channels=256).dumps().encode())
+    write(tmp_path / "config.json", TINY_2.replace(discriminator_channels=256).dumps().encode())
     output, run_dir = tmp_path / "other.keras", tmp_path / "other"
     options = ["--output", output, "--discriminators", other, "--run-dir", run_dir]
-    line = failure(checkpoint, "--config", config, *options)
-    assert f"checkpoint {other} does not fit {config}: mpd.discriminators.0.convs.0.weight_g is [4, 1, 1, 1]" in line
+    line = failure(checkpoint, *options)
+    assert f"{other} does not fit the config of {checkpoint}: mpd.discriminators.0.convs.0.weight_g is [4, 1, 1" in line
     assert "[8, 1, 1, 1] in the config" in line
     assert not output.exists()
 
