@@ -18,7 +18,7 @@ from test_graph import offline
 from test_import_torch import checkpoint_bytes, folded, newer_names, write
 
 from hifigan_tf import to_tflite, train, vocode
-from hifigan_tf.audio import hdf5
+from hifigan_tf.audio import find_audio, hdf5
 from hifigan_tf.checkpoints import families, onnx_graph, plain_yaml, safetensors, torch_pickle
 from hifigan_tf.checkpoints import imported as imported_module
 from hifigan_tf.checkpoints.checkpoint_files import find_checkpoint
@@ -27,6 +27,7 @@ from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.import_checkpoint import filled, main
 from hifigan_tf.models.generator import load_generator
+from hifigan_tf.resources import DEMO_HELD_OUT
 from hifigan_tf.streaming.litert import load_tflite
 
 FILES = DATA / "checkpoints"
@@ -902,16 +903,24 @@ def test_the_command_imports_a_folder_and_training_goes_on_from_it(tmp_path, cap
     assert 1e-6 < changed.max() < 0.01  # two small steps from the library's own audio
 
 
-def test_the_commands_make_an_int8_model_that_knows_its_mel(tmp_path):
-    main([str(FILES / "transformers" / "speecht5_hifigan"), "--output", str(tmp_path / "s.keras")])
-    options = ["--checkpoint", str(tmp_path / "s.keras"), "--int8"]
+@pytest.mark.parametrize(
+    "name", ["transformers/speecht5_hifigan", "parallel_wavegan/24k_like", "speechbrain/tts_hifigan_like"]
+)
+def test_the_commands_make_an_int8_model_that_knows_its_mel(tmp_path, name):
+    """A normalised input, odd kernels with a normalised mel, and reflection, through the quality gate."""
+    main([str(FILES / name), "--output", str(tmp_path / "s.keras")])
+    speech = tmp_path / "speech"
+    speech.mkdir()
+    shutil.copy(find_audio(DEMO_HELD_OUT)[0], speech)
+    options = ["--checkpoint", str(tmp_path / "s.keras"), "--int8", "--evaluation-data", str(speech)]
     # The weights are random, so its limits mean nothing.
     options += ["--max-pesq-drop", "9", "--max-mel-difference", "99", "--output", str(tmp_path / "s.tflite")]
     to_tflite.main(options)
     model = load_tflite(tmp_path / "s.tflite")
-    assert model.audio == load_generator(tmp_path / "s.keras").audio
-    assert (model.audio.mel_log, model.contract.mode) == ("log10", "int8")
-    mel, audio = reference("transformers/speecht5_hifigan")
+    assert model.audio == read(name).config.audio
+    assert (model.audio.mel_centred, model.contract.mode) == (True, "int8")
+    assert model.contract.quality["mel_difference"] >= 0
+    mel, audio = reference(name)
     assert snr(audio, stream(model, mel, [7])) > 15
 
 
