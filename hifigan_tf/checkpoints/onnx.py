@@ -1,4 +1,4 @@
-"""Reads the generator out of ONNX files, of PyTorch's classic exporter and of the newer one.
+"""Reads the generator out of ONNX files, as PyTorch's exporters write them.
 
 The graph is followed from the waveform back to the mel:
 
