@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hifigan_tf.errors import UserError, one_line
+from hifigan_tf.errors import UserError, brief, one_line
 from hifigan_tf.files import decode_text
 
 # The paper clips mel magnitudes to this minimum before the logarithm, and silence becomes LOG_MIN.
@@ -63,11 +63,11 @@ IGNORED_KEYS = ("num_freq", "num_gpus", "num_workers", "dist_config")
 def require(condition: bool, key: str, value, expected: str) -> None:
     """Unless ``condition`` holds, raises ``UserError`` naming the key, the value and what is expected."""
     if not condition:
-        raise UserError(f"config key {key!r} is {_thawed(value)!r}: {expected}")
+        raise UserError(f"config key {key!r} is {brief(_thawed(value), quoted=True)}: {expected}")
 
 
 def _is_integer(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
 
 
 def _is_number(value) -> bool:
@@ -85,6 +85,12 @@ def _require_number(key: str, value, minimum: float) -> None:
 def _require_integers(key: str, value, minimum: int, empty_allowed: bool = False) -> None:
     good = isinstance(value, tuple) and all(_is_integer(item) and item >= minimum for item in value)
     require(good and (empty_allowed or len(value) > 0), key, value, f"it must be a list of numbers from {minimum} up")
+
+
+def check_replicated_frames(value) -> None:
+    """Raises ``UserError`` for a number of replicated frames that no library has."""
+    _require_integer("replicated_frames", value, 0)
+    require(value <= 100, "replicated_frames", value, "it must be at most 100")
 
 
 def mirrored_samples(n_fft: int, hop_size: int, centred: bool) -> tuple[int, int]:
@@ -336,8 +342,7 @@ class GeneratorConfig:
             values = value if isinstance(value, tuple) else (value,)
             require(bool(values) and all(map(_is_number, values)), key, value, "it must be a number, or a list of them")
             require(key == "input_mean" or min(values) > 0, key, value, "every number of it must be above 0")
-        _require_integer("replicated_frames", self.replicated_frames, 0)
-        require(self.replicated_frames <= 100, "replicated_frames", self.replicated_frames, "it must be at most 100")
+        check_replicated_frames(self.replicated_frames)
 
     def check_bands(self, num_mels: int) -> None:
         """Raises ``UserError`` unless ``input_mean`` and ``input_scale`` are numbers, or have one for every band."""
@@ -566,7 +571,7 @@ class Config:
             self.generator.hop_size == self.audio.hop_size,
             "upsample_rates",
             self.generator.upsample_rates,
-            f"{_product(self.generator)} is {self.generator.hop_size}, and it must equal hop_size "
+            f"{_product(self.generator)} is {brief(self.generator.hop_size)}, and it must equal hop_size "
             f"({self.audio.hop_size})",
         )
         self.generator.check_bands(self.audio.num_mels)
@@ -603,7 +608,9 @@ class Config:
                 theirs = OTHER_NAMES.get(key.lower())
                 close = [theirs] if theirs else difflib.get_close_matches(key, known, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(known))}"
-                raise UserError(f"config key {key!r} (value {values[key]!r}) is unknown: {hint}")
+                raise UserError(
+                    f"config key {brief(key, quoted=True)} (value {brief(values[key], quoted=True)}) is unknown: {hint}"
+                )
         sections = {}
         for name, section in _sections():
             for key in _names(section):

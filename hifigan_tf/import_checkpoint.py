@@ -19,9 +19,10 @@ log = logging.getLogger(__name__)
 
 DESCRIPTION = """\
 Turns the HiFi-GAN generator of another library into a .keras file, and writes a config beside it, F.json, with which
-training can go on. CHECKPOINT is a file, or the folder that holds it with its config and statistics: of the original
-(g_02500000, generator_v1), transformers, ParallelWaveGAN and ESPnet, Coqui, NeMo, SpeechBrain, TensorFlowTTS, or ONNX.
-None of these libraries is needed, and no code in a file is run. docs/checkpoints.md says what is exact.
+training can go on; another config of that name is not replaced. CHECKPOINT is a file, or the folder that holds it with
+its config and statistics: of the original (g_02500000, generator_v1), transformers, ParallelWaveGAN and ESPnet, Coqui,
+NeMo, SpeechBrain, TensorFlowTTS, or ONNX. None of these libraries is needed, and no code in a file is run.
+docs/checkpoints.md says what is exact.
 With --discriminators and --run-dir it also makes a run folder from which training of all networks can continue:
   python -m hifigan_tf.train --initial-checkpoint RUN_DIR …"""
 
@@ -54,6 +55,9 @@ def main(argv=None) -> None:
     source = Source(arguments.config, arguments.mel_stats, arguments.speaker_vector, arguments.sampling_rate)
     imported = read_checkpoint(arguments.checkpoint, source)
     config = imported.config
+    beside = output.with_suffix(".json")
+    if beside.exists() and beside.read_bytes() != config.dumps().encode():
+        raise UserError(f"{beside}, where the config goes, exists and is another: move it, or choose another --output")
     if run_dir:
         discriminator_state = load_discriminator_state(discriminator_checkpoint)
         cli.writable_folder(run_dir)
@@ -70,8 +74,9 @@ def main(argv=None) -> None:
         layers: dict = {}
         for model in trainer.discriminators:
             layers |= named_convolutions(model, model.name)
+        where = arguments.config or f"the config of {imported.path}"
         if problem := misfit(discriminator_convolutions(layers), discriminator_state):
-            raise UserError(f"checkpoint {discriminator_checkpoint} does not fit {arguments.config}: {problem}")
+            raise UserError(f"checkpoint {discriminator_checkpoint} does not fit {where}: {problem}")
         fill(layers, discriminator_state, discriminator_checkpoint)
         generator = filled(imported, trainer.generator)
     else:
@@ -83,9 +88,9 @@ def main(argv=None) -> None:
         folder.save(trainer)
     with atomic_path(output) as temporary:
         generator.save(temporary)
-    write_bytes(output.with_suffix(".json"), config.dumps().encode())
-    where = f"{output} and {run_dir}" if run_dir else output
-    print(f"imported a generator of {generator.count_params():,} parameters into {where}")
+    write_bytes(beside, config.dumps().encode())
+    written = f"{output} and {run_dir}" if run_dir else output
+    print(f"imported a generator of {generator.count_params():,} parameters into {written}")
     print(f"vocode with it: python -m hifigan_tf.vocode --checkpoint {output} --output-dir out INPUT")
 
 

@@ -76,10 +76,16 @@ def parse(argv=None):
     return parser.parse_args(argv)
 
 
+def _is_mel(path: Path) -> bool:
+    return path.suffix.lower() in (".npy", *FOREIGN_MELS)
+
+
 def main(argv=None) -> None:
     args = parse(argv)
     checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite"))
     files = find_inputs(args.inputs, (*AUDIO_SUFFIXES, ".npy"), args.output_dir, ".wav")
+    if args.pad_like_original and not any(map(_is_mel, files.values())):
+        raise UserError("--pad-like-original is for mels, and every input is a recording: leave it out")
     cli.writable_folder(args.output_dir)
     model = load_vocoder(checkpoint, threads=args.threads)
     conversion = MelConversion(model.audio, mel_format_of(args))
@@ -88,7 +94,7 @@ def main(argv=None) -> None:
         raise UserError(f"{checkpoint} comes from no library that repeats frames: leave out --pad-like-original")
 
     def convert(path, output):
-        if path.suffix.lower() in (".npy", *FOREIGN_MELS):
+        if _is_mel(path):
             pieces = from_mel(path)
         else:
             pieces = from_audio(path)

@@ -1,4 +1,4 @@
-"""Writers of other libraries' files for tests: safetensors, tar, and ONNX as both of PyTorch's exporters write it."""
+"""Writers of other libraries' files for tests: safetensors, tar, and ONNX in two spellings."""
 
 import io
 import json
@@ -72,8 +72,9 @@ def attribute(name: str, value) -> bytes:
 class OnnxWriter:
     """An ONNX graph of a generator, node after node.
 
-    ``newer`` writes as the newer exporter does: weight norm left in the graph with axes as inputs, packed dimensions,
-    a mean by multiplication, other names, and with ``external`` the numbers in a file beside the model.
+    By default as PyTorch's classic exporter, of which the sample files are. ``newer`` is what newer versions of ONNX
+    and PyTorch may write instead: axes as inputs, packed dimensions, a mean by multiplication, other names. With
+    ``external`` the numbers are in a file beside the model.
     """
 
     def __init__(self, newer: bool = False, external: Path | None = None):

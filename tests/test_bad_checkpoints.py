@@ -3,9 +3,11 @@
 import gzip
 import io
 import json
+import pickle
 import re
 import shutil
 import tarfile
+import tempfile
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -15,12 +17,14 @@ import numpy as np
 import pytest
 from checkpoint_writers import OnnxWriter, entry, onnx_bytes, safetensors_bytes, tar_bytes
 from conftest import DATA
-from test_import_torch import checkpoint_bytes, write
+from test_import_torch import View, checkpoint_bytes, write, zip_bytes
 
-from hifigan_tf.checkpoints import hdf5, nemo, onnx, plain_yaml, safetensors
+from hifigan_tf.audio import hdf5
+from hifigan_tf.checkpoints import nemo, onnx, plain_yaml, safetensors
+from hifigan_tf.checkpoints.checkpoint_files import read_config, read_statistics
 from hifigan_tf.checkpoints.imported import Source, read_checkpoint
 from hifigan_tf.config import GeneratorConfig
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, brief
 from hifigan_tf.import_checkpoint import main
 
 FILES = DATA / "checkpoints"
@@ -46,9 +50,14 @@ def small_state(bands: int = 3, seed: int = 0) -> dict:
 
 
 def refusal(path, **source) -> str:
-    """The line with which a checkpoint is refused."""
-    with pytest.raises(UserError) as refused:
-        read_checkpoint(path, Source(**{key: str(value) for key, value in source.items()}))
+    """The line with which the command refuses a checkpoint, and writes nothing."""
+    names = {"config": "--config", "statistics": "--mel-stats", "speaker_vector": "--speaker-vector"}
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "out" / "g.keras"
+        options = [text for key, value in source.items() for text in (names[key], str(value))]
+        with pytest.raises(UserError) as refused:
+            main([str(path), "--output", str(output), *options])
+        assert not output.parent.exists()
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -196,6 +205,14 @@ def test_links_in_a_tar_are_not_followed(tmp_path):
     assert "is a tar with 0 .ckpt files" in refusal(write(tmp_path / "a.nemo", stream.getvalue()))
 
 
+def test_headers_of_a_tar_that_lead_to_each_other_end(tmp_path):
+    """tarfile reads the header behind a long name by calling itself."""
+    member = tarfile.TarInfo("././@LongLink")
+    member.type, member.size = tarfile.GNUTYPE_LONGNAME, 0
+    path = write(tmp_path / "a.nemo", member.tobuf(tarfile.GNU_FORMAT) * 3000)
+    assert "is a tar cut short or damaged" in refusal(path)
+
+
 def test_too_many_members(tmp_path):
     path = write(tmp_path / "a.nemo", tar_bytes({f"{number}.txt": b"x" for number in range(1001)}))
     assert "more than 1000 members" in refusal(path)
@@ -219,6 +236,19 @@ def test_weights_of_onnx_in_other_folders_are_refused(tmp_path):
     assert "which is no file beside it: copy both" in refusal(write(folder / "model.onnx", climbing))
     write(data, data.read_bytes()[:-8])
     assert "at bytes that this file does not have" in refusal(write(folder / "model.onnx", content))
+
+
+def test_weights_of_onnx_beside_it_are_read_once(tmp_path):
+    """Many tensors may name the same bytes."""
+    write(tmp_path / "model.data", bytes(1 << 20))
+    place = entry(13, entry(1, "location") + entry(2, "model.data"))
+    tensor = entry(1, 1 << 18) + entry(2, 1) + place + entry(14, 1)
+    graph = b"".join(entry(5, tensor + entry(8, f"w{number}")) for number in range(300))
+    write(tmp_path / "model.onnx", entry(7, graph + entry(12, entry(1, "w0"))))
+    tracemalloc.start()
+    assert "nothing where Tanh belongs" in refusal(tmp_path / "model.onnx")  # the numbers themselves were read
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
 
 
 def test_constants_of_onnx_that_grow_are_refused(tmp_path):
@@ -245,7 +275,93 @@ def test_hdf5_numbers_in_other_files_are_refused(tmp_path):
     assert "conv1d/kernel:0 lies in another file" in refusal(tmp_path / "a.h5")
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file.create_dataset("conv1d/kernel:0", (1 << 28,), "f4", chunks=(1024,), compression="gzip")
-    assert "conv1d/kernel:0 is larger than the file" in refusal(tmp_path / "b.h5")
+    assert "with conv1d/kernel:0 its arrays are larger than the file" in refusal(tmp_path / "b.h5")
+
+
+def test_hdf5_arrays_are_together_no_larger_than_the_file(tmp_path):
+    """Arrays that were never written take no place in a file."""
+    with h5py.File(tmp_path / "stats.h5", "w") as file:
+        for number in range(300):
+            file.create_dataset(f"{number}/kernel:0", (4000,), "f4")
+    assert (tmp_path / "stats.h5").stat().st_size > 16_000  # so that no single one is larger
+    for read in (hdf5.read, lambda path: read_statistics(path, 80)):
+        tracemalloc.start()
+        with pytest.raises(UserError, match="its arrays are larger than the file"):
+            read(tmp_path / "stats.h5")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        tracemalloc.stop()
+
+
+def test_statistics_take_no_numbers_from_elsewhere(tmp_path):
+    write(tmp_path / "secret", np.ones(80, np.float32).tobytes())
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["mean"] = np.ones(80)
+    with h5py.File(tmp_path / "external.h5", "w") as file:
+        file.create_dataset("mean", (80,), "f4", external=[(str(tmp_path / "secret"), 0, 320)])
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["mean"] = h5py.ExternalLink("other.h5", "mean")
+        file["scale"] = np.ones(80)
+    with h5py.File(tmp_path / "huge.h5", "w") as file:
+        file.create_dataset("mean", (1 << 38,), "f4", chunks=(1 << 10,))
+    for name, message in (
+        ("external", "mean lies in another file"),
+        ("link", "has no mean, only scale"),
+        ("huge", "larger"),
+    ):
+        with pytest.raises(UserError, match=message):
+            read_statistics(tmp_path / f"{name}.h5", 80)
+    np.savez_compressed(tmp_path / "bomb.npz", mean=np.zeros(80), scale=np.ones(80), more=np.zeros(3 << 20))
+    with pytest.raises(UserError, match="unpacks to more than"):
+        read_statistics(tmp_path / "bomb.npz", 80)
+
+
+def npy_with_header(text: str) -> bytes:
+    """A .npy file whose header, which numpy reads as Python, is this text."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + bytes(320)
+
+
+@pytest.mark.parametrize("name", ["stats.npy", "stats.npz", "speaker.npy"])
+def test_headers_of_npy_files_that_overflow_the_parser(tmp_path, name):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({'-' * 6000}80,)}}"
+    content = npy_with_header(header)
+    if name == "stats.npz":
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            archive.writestr("mean.npy", content)
+        content = stream.getvalue()
+    path = write(tmp_path / name, content)
+    if name == "speaker.npy":
+        config = FILES / "coqui" / "best_model_new_names" / "config.json"
+        line = refusal(FILES / "coqui" / "with_speaker", config=config, speaker_vector=path)
+        assert "speaker.npy is no .npy file" in line
+    else:
+        with pytest.raises(UserError, match=rf"{name} cannot be read"):
+            read_statistics(path, 80)
+
+
+# Views of a storage that repeat its numbers.
+
+
+def test_tensors_larger_than_their_storage_are_refused_before_they_are_made(tmp_path):
+    zero, huge = np.zeros(1, np.float32), 1 << 40
+    state = {f"model_g.{key}": array for key, array in small_state(80).items()}
+    for name, shape in (("conv_pre.weight", (huge, 80, 7)), ("cond_layer.weight", (huge, 16, 1))):
+        content = {"model": state | {f"model_g.{name}": View(zero, shape, (0, 0, 0))}}
+        line = refusal(write(tmp_path / "best_model.pth", checkpoint_bytes(content)))
+        assert f"has its tensor {name} made by a view that repeats its numbers: refused, nothing was run" in line
+    folder = copy(tmp_path, "transformers/speecht5_hifigan")
+    for file in folder.glob("*.safetensors"):
+        file.unlink()
+    statistics = {name: View(zero, (huge,), (0,)) for name in ("mean", "scale")}
+    pre = {
+        "conv_pre.weight": np.zeros((32, 80, 7), np.float32),
+        "upsampler.0.weight": np.zeros((32, 16, 8), np.float32),
+    }
+    write(folder / "pytorch_model.bin", checkpoint_bytes(pre | statistics))
+    assert "has its tensor mean made by a view that repeats its numbers" in refusal(folder)
+    # Outside of the generator it is passed over.
+    elsewhere = checkpoint_bytes({"generator": small_state(80), "optimizer": {"step": View(zero, (huge,), (0,))}})
+    assert "makes 2 samples of a frame" in refusal(write(tmp_path / "g.pt", elsewhere))
 
 
 # YAML.
@@ -282,8 +398,8 @@ def test_bad_yaml(tmp_path, text, message):
     assert message in refusal(folder)
 
 
-def test_yaml_aliases_do_not_grow():
-    """A billion laughs, by aliases and by merges, takes the memory of its text."""
+def test_yaml_aliases_do_not_grow(tmp_path):
+    """A billion laughs, by aliases and by merges, takes the memory of its text, and is refused as a config."""
     laughs = "a0: &a0 {x: 1}\n" + "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 25))
     merges = "a0: &a0 {x: 1}\n" + "\n".join(
         f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 10)}]}}" for i in range(1, 25)
@@ -291,8 +407,43 @@ def test_yaml_aliases_do_not_grow():
     for text in (laughs, merges):
         tracemalloc.start()
         assert "a24" in plain_yaml.parse(text, "config")
+        write(tmp_path / "c.yml", text.encode())
+        with pytest.raises(UserError, match=r"c\.yml has more than 100000 values, which is no config: give another"):
+            read_config(tmp_path / "c.yml")
         assert tracemalloc.get_traced_memory()[1] < 32 << 20
         tracemalloc.stop()
+
+
+def test_values_that_double_at_every_level_are_never_printed_whole(tmp_path):
+    folder = copy(tmp_path, "parallel_wavegan/24k_like")
+    content = plain_yaml.read(folder / "config.yml")
+    laughs = ["a0: &a0 [x, x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 26))]
+
+    def line(levels: int) -> str:
+        text = json.dumps(content).replace('"@"', f"*a{levels - 1}")
+        (folder / "config.yml").write_text(f"{{{', '.join(laughs[:levels])}, {text[1:]}")
+        line = refusal(folder)
+        assert len(line) < 400
+        return line
+
+    shown = "[[[[...], [...]], [[...], [...]]], [[[...], [...]], [[...], [...]]]]"
+    kind, content["generator_type"] = content["generator_type"], "@"
+    assert f"its generator is a {shown}, not a HiFiGANGenerator" in line(13)
+    assert "has more than 100000 values" in line(26)
+    content["generator_type"], content["generator_params"]["resblock_dilations"] = kind, "@"
+    assert f"'resblock_dilation_sizes' is {shown}: it must" in line(13)
+    assert brief(1 << 100_000) == "an integer of 100001 bits"
+    assert brief([1 << 100_000]) == "[an integer of 100001 bits]"
+
+
+def test_a_config_inside_a_pickle_does_not_grow_either(tmp_path):
+    nested: list = ["x", "x"]
+    for _ in range(25):
+        nested = [nested, nested]
+    stream = io.BytesIO()
+    pickle.Pickler(stream, 2).dump({"config": {"generator_model": nested}})
+    path = write(tmp_path / "best_model.pth", zip_bytes(stream.getvalue()))
+    assert "the config inside has more than 100000 values" in refusal(path)
 
 
 # Configs that do not fit.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hifigan_tf.config import OTHER_NAMES, AudioConfig, Config
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, brief
 from hifigan_tf.resources import CONFIGS
 
 # config_v1.json as the authors published it.
@@ -182,7 +182,7 @@ def test_a_bad_value_is_refused_with_key_value_and_what_is_expected(key, values,
         with pytest.raises(UserError) as error:
             Config.from_dict({**v3, key: value})
         message = str(error.value)
-        assert message.startswith(f"config key '{key}' is {value!r}: ")
+        assert message.startswith(f"config key '{key}' is {brief(value, quoted=True)}: ")
         assert right in message
         assert "\n" not in message
 

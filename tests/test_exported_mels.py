@@ -115,6 +115,10 @@ def test_foreign_mels_are_refused_and_own_ones_are_not(model, other, speech):
         assert expected in str(error.value)
         with pytest.raises(ForeignMelError):
             vocoder.push(mel[:1])
+        restored = StreamingVocoder(vocoder.model)
+        restored.state = vocoder.state
+        with pytest.raises(ForeignMelError, match=looks):
+            restored.push(mel[:1])
         vocoder.reset()
     assert len(vocode_mel(model, np.exp(natural), check_mel=False)) == len(mel) * 32
     with pytest.raises(ForeignMelError):

@@ -587,12 +587,12 @@ def test_values_that_are_not_finite_are_refused_by_name(tmp_path):
 
 
 def shapes_only(config):
-    """A checkpoint with a config's shapes; all tensors are views of a single zero."""
-    zero, content = np.zeros(1, np.float32), {}
+    """A checkpoint with a config's shapes, of zeros in half precision."""
+    content = {}
     for name, convolution in official.generator_convolutions(config).items():
         gain = (convolution.shape[0], 1, 1)
         for parameter, shape in (("weight_g", gain), ("weight_v", convolution.shape), ("bias", (convolution.biases,))):
-            content[f"{name}.{parameter}"] = View(zero, shape, (0,) * len(shape))
+            content[f"{name}.{parameter}"] = np.zeros(shape, np.float16)
     return checkpoint_bytes({"generator": content})
 
 
@@ -762,11 +762,11 @@ def test_a_run_folder_gets_all_networks(tmp_path, monkeypatch, capsys, discrimin
     np.testing.assert_array_equal(reloaded.conv_pre.kernel.numpy().T, conv_pre)
 
     # A config with other discriminators is refused before anything is written.
-    write(config, TINY_2.replace(discriminator_channels=256).dumps().encode())
+    write(tmp_path / "config.json", TINY_2.replace(discriminator_channels=256).dumps().encode())
     output, run_dir = tmp_path / "other.keras", tmp_path / "other"
     options = ["--output", output, "--discriminators", other, "--run-dir", run_dir]
-    line = failure(checkpoint, "--config", config, *options)
-    assert f"checkpoint {other} does not fit {config}: mpd.discriminators.0.convs.0.weight_g is [4, 1, 1, 1]" in line
+    line = failure(checkpoint, *options)
+    assert f"{other} does not fit the config of {checkpoint}: mpd.discriminators.0.convs.0.weight_g is [4, 1, 1" in line
     assert "[8, 1, 1, 1] in the config" in line
     assert not output.exists()
 

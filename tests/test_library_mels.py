@@ -15,7 +15,7 @@ import soundfile
 import tensorflow as tf
 from conftest import DATA
 
-from hifigan_tf import extract_mel
+from hifigan_tf import extract_mel, import_checkpoint
 from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.mel_scale import pad_with_silence, silent_frame, to_model_mel, to_natural_log
@@ -54,20 +54,30 @@ def settings(name):
     return dataclasses.replace(V1, **LIBRARIES[name][0])
 
 
+CHECKPOINTS = {
+    "speecht5_log10_16000": "transformers/speecht5_hifigan",
+    "parallel_wavegan_log10_22050": "parallel_wavegan/ljspeech_like",
+    "parallel_wavegan_log10_24000": "parallel_wavegan/24k_like",
+    "coqui_log_22050": "coqui/best_model_new_names",
+    "speechbrain_log_22050": "speechbrain/tts_hifigan_like",
+    "nemo_log_22050": "nemo/hifigan.nemo",
+}
+
+
 @pytest.mark.parametrize("name", LIBRARIES)
-def test_extract_mel_writes_the_librarys_mel(name, library_mels, tmp_path):
+def test_extract_mel_with_an_imported_checkpoint_writes_its_librarys_mel(name, library_mels, tmp_path):
     audio, (_, largest, mean) = settings(name), LIBRARIES[name]
     samples, expected = library_mels[f"audio_{audio.sampling_rate}"], library_mels[name]
     soundfile.write(tmp_path / "clip.wav", samples, audio.sampling_rate, "FLOAT")
-    config = json.loads((CONFIGS / "v1.json").read_text()) | dataclasses.asdict(audio)
-    if audio.hop_size == 300:
-        config |= {"upsample_rates": [5, 5, 4, 3], "upsample_kernel_sizes": [11, 11, 8, 7], "segment_size": 9000}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    options = ("--config", tmp_path / "config.json", "--keep-level", "--output-dir", tmp_path, tmp_path / "clip.wav")
+    import_checkpoint.main([str(DATA / "checkpoints" / CHECKPOINTS[name]), "--output", str(tmp_path / "g.keras")])
+    imported = load_generator(tmp_path / "g.keras").audio
+    assert dataclasses.replace(imported, mel_mean=0.0, mel_scale=1.0, fmax_for_loss=None) == audio
+    options = ("--checkpoint", tmp_path / "g.keras", "--keep-level", "--output-dir", tmp_path, tmp_path / "clip.wav")
     assert extract_mel.main([*map(str, options)]) in (None, 0)
-    mel = np.load(tmp_path / "clip.npy")
+    # The libraries' mels are those before their statistics.
+    mel = np.load(tmp_path / "clip.npy") * np.float64(imported.mel_scale) + np.float64(imported.mel_mean)
     # A frame for every started hop. Centred libraries have one more where the hop divides the length, and NeMo has
-    # none for a last hop that is not whole.
+    # none for a last hop that is not whole. The frames that both have are the same, at both ends too.
     assert len(mel) == -(-len(samples) // audio.hop_size)
     assert len(expected) == len(samples) // audio.hop_size + audio.mel_centred
     frames = min(len(mel), len(expected))

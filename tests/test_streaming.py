@@ -177,6 +177,11 @@ def test_files_that_are_not_models_of_this_project(models, tmp_path):
         "short, of an earlier export": (repacked(whole, of=5000, model_sha256=""), "cannot be loaded"),
         "newer": (repacked(whole, format=99), "contract of format 99"),
         "foreign": (repacked(whole, unknown=1), "does not fit"),
+        "endless": (
+            repacked(whole, generator={"replicated_frames": 10**9}),
+            "'replicated_frames' is 1000000000",
+        ),
+        "wordy": (repacked(whole, generator={"replicated_frames": "5"}), "'replicated_frames' is '5': it must"),
     }
     for name, (content, message) in cases.items():
         path = tmp_path / f"{name}.tflite"

@@ -7,8 +7,6 @@ another scale would become noise, so every mel that is given is checked here.
 import argparse
 import dataclasses
 import logging
-import tokenize
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +24,7 @@ from hifigan_tf.audio.mel_recognition import (
     recognize,
 )
 from hifigan_tf.audio.mel_scale import mean_and_scale, to_model_mel
-from hifigan_tf.audio.mel_stats import load_stats
+from hifigan_tf.audio.mel_stats import NUMPY_DAMAGE, load_stats
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 
@@ -335,10 +333,6 @@ def _require_finite(mel: np.ndarray, path: str | Path, start: int = 0) -> None:
         )
 
 
-# Raised by numpy for a damaged header, which it reads as Python, and for a file that begins like a zip file.
-_DAMAGED = (ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError, zipfile.BadZipFile)
-
-
 def read_mel(path: Path) -> np.ndarray:
     """The array in a ``.npy`` file as float32 with two axes, a batch axis of one dropped.
 
@@ -361,7 +355,7 @@ def _open(path: Path) -> np.ndarray:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except MemoryError:
         raise UserError(f"{path} declares more numbers than the memory holds (damaged?): make it again") from None
-    except _DAMAGED:
+    except NUMPY_DAMAGE:
         mel = None
     if not isinstance(mel, np.ndarray) or mel.dtype.kind not in "fiu":
         raise UserError(f"{path} is no .npy array of numbers (cut short, or another kind of file): make it again")

@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hifigan_tf import extras
-from hifigan_tf.errors import UserError, one_line
+from hifigan_tf.audio import hdf5
+from hifigan_tf.errors import UserError, brief
 
 SUFFIXES = (".h5", ".hdf5", ".npz", ".npy")
 NAMES = {"mean": ("mean",), "scale": ("scale", "std")}
+# What numpy raises for a damaged header, which it reads as Python, and for a file that begins like a zip file.
+HEADER_DAMAGE = (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError)
+NUMPY_DAMAGE = (*HEADER_DAMAGE, tokenize.TokenError, zipfile.BadZipFile)
+LARGEST_NPZ = 16 << 20  # bytes of arrays in a zip file, which may be packed very small
 MAKE = "give the mean and the scale of every mel band, in .h5 (stats.h5 of ParallelWaveGAN), .npz or .npy [2, num_mels]"
 
 
@@ -33,9 +37,8 @@ def load_stats(path: Path, num_mels: int) -> MelStats:
         raise UserError(f"{path} is no file of mel statistics known here: {MAKE}")
     if not path.is_file():
         raise UserError(f"{path} does not exist: {MAKE}")
-    return checked_stats(
-        path, _read_hdf5(path) if path.suffix.lower() in (".h5", ".hdf5") else _read_numpy(path), num_mels
-    )
+    read = hdf5.read if path.suffix.lower() in (".h5", ".hdf5") else _read_numpy
+    return checked_stats(path, read(path), num_mels)
 
 
 def checked_stats(path: Path, arrays: dict[str, np.ndarray], num_mels: int) -> MelStats:
@@ -64,17 +67,6 @@ def _checked(path: Path, name: str, array: np.ndarray, num_mels: int) -> np.ndar
     return values
 
 
-def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
-    extras.require("an HDF5 file")
-    import h5py
-
-    try:
-        with h5py.File(path) as file:
-            return {name: item[()] for name, item in file.items() if isinstance(item, h5py.Dataset)}
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{path} cannot be read (cut short, or no HDF5 file): {one_line(error)}") from None
-
-
 def _read_numpy(path: Path) -> dict[str, np.ndarray]:
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -85,6 +77,8 @@ def _read_numpy(path: Path) -> dict[str, np.ndarray]:
                 )
             return {"mean": loaded[0], "scale": loaded[1]}
         with loaded:
+            if sum(member.file_size for member in loaded.zip.infolist()) > LARGEST_NPZ:
+                raise UserError(f"{path} unpacks to more than {LARGEST_NPZ} bytes, which no statistics have: {MAKE}")
             return dict(loaded)
-    except (OSError, ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read (cut short, or no NumPy file): {one_line(error)}") from None
+    except (OSError, *NUMPY_DAMAGE) as error:
+        raise UserError(f"{path} cannot be read (cut short, or no NumPy file): {brief(error)}") from None

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hifigan_tf.checkpoints import hdf5, nemo, onnx, plain_yaml, safetensors, torch_pickle
-from hifigan_tf.checkpoints.torch_pickle import Opaque, Tensor, brief
-from hifigan_tf.errors import UserError
+from hifigan_tf.checkpoints import nemo, onnx, plain_yaml, safetensors, torch_pickle
+from hifigan_tf.checkpoints.torch_pickle import Opaque, Tensor
+from hifigan_tf.errors import UserError, brief
+from hifigan_tf.files import decode_text
 
 # Names of checkpoints in a folder, the best first; of several with a number of steps the last one counts.
 CHECKPOINTS = (
@@ -20,6 +21,7 @@ CHECKPOINTS = (
     r".*\.nemo",
     r"checkpoint-(\d+)steps\.pkl",
     r"generator-(\d+)\.h5",
+    r"(model|generator)\.h5",
     r"g_(\d+)",
     r".*\.safetensors",
     r".*\.onnx",
@@ -27,7 +29,7 @@ CHECKPOINTS = (
 )
 CONFIGS = ("config.json", "config.yml", "config.yaml", "hyperparams.yaml", "model_config.yaml")
 STATISTICS = ("stats.h5", "stats.npy", "scale_stats.npy")
-LARGEST_CONFIG = 4 << 20  # bytes
+LARGEST_CONFIG, MOST_VALUES = 4 << 20, 100_000  # bytes, and numbers, texts and lists in it
 DEEPEST, MOST_ENTRIES = 8, 200_000  # of nested dictionaries in a checkpoint
 
 
@@ -67,6 +69,8 @@ def find_checkpoint(path: str | Path) -> Path:
 
 def read_content(path: Path) -> Content:
     """Reads a checkpoint of any format. Raises ``UserError``, one line, for what cannot be read."""
+    from hifigan_tf.audio import hdf5
+
     if path.stat().st_size == 0:
         raise UserError(f"checkpoint {path} is empty: copy or download it again")
     with path.open("rb") as file:
@@ -77,7 +81,10 @@ def read_content(path: Path) -> Content:
         read = nemo.read(path)
         if not isinstance(read.config, dict):
             raise UserError(f"checkpoint {path} has a config that is no mapping: it is damaged")
-        return Content("NeMo", flattened(read.weights, path)[0], {f"the config inside {path.name}": read.config})
+        where = f"the config inside {path.name}"
+        return Content(
+            "NeMo", flattened(read.weights, path)[0], {where: limited(read.config, f"checkpoint {path}: {where}")}
+        )
     if path.suffix == ".onnx" or (head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x22", b"\x3a", b"\x42")):
         tensors, keys = onnx.read(path)
         return Content("ONNX", tensors, keys=keys)
@@ -115,7 +122,7 @@ def flattened(content, path: Path) -> tuple[dict[str, Any], list[dict]]:
                     raise UserError(f"checkpoint {path} has tensor {brief(name)} twice")
                 tensors[name] = item
             elif key == "config" and isinstance(item, dict):
-                configs.append(item)
+                configs.append(limited(item, f"checkpoint {path}: the config inside"))
             elif isinstance(item, dict):
                 waiting.append((f"{prefix}{key}.", item, depth + 1))
         if len(tensors) > MOST_ENTRIES:
@@ -138,12 +145,26 @@ def read_config(path: Path) -> Mapping:
         if path.stat().st_size > LARGEST_CONFIG:
             raise UserError(f"config {path} has {path.stat().st_size} bytes, which is no config: give another")
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(decode_text(path.read_bytes(), f"config {path}"))
         except (ValueError, RecursionError) as error:
             raise UserError(f"config {path} is not valid JSON: {brief(error)}") from None
     if not isinstance(content, dict):
         raise UserError(f"config {path} holds a {type(content).__name__}: it must be one JSON object, or YAML mapping")
-    return content
+    return limited(content, f"config {path}")
+
+
+def limited(config: dict, name: str) -> dict:
+    """The config, unless it has more values than any config: aliases and shared lists double them at every level."""
+    waiting: list = [config]
+    count = 0
+    while waiting:
+        value = waiting.pop()
+        children = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+        count += len(children)
+        if count > MOST_VALUES:
+            raise UserError(f"{name} has more than {MOST_VALUES} values, which is no config: give another")
+        waiting += children
+    return config
 
 
 def statistics_beside(path: Path) -> Path | None:
@@ -169,6 +190,8 @@ def _pickled_statistics(path: Path) -> dict | None:
     """Mean and scale in Coqui's .npy, which is a pickled dictionary of arrays; None for a plain array."""
     import numpy as np
 
+    from hifigan_tf.audio.mel_stats import NUMPY_DAMAGE
+
     try:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
@@ -179,7 +202,7 @@ def _pickled_statistics(path: Path) -> dict | None:
         return {"mean": _array(values["mel_mean"]), "scale": _array(values["mel_std"])}
     except UserError as error:
         raise UserError(f"statistics {path} {error}") from None
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, SyntaxError) as error:
+    except (KeyError, IndexError, AttributeError, OSError, *NUMPY_DAMAGE) as error:
         raise UserError(f"statistics {path} cannot be read ({brief(error)}): copy the file again") from None
 
 

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hifigan_tf.checkpoints.torch_pickle import brief
 from hifigan_tf.config import LOG_FLOOR
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, brief
 
 # The mel of the original, and of libraries that follow librosa: frames centred, base 10, a lower floor.
 OFFICIAL_MEL = {"sampling_rate": 22050, "n_fft": 1024, "win_size": 1024, "fmin": 0, "fmax": 8000}
@@ -32,8 +31,8 @@ class Family:
     that it leaves open, and ``generator`` the generator's that hold for all its models. ``first`` is its name of the
     first convolution, a pattern, by which the generator is found in a larger model.
 
-    Besides ours, ``keys`` may give ``unbiased``, a pattern of convolutions whose missing biases are zeros, and
-    ``note``, what our mel cannot express.
+    Besides ours, ``keys`` may give ``unbiased``, a pattern of the names of convolutions whose missing biases are zeros
+    (None: of none), and ``note``, what our mel cannot express.
     """
 
     name: str
@@ -44,7 +43,8 @@ class Family:
     mel: Mapping = field(default_factory=dict)
     generator: Mapping = field(default_factory=dict)
     first: str = "conv_pre"
-    unbiased: str = r"$^"  # where there is no config
+    unbiased: str | None = None  # where there is no config
+    formats: tuple[str, ...] = ()  # ``Content.format`` of files that only this library writes
     odd_kernels: bool | None = False  # ``upsample_output_padding`` of odd kernels; None refuses them
     normalised: bool = False  # whether its mels have statistics, in a file beside the checkpoint
 
@@ -58,26 +58,68 @@ class Family:
         return result
 
 
+def _read(parameters: Mapping, keys: Mapping[str, tuple[str, Any]]) -> dict:
+    """``{our key: value}`` of ``keys``, ``{our key: (the library's key, the default of its class)}``."""
+    return {ours: parameters.get(theirs, default) for ours, (theirs, default) in keys.items()}
+
+
+def _expect(config: Mapping, key: str, wanted, default) -> None:
+    """Raises ``UserError`` unless the config's value, or its library's default, is the one that we have."""
+    if (value := config.get(key, default)) != wanted:
+        known = "" if key in config else ", the library's default"
+        raise UserError(f"{key} is {brief(value)}{known}: only {wanted} is imported")
+
+
+def _slope(parameters: Mapping, key: str, default: float, frameworks: float) -> float:
+    """The slope of LeakyReLUs: ``default`` is the library's, ``frameworks`` that of parameters without the key."""
+    _expect(parameters, "nonlinear_activation", "LeakyReLU", "LeakyReLU")
+    return parameters.get("nonlinear_activation_params", {key: default}).get(key, frameworks)
+
+
+def _preemphasis(value) -> dict:
+    """A note on a pre-emphasis, where there is one."""
+    return {"note": f"its mels have a pre-emphasis of {brief(value)}, which ours do not"} if value else {}
+
+
+# What the classes of most libraries do where a config has no such key.
+BLOCKS = {
+    "resblock_kernel_sizes": ("resblock_kernel_sizes", [3, 7, 11]),
+    "resblock_dilation_sizes": ("resblock_dilation_sizes", [[1, 3, 5]] * 3),
+    "upsample_initial_channel": ("upsample_initial_channel", 512),
+}
+SPEECHT5 = BLOCKS | {
+    "upsample_rates": ("upsample_rates", [4, 4, 4, 4]),
+    "upsample_kernel_sizes": ("upsample_kernel_sizes", [8, 8, 8, 8]),
+    "leaky_slope": ("leaky_relu_slope", 0.1),
+    "num_mels": ("model_in_dim", 80),
+    "sampling_rate": ("sampling_rate", 16000),
+    "normalize_before": ("normalize_before", True),
+}
+FASTSPEECH2 = SPEECHT5 | {
+    "upsample_rates": ("upsample_rates", [8, 8, 2, 2]),
+    "upsample_kernel_sizes": ("upsample_kernel_sizes", [16, 16, 4, 4]),
+    "sampling_rate": ("sampling_rate", 22050),
+}
+
+
 def transformers(config: Mapping) -> dict:
     """SpeechT5HifiGan and FastSpeech2ConformerHifiGan; also inside a model with its vocoder."""
     config = config.get("vocoder_config", config)
     fast_speech = any("FastSpeech2" in name for name in [*config.get("architectures", []), config["model_type"]])
-    bands = config.get("model_in_dim", 80)
-    keys = {
-        "resblock": "1",
-        "upsample_rates": config.get("upsample_rates", [8, 8, 2, 2] if fast_speech else [4, 4, 4, 4]),
-        "upsample_kernel_sizes": config.get("upsample_kernel_sizes", [16, 16, 4, 4] if fast_speech else [8, 8, 8, 8]),
-        "upsample_initial_channel": config.get("upsample_initial_channel", 512),
-        "resblock_kernel_sizes": config.get("resblock_kernel_sizes", [3, 7, 11]),
-        "resblock_dilation_sizes": config.get("resblock_dilation_sizes", [[1, 3, 5]] * 3),
-        "leaky_slope": config.get("leaky_relu_slope", 0.1),
-        "num_mels": bands,
-        "sampling_rate": config.get("sampling_rate", 22050 if fast_speech else 16000),
-        "normalize_before": config.get("normalize_before", True),
-    }
-    if not keys["normalize_before"] and bands == 64:  # AudioLDM's
+    keys = {"resblock": "1"} | _read(config, FASTSPEECH2 if fast_speech else SPEECHT5)
+    if not keys["normalize_before"] and keys["num_mels"] == 64:  # AudioLDM's
         keys |= {"mel_log": "natural", "mel_floor": LOG_FLOOR, "mel_centred": False, "fmin": 0, "fmax": 8000}
     return keys
+
+
+PARALLEL_WAVEGAN = {
+    "upsample_rates": ("upsample_scales", [8, 8, 2, 2]),
+    "upsample_kernel_sizes": ("upsample_kernal_sizes", [16, 16, 4, 4]),  # as its older versions spell it
+    "upsample_initial_channel": ("channels", 512),
+    "resblock_kernel_sizes": ("resblock_kernel_sizes", [3, 7, 11]),
+    "resblock_dilation_sizes": ("resblock_dilations", [[1, 3, 5]] * 3),
+    "num_mels": ("in_channels", 80),
+}
 
 
 def parallel_wavegan(config: Mapping) -> dict:
@@ -87,18 +129,11 @@ def parallel_wavegan(config: Mapping) -> dict:
         raise UserError(f"its generator is a {brief(kind)}, not a HiFiGANGenerator: only HiFi-GANs are imported")
     if parameters.get("use_causal_conv"):
         raise UserError("its generator is the causal variant (use_causal_conv), another network: it is not imported")
-    _expect(parameters.get("nonlinear_activation", "LeakyReLU"), "LeakyReLU", "nonlinear_activation")
-    _expect(config.get("window", "hann"), "hann", "window")
+    _expect(config, "window", "hann", "hann")
     base = config.get("log_base", 10.0)
-    keys = {
+    keys = _read(parameters, PARALLEL_WAVEGAN) | {
         "resblock": "1" if parameters.get("use_additional_convs", True) else "2",
-        "upsample_rates": parameters["upsample_scales"],
-        "upsample_kernel_sizes": parameters.get("upsample_kernel_sizes") or parameters["upsample_kernal_sizes"],
-        "upsample_initial_channel": parameters.get("channels", 512),
-        "resblock_kernel_sizes": parameters.get("resblock_kernel_sizes", [3, 7, 11]),
-        "resblock_dilation_sizes": parameters.get("resblock_dilations", [[1, 3, 5]] * 3),
-        "leaky_slope": parameters.get("nonlinear_activation_params", {}).get("negative_slope", 0.01),
-        "num_mels": parameters.get("in_channels", 80),
+        "leaky_slope": _slope(parameters, "negative_slope", default=0.1, frameworks=0.01),
         "sampling_rate": config["sampling_rate"],
         "n_fft": config["fft_size"],
         "hop_size": config["hop_size"],
@@ -106,42 +141,45 @@ def parallel_wavegan(config: Mapping) -> dict:
         "fmin": config.get("fmin") or 0,
         "fmax": config.get("fmax"),
         "mel_log": "log10" if base == 10 else "natural",
+        "unbiased": None if parameters.get("bias", True) else r"resblocks\..*",
     }
+    if parameters.get("upsample_kernel_sizes"):
+        keys["upsample_kernel_sizes"] = parameters["upsample_kernel_sizes"]
     if base == 2:  # log2 is the natural logarithm over ln 2
         keys |= {"mel_scale": math.log(2)}
     elif base not in (10, None):
         raise UserError(f"log_base is {brief(base)}: 10, 2 and null are known")
-    if not parameters.get("bias", True):
-        keys["unbiased"] = "resblocks"
     return keys
+
+
+COQUI = BLOCKS | {
+    "upsample_rates": ("upsample_factors", [8, 8, 2, 2]),
+    "upsample_kernel_sizes": ("upsample_kernel_sizes", [16, 16, 4, 4]),
+    "replicated_frames": ("inference_padding", 5),
+}
+COQUI_AUDIO = {
+    "num_mels": ("num_mels", 80),
+    "sampling_rate": ("sample_rate", 22050),
+    "n_fft": ("fft_size", 1024),
+    "fmax": ("mel_fmax", None),
+}
 
 
 def coqui(config: Mapping) -> dict:
     """Coqui's TTS; its range normalisation is a mean and a scale, and the lower clip of it a floor."""
-    _expect(config.get("generator_model", "hifigan_generator"), "hifigan_generator", "generator_model")
+    _expect(config, "generator_model", "hifigan_generator", "hifigan_generator")
     parameters, audio = config.get("generator_model_params", {}), config["audio"]
-    keys = {
+    keys = _read(parameters, COQUI) | _read(audio, COQUI_AUDIO)
+    keys |= {
         "resblock": str(parameters.get("resblock_type", "1")),
-        "upsample_rates": parameters.get("upsample_factors", [8, 8, 2, 2]),
-        "upsample_kernel_sizes": parameters.get("upsample_kernel_sizes", [16, 16, 4, 4]),
-        "upsample_initial_channel": parameters.get("upsample_initial_channel", 512),
-        "resblock_kernel_sizes": parameters.get("resblock_kernel_sizes", [3, 7, 11]),
-        "resblock_dilation_sizes": parameters.get("resblock_dilation_sizes", [[1, 3, 5]] * 3),
-        "replicated_frames": parameters.get("inference_padding", 5),
-        "num_mels": audio.get("num_mels", 80),
-        "sampling_rate": audio.get("sample_rate", 22050),
-        "n_fft": audio.get("fft_size", 1024),
         "hop_size": audio.get("hop_length") or 256,
-        "win_size": audio.get("win_length") or audio.get("fft_size", 1024),
+        "win_size": audio.get("win_length") or keys["n_fft"],
         "fmin": audio.get("mel_fmin") or 0,
-        "fmax": audio.get("mel_fmax"),
-        "unbiased": "conv_post" if parameters.get("conv_post_bias") is False else r"$^",
+        "unbiased": "conv_post" if parameters.get("conv_post_bias") is False else None,
     }
     if not audio.get("do_amp_to_db_mel", True):
         raise UserError("do_amp_to_db_mel is false: mels without a logarithm are not imported")
-    if audio.get("preemphasis"):
-        keys["note"] = f"its mels have a pre-emphasis of {audio['preemphasis']}, which ours do not"
-    return keys | _coqui_levels(audio)
+    return keys | _preemphasis(audio.get("preemphasis")) | _coqui_levels(audio)
 
 
 def _coqui_levels(audio: Mapping) -> dict:
@@ -154,7 +192,8 @@ def _coqui_levels(audio: Mapping) -> dict:
     if audio.get("signal_norm", True):
         if audio.get("stats_path"):
             return {"mel_log": "log10" if base == 10 else "natural", "mel_floor": floor, "statistics_gain": factor}
-        lowest, reach, reference = audio["min_level_db"], audio.get("max_norm", 4.0), audio.get("ref_level_db", 20)
+        lowest, reference = audio.get("min_level_db", -100), audio.get("ref_level_db", 20)
+        reach = audio.get("max_norm", 4.0)
         span = (2 if audio.get("symmetric_norm", True) else 1) * reach
         start = -reach if audio.get("symmetric_norm", True) else 0.0
         factor, offset = factor * span / -lowest, span * (-reference - lowest) / -lowest + start
@@ -174,10 +213,15 @@ def nemo(config: Mapping) -> dict:
     if not target.endswith("HifiGanModel"):
         raise UserError(f"it is a {brief(target.rpartition('.')[2])}, not a HifiGanModel: only HiFi-GANs are imported")
     generator, mel = config["generator"], config["preprocessor"]
-    _expect(mel.get("log", True), True, "preprocessor.log")
-    _expect(mel.get("mag_power", 1.0), 1.0, "preprocessor.mag_power")
-    _expect(mel.get("normalize"), None, "preprocessor.normalize")
-    _expect(mel.get("log_zero_guard_type", "clamp"), "clamp", "preprocessor.log_zero_guard_type")
+    # The defaults are those of its FilterbankFeatures, which are for recognition.
+    _expect(mel, "log", True, True)
+    _expect(mel, "mag_power", 1.0, 2.0)
+    _expect(mel, "normalize", None, "per_feature")
+    _expect(mel, "log_zero_guard_type", "clamp", "add")
+    _expect(mel, "window", "hann", "hann")
+    _expect(mel, "mel_norm", "slaney", "slaney")
+    _expect(mel, "frame_splicing", 1, 1)
+    floor = mel.get("log_zero_guard_value", 2**-24)
     return {
         **{key: generator[key] for key in GENERATOR_KEYS},
         "resblock": str(generator["resblock"]),
@@ -188,9 +232,10 @@ def nemo(config: Mapping) -> dict:
         "win_size": mel["n_window_size"],
         "fmin": mel.get("lowfreq") or 0,
         "fmax": mel.get("highfreq"),
-        "mel_floor": mel.get("log_zero_guard_value", LOG_FLOOR),
+        "mel_floor": {"eps": 2**-23, "tiny": 2**-126}.get(floor, floor),
         "mel_centred": not mel.get("exact_pad", False),
         "mel_symmetric_window": True,
+        **_preemphasis(mel.get("preemph", 0.97)),
     }
 
 
@@ -225,31 +270,45 @@ def speechbrain(config: Mapping) -> dict:
         "win_size": value("win_length", OFFICIAL_MEL["win_size"]),
         "fmin": value("mel_fmin", OFFICIAL_MEL["fmin"]),
         "fmax": value("mel_fmax", OFFICIAL_MEL["fmax"]),
-        "unbiased": "conv_post" if value("conv_post_bias", True) is False else r"$^",
+        "unbiased": "conv_post" if value("conv_post_bias", True) is False else None,
+        **({} if (hop := value("hop_length")) is None else {"hop_size": hop}),
     }
+
+
+TENSORFLOW_TTS = {
+    "upsample_rates": ("upsample_scales", [8, 8, 2, 2]),
+    "upsample_initial_channel": ("filters", 128),
+    "resblock_kernel_sizes": ("stack_kernel_size", [3, 7, 11]),
+    "resblock_dilation_sizes": ("stack_dilation_rate", [[1, 3, 5]] * 3),
+}
+TENSORFLOW_TTS_AUDIO = {
+    **{key: key for key in ("sampling_rate", "hop_size", "num_mels", "fmin", "fmax")},
+    "n_fft": "fft_size",
+    "win_size": "win_length",
+}
 
 
 def tensorflow_tts(config: Mapping) -> dict:
     """TensorFlowTTS; every LeakyReLU has the same slope, the last too."""
     parameters = config["hifigan_generator_params"]
-    slope = parameters.get("nonlinear_activation_params", {"alpha": 0.2}).get("alpha", 0.2)
-    _expect(parameters.get("nonlinear_activation", "LeakyReLU"), "LeakyReLU", "nonlinear_activation")
-    _expect(parameters.get("padding_type", "REFLECT"), "REFLECT", "padding_type")
-    rates = parameters["upsample_scales"]
-    keys = {
+    slope = _slope(parameters, "alpha", default=0.2, frameworks=0.3)
+    _expect(parameters, "padding_type", "REFLECT", "REFLECT")
+    _expect(parameters, "use_final_nolinear_activation", True, True)  # as the library spells it
+    keys = _read(parameters, TENSORFLOW_TTS)
+    keys |= {
         "resblock": "1",
-        "upsample_rates": rates,
-        "upsample_kernel_sizes": [2 * rate for rate in rates],
-        "upsample_initial_channel": parameters.get("filters", 512),
-        "resblock_kernel_sizes": parameters.get("stack_kernel_size", [3, 7, 11]),
-        "resblock_dilation_sizes": parameters.get("stack_dilation_rate", [[1, 3, 5]] * 3),
+        "upsample_kernel_sizes": [2 * rate for rate in keys["upsample_rates"]],
         "leaky_slope": slope,
         "last_leaky_slope": slope,
-        "unbiased": r".*" if parameters.get("use_bias") is False else r"$^",
+        "unbiased": r".*" if parameters.get("use_bias") is False else None,
     }
-    theirs = {"sampling_rate": "sampling_rate", "n_fft": "fft_size", "hop_size": "hop_size", "num_mels": "num_mels"}
-    theirs |= {"fmin": "fmin", "fmax": "fmax", "win_size": "win_length"}
-    return keys | {ours: config[key] for ours, key in theirs.items() if config.get(key) is not None}
+    keys |= {ours: config[theirs] for ours, theirs in TENSORFLOW_TTS_AUDIO.items() if theirs in config}
+    # Null is the lowest frequency, and for fmax the highest as it is in our configs.
+    if keys.get("fmin", 0) is None:
+        keys["fmin"] = 0
+    if keys.get("win_size", 0) is None:
+        keys["win_size"] = keys.get("n_fft", 1024)
+    return keys
 
 
 def the_original(config: Mapping) -> dict:
@@ -260,19 +319,25 @@ def the_original(config: Mapping) -> dict:
 def keras_names(arrays: Mapping) -> dict:
     """The arrays of TensorFlowTTS's HDF5 file, ``{path: array}``, under the original's names and in its shapes.
 
-    Keras numbers its convolutions in the order in which they were made, so only their order counts.
+    Keras numbers its convolutions in the order in which they were made, so only their order counts. Weight norm, which
+    the library applies to the first and the last convolution and to upsampling, is folded: its gains of upsampling are
+    of the filters, where PyTorch's are of the inputs.
     """
     found: dict[tuple, dict[str, Any]] = {}
     for path, array in arrays.items():
         layer, _, parameter = path.rpartition("/")
+        if parameter == "g:0":
+            continue
+        if parameter == "kernel:0" and (gain := arrays.get(f"{layer}/g:0")) is not None:
+            array = _normed(array, gain, axis=-2 if "conv_transpose" in layer else -1)
         if match := re.search(r"multi_hifigan_resblock_\._(\d+)/hifigan_resblock_\._(\d+)/conv1d(?:_(\d+))?$", layer):
             place: tuple = ("resblocks", int(match[1]), int(match[2]), int(match[3] or 0))
-        elif match := re.search(r"conv_transpose_\._(\d+)/conv2d_transpose(?:_\d+)?$", layer):
+        elif match := re.search(r"conv_transpose_\._(\d+)/(?:conv2d_transpose|weight_normalization)(?:_\d+)?$", layer):
             place, array = ("ups", int(match[1])), array[:, 0] if array.ndim == 4 else array
-        elif match := re.search(r"(^|/)conv1d(?:_(\d+))?$", layer):
+        elif match := re.search(r"(^|/)(?:conv1d|weight_normalization)(?:_(\d+))?$", layer):
             place = ("ends", int(match[2] or 0))
         else:
-            raise UserError(f"has {brief(path)}, which is no part of a HiFi-GAN without weight norm")
+            raise UserError(f"has {brief(path)}, which is no part of a HiFi-GAN")
         found.setdefault(place, {})[{"kernel:0": "weight", "bias:0": "bias"}.get(parameter, parameter)] = array.T
     blocks = 1 + max((place[2] for place in found if place[0] == "resblocks"), default=0)
     names: dict[str, dict] = {}
@@ -289,11 +354,18 @@ def keras_names(arrays: Mapping) -> dict:
     return {f"{name}.{parameter}": array for name, layer in names.items() for parameter, array in layer.items()}
 
 
-def _expect(value, wanted, key: str) -> None:
-    if value != wanted:
-        raise UserError(f"{key} is {brief(value)}: only {wanted} is imported")
+def _normed(kernel, gain, axis: int):
+    """A Keras kernel of the gains of its filters, which are on ``axis``. Raises ``UserError`` where they do not fit."""
+    import numpy as np
+
+    if kernel.ndim < 3 or gain.shape != (kernel.shape[axis],):
+        raise UserError(f"has {brief(gain.shape)} gains of a kernel {brief(kernel.shape)}: it is damaged")
+    others = tuple(each for each in range(kernel.ndim) if each != kernel.ndim + axis)
+    squares = np.square(kernel).sum(axis=others, keepdims=True)
+    return kernel / np.sqrt(np.maximum(squares, 1e-12)) * gain.reshape(gain.shape + (1,) * (-1 - axis))
 
 
+ORIGINAL = Family("the original", r"(^|\.)conv_pre\.", "upsample_rates", the_original, mel=OFFICIAL_MEL)
 FAMILIES = (
     Family(
         "transformers",
@@ -335,6 +407,7 @@ FAMILIES = (
         r"(^|\.)resblocks\.\d+\.\d+\.convs|^audio_to_melspec_precessor\.",
         "preprocessor",
         nemo,
+        formats=("NeMo",),
         mel={**OFFICIAL_MEL, "mel_symmetric_window": True},
     ),
     Family(
@@ -351,12 +424,13 @@ FAMILIES = (
         r"hifigan_resblock_\._\d+/",
         "hifigan_generator_params",
         tensorflow_tts,
+        formats=("HDF5",),
         mel={"sampling_rate": 22050, "n_fft": 1024, "win_size": 1024, **LIBROSA_MEL},
         generator={"padding": "reflect", "leaky_slope": 0.2, "last_leaky_slope": 0.2},
         odd_kernels=None,
         normalised=True,
     ),
-    Family("the original", r"(^|\.)conv_pre\.", "upsample_rates", the_original, mel=OFFICIAL_MEL),
+    ORIGINAL,
 )
 
 # Vocoders of other kinds: what they are, a pattern for the names of their tensors, and why they are not imported.

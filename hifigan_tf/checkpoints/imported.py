@@ -17,19 +17,21 @@ from hifigan_tf.checkpoints.checkpoint_files import (
     read_statistics,
     statistics_beside,
 )
-from hifigan_tf.checkpoints.families import Family, keras_names, refuse_out_of_scope, shapes_as_keys
+from hifigan_tf.checkpoints.families import ORIGINAL, Family, keras_names, refuse_out_of_scope, shapes_as_keys
 from hifigan_tf.checkpoints.speaker import with_speaker
-from hifigan_tf.checkpoints.torch_pickle import Opaque, brief
+from hifigan_tf.checkpoints.torch_pickle import Opaque
 from hifigan_tf.config import Config
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, brief
 
 # What reading a config may raise that is of another make than expected.
 MISREAD = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, ZeroDivisionError, StopIteration)
 WEIGHT = r"(?:weight|weight_v|parametrizations\.weight\.original1)"
 # The generator's part of a file that has several, by the end of its prefix.
 PREFERRED = ("generator.", "model_g.", "vocoder.", "module.", "")
+AVERAGE = r"(^|[._])ema([._]|$)"  # a moving average of the generator, beside it
 PARTS = tuple(f"{part}." for part in ("conv_pre", "ups", "resblocks", "conv_post", "cond_layer", "conds"))
 TRAINING = {"batch_size": 16, "learning_rate": 0.0002}
+STATISTICS = ("mean", "scale")  # of mels, in transformers' models
 SEGMENT = 8192  # samples, the original's
 USUAL_HOP = 256  # of every family's mel
 
@@ -60,11 +62,11 @@ class Imported:
 class Described:
     """The config of a checkpoint, and where it and the statistics of its mels were found.
 
-    ``unbiased`` is the pattern of convolutions whose missing biases are zeros.
+    ``unbiased`` is the pattern of convolutions whose missing biases are zeros, or None.
     """
 
     config: Config
-    unbiased: str
+    unbiased: str | None
     where: str
     statistics: Path | None = None
     warnings: list[str] = field(default_factory=list)
@@ -76,7 +78,8 @@ def read_checkpoint(path: str | Path, source: Source) -> Imported:
     Raises ``UserError``, one line, for what cannot be imported.
     """
     path = find_checkpoint(path)
-    ours = _our_config(source.config)
+    given = read_config(Path(source.config)) if source.config else None
+    ours = None if given is None or _of_a_library(given) else _our_config(str(source.config), given)
     content = read_content(path)
     family, tensors = generator_tensors(path, content)
     if ours is not None:
@@ -85,7 +88,7 @@ def read_checkpoint(path: str | Path, source: Source) -> Imported:
                 raise UserError(f"{source.config} is a config of ours, which has that already: leave out {option}")
         described = Described(ours, family.unbiased, str(source.config))
     else:
-        configs = _configs(path, content, source)
+        configs = configs_beside(path) | content.configs if given is None else {str(source.config): given}
         family = _of_configs(family, configs)
         described = _described(path, family, content, tensors, configs, source)
     config = described.config
@@ -93,10 +96,10 @@ def read_checkpoint(path: str | Path, source: Source) -> Imported:
         tensors = {re.sub(r"^(resblocks\.\d+)\.convs1\.", r"\1.convs.", name): item for name, item in tensors.items()}
     tensors = with_speaker(path, tensors, source.speaker_vector)
     convolutions = official.generator_convolutions(config)
-    tensors = {name: item for name, item in tensors.items() if name not in ("mean", "scale")}
+    tensors = {name: item for name, item in tensors.items() if name not in STATISTICS}
     tensors = official.with_zero_biases(tensors, convolutions, described.unbiased)
     if problem := official.misfit(convolutions, tensors):
-        fitting = official.fitting_config(tensors) if family.name == "the original" else ""
+        fitting = official.fitting_config(tensors) if family is ORIGINAL else ""
         raise UserError(f"checkpoint {path} does not fit {described.where or 'its shapes'}: {problem}{fitting}")
     found = f"found a checkpoint of {family.name}, {content.format} ({path.name}), with "
     found += f"config {described.where}" if described.where else "no config"
@@ -105,11 +108,12 @@ def read_checkpoint(path: str | Path, source: Source) -> Imported:
     return Imported(path, family, config, tensors, found, described.warnings)
 
 
-def _our_config(path: str | None) -> Config | None:
-    """The config in our own keys, which are the original's; None for one in another library's."""
-    if path is None or (Path(path).is_file() and _of_a_library(read_config(Path(path)))):
-        return None
-    config = Config.load(path)
+def _our_config(path: str, values: Mapping) -> Config:
+    """A config in our own keys, which are the original's."""
+    try:
+        config = Config.from_dict(dict(values))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     for key, papers in (("lookahead_frames", None), ("samples_per_step", 1)):
         value = getattr(config.generator, key)
         if value != papers:
@@ -118,7 +122,7 @@ def _our_config(path: str | None) -> Config | None:
 
 
 def _of_a_library(config: Mapping) -> bool:
-    return any(family.config_sign in config for family in families.FAMILIES[:-1])
+    return any(family.config_sign in config for family in families.FAMILIES if family is not ORIGINAL)
 
 
 def generator_tensors(path: Path, content: Content) -> tuple[Family, dict[str, Any]]:
@@ -139,7 +143,7 @@ def generator_tensors(path: Path, content: Content) -> tuple[Family, dict[str, A
         tensors = {name.removeprefix(prefix): item for name, item in tensors.items() if name.startswith(prefix)}
         tensors = _blocks_numbered_through(official.older_norms(family.translated(tensors)))
         for name, item in tensors.items():
-            if isinstance(item, Opaque) and name.startswith(PARTS):
+            if isinstance(item, Opaque) and (name.startswith(PARTS) or name in STATISTICS):
                 raise UserError(f"has its tensor {brief(name)} made by {brief(item.name)}: refused, nothing was run")
         return family, {name: item for name, item in tensors.items() if not isinstance(item, Opaque)}
     except UserError as error:
@@ -163,7 +167,9 @@ def _preferred(prefixes: set[str]) -> str:
     if len(prefixes) == 1:
         return next(iter(prefixes))
     for ending in PREFERRED:
-        found = [prefix for prefix in prefixes if f".{prefix}".endswith(f".{ending}") and "ema" not in prefix]
+        found = [
+            prefix for prefix in prefixes if f".{prefix}".endswith(f".{ending}") and not re.search(AVERAGE, prefix)
+        ]
         if len(found) == 1:
             return found[0]
     names = ", ".join(sorted(map(brief, prefixes)))
@@ -171,11 +177,11 @@ def _preferred(prefixes: set[str]) -> str:
 
 
 def _family(content: Content) -> Family:
-    """The first family that the format or a tensor's name shows; the last one has what is left."""
-    for family in families.FAMILIES[:-1]:
-        if family.name == content.format or any(re.search(family.sign, name) for name in content.tensors):
+    """The first family that the format or a tensor's name shows; what is left is the original's."""
+    for family in families.FAMILIES:
+        if content.format in family.formats or any(re.search(family.sign, name) for name in content.tensors):
             return family
-    return families.FAMILIES[-1]
+    return ORIGINAL
 
 
 def _blocks_numbered_through(tensors: dict[str, Any]) -> dict[str, Any]:
@@ -189,16 +195,9 @@ def _blocks_numbered_through(tensors: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _configs(path: Path, content: Content, source: Source) -> dict[str, Mapping]:
-    """``{where: config}``: the one that is given, or all that are beside the checkpoint and inside it."""
-    if source.config:
-        return {source.config: read_config(Path(source.config))}
-    return configs_beside(path) | content.configs
-
-
 def _of_configs(family: Family, configs: Mapping[str, Mapping]) -> Family:
     """The family whose config it is, where the tensors have the original's names, as some of Coqui's and NeMo's do."""
-    if family is not families.FAMILIES[-1]:
+    if family is not ORIGINAL:
         return family
     found = {
         other.name: other for config in configs.values() for other in families.FAMILIES if other.config_sign in config
@@ -215,7 +214,7 @@ def _described(
     where, keys = _found_keys(path, family, content, tensors, configs, warnings)
     if note := keys.pop("note", None):
         warnings.append(note)
-    unbiased, gain = keys.pop("unbiased", r"$^"), keys.pop("statistics_gain", None)
+    unbiased, gain = keys.pop("unbiased", None), keys.pop("statistics_gain", None)
     if source.sampling_rate is not None:
         keys["sampling_rate"] = source.sampling_rate
     statistics = Path(source.statistics) if source.statistics else None
@@ -261,7 +260,7 @@ def _found_keys(
 def _keys(where: str, config: Mapping, family: Family, tensors: dict) -> dict:
     """A library's config as ours, complete."""
     try:
-        if family.name == "the original" and not _of_a_library(config):
+        if family is ORIGINAL and not _of_a_library(config):
             return Config.from_dict(dict(config)).to_dict()
         return _complete(family, family.keys(config), tensors)
     except UserError as error:
@@ -300,7 +299,7 @@ def _complete(family: Family, keys: dict, tensors: dict) -> dict:
             raise UserError(f"its rates {brief(rates)} have an odd one, which is not imported from {family.name}")
         keys.setdefault("upsample_output_padding", family.odd_kernels)
     if keys.pop("normalize_before", False):
-        for name in ("mean", "scale"):
+        for name in STATISTICS:
             keys[f"input_{name}"] = official.array_of(name, tensors[name]).astype(float).tolist()
     keys["segment_size"] = -(-max(SEGMENT, keys["n_fft"] + 1) // hop) * hop  # longer than what the mel mirrors
     return keys

@@ -12,14 +12,15 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from hifigan_tf.checkpoints import plain_yaml, torch_pickle
-from hifigan_tf.checkpoints.torch_pickle import brief
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, brief
 
 GZIP_MAGIC, TAR_MAGIC, TAR_MAGIC_AT = b"\x1f\x8b", b"ustar", 257
 # Weights hardly shrink when compressed: what grows far beyond this is no checkpoint.
 LARGEST_GROWTH, FREE_BYTES = 20, 16 << 20
 MOST_MEMBERS = 1000
 PIECE = 1 << 20
+# RecursionError: tarfile reads a header that stands for the name of the next one by calling itself.
+DAMAGED = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, IndexError, RecursionError)
 
 
 class Nemo(NamedTuple):
@@ -82,5 +83,5 @@ def read(path: Path) -> Nemo:
     except UserError as error:
         text = str(error)
         raise UserError(text if text.startswith("checkpoint") else f"checkpoint {path} {text}") from None
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, IndexError) as error:
+    except DAMAGED as error:
         raise UserError(f"checkpoint {path} is a tar cut short or damaged ({brief(error)})") from None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from hifigan_tf.checkpoints import torch_pickle
 from hifigan_tf.config import Config
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, brief
 from hifigan_tf.resources import CONFIGS
 
 SHIPPED_CONFIGS = ("v1.json", "v2.json", "v3.json")
@@ -109,7 +109,7 @@ def _is_state(value) -> bool:
 
 def _describe(content) -> str:
     if isinstance(content, dict) and content:
-        return f"its keys are {', '.join(torch_pickle.brief(key) for key in list(content)[:8])}"
+        return f"its keys are {', '.join(brief(key) for key in list(content)[:8])}"
     return f"it is a {type(content).__name__}"
 
 
@@ -126,19 +126,21 @@ def older_norms(state: Mapping) -> dict:
             if name.endswith(f".{newer}"):
                 name = name.removesuffix(newer) + older
         if name in result:
-            raise UserError(f"has tensor {torch_pickle.brief(name)} twice, in two spellings")
+            raise UserError(f"has tensor {brief(name)} twice, in two spellings")
         result[name] = tensor
     return result
 
 
-def with_zero_biases(state: dict, convolutions: Mapping[str, Convolution], unbiased: str) -> dict:
-    """The state with biases of zero for the convolutions that the pattern ``unbiased`` matches and that have none."""
+def with_zero_biases(state: dict, convolutions: Mapping[str, Convolution], unbiased: str | None) -> dict:
+    """The state with biases of zero for the convolutions that have none and whose name is of the pattern."""
     import numpy as np
 
+    if unbiased is None:
+        return state
     missing = {
         f"{name}.bias": np.zeros(convolution.biases, np.float32)
         for name, convolution in convolutions.items()
-        if re.match(unbiased, name) and f"{name}.bias" not in state
+        if re.fullmatch(unbiased, name) and f"{name}.bias" not in state
     }
     return state | missing
 
@@ -150,7 +152,7 @@ def misfit(convolutions: dict[str, Convolution], state: Mapping) -> str | None:
         expected |= _parameters(name, convolution, state)
     differing = [name for name, shape in expected.items() if name in state and state[name].shape != shape]
     missing = [name for name in expected if name not in state]
-    unexpected = [torch_pickle.brief(name) for name in state if name not in expected]
+    unexpected = [brief(name) for name in state if name not in expected]
     problems = []
     if differing:
         first = differing[0]

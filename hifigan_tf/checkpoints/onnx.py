@@ -1,4 +1,4 @@
-"""Reads the generator out of ONNX files, of PyTorch's classic exporter and of the newer one.
+"""Reads the generator out of ONNX files, as PyTorch's exporters write them.
 
 The graph is followed from the waveform back to the mel:
 
@@ -11,8 +11,7 @@ import struct
 from pathlib import Path
 
 from hifigan_tf.checkpoints.onnx_graph import Graph, Node
-from hifigan_tf.checkpoints.torch_pickle import brief
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, brief
 
 # Operations between the mel and the first convolution, or the last one and the waveform, that move nothing.
 PASSIVE = {"Identity", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Cast", "Flatten"}

@@ -4,6 +4,7 @@ Weights that a weight norm still makes in the graph are computed here, with a ha
 """
 
 import math
+import mmap
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,17 +12,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hifigan_tf.checkpoints.torch_pickle import brief
-from hifigan_tf.errors import UserError
+from hifigan_tf.checkpoints.torch_pickle import MOST_AXES
+from hifigan_tf.errors import UserError, brief
 
 # Numbers of the fields in onnx.proto.
 MODEL_GRAPH, GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_SPARSE = 7, 1, 5, 11, 12, 15
 NODE_INPUT, NODE_OUTPUT, NODE_OP, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 4, 5, 7
 TENSOR_DIMS, TENSOR_TYPE, TENSOR_NAME, TENSOR_RAW, TENSOR_EXTERNAL = 1, 2, 8, 9, 13
-DTYPES = {1: "<f4", 6: "<i4", 7: "<i8", 10: "<f2", 11: "<f8"}
+DTYPES = {1: "<f4", 6: "<i4", 7: "<i8", 10: "<f2", 11: "<f8", 16: "<u2"}
+# Types of two bytes, which integer fields hold as bit patterns. NumPy has no bfloat16, the upper half of a float32.
+FLOAT16, BFLOAT16 = 10, 16
 TYPED_DATA = {4: "<f4", 10: "<f8"}  # fields with packed numbers of a fixed width
 VARINTS = {5, 7}  # fields with packed integers
-LARGEST_GROWTH = 16  # of all constants that the graph makes, over those that the file holds
+LARGEST_GROWTH = 16  # of all constants that the graph makes, over the bytes of the files
 # Operations that no HiFi-GAN has, and the vocoders that do.
 FOREIGN = {
     "Sin": "BigVGAN's Snake activations, or the sine source of an NSF-HiFiGAN",
@@ -100,6 +103,7 @@ class Graph:
 
     def __init__(self, data: bytes, folder: Path):
         self.folder = folder
+        self.files: dict[str, mmap.mmap] = {}  # beside the model, with external data
         self.constants: dict[str, Any] = {}
         self.producers: dict[str, Node] = {}
         self.inputs: set[str] = set()
@@ -124,7 +128,7 @@ class Graph:
         for node in self.nodes:
             if node.op in FOREIGN:
                 raise UserError(f"has the operation {node.op}, {FOREIGN[node.op]}: no HiFi-GAN from mels has it")
-        given = sum(array.nbytes for array in self.constants.values() if array is not None)
+        given = len(data) + sum(map(len, self.files.values()))
         self.largest = LARGEST_GROWTH * given + (1 << 16)
         for node in self.nodes:
             # Every input made before, and once: so no walk along the graph is endless.
@@ -196,25 +200,34 @@ class Graph:
             return name, None
         if external:
             raw = self._external(external)
-        flat = np.frombuffer(raw, DTYPES[kind]) if raw is not None else np.concatenate([np.zeros(0), *numbers])
-        if any(size < 0 for size in shape) or math.prod(shape) != flat.size:
+        if raw is not None:
+            flat = np.frombuffer(raw, DTYPES[kind])
+        else:
+            flat = np.concatenate([np.zeros(0, DTYPES[kind]), *numbers])
+            flat = flat.astype(np.uint16).view(DTYPES[kind]) if kind in (FLOAT16, BFLOAT16) else flat
+        if len(shape) > MOST_AXES or any(size < 0 for size in shape) or math.prod(shape) != flat.size:
             raise ValueError(f"{brief(name)} has {flat.size} numbers, and the shape {brief(shape)}")
+        if kind == BFLOAT16:
+            return name, (flat.astype(np.uint32) << 16).view(np.float32).reshape(shape)
         return name, flat.astype(DTYPES[kind], copy=False).reshape(shape)
 
-    def _external(self, where: dict) -> bytes:
-        """Numbers in a file beside the model."""
+    def _external(self, where: dict) -> memoryview:
+        """Numbers in a file beside the model, which is mapped once; without a length they go on to its end."""
         location = where.get("location", "")
         path = self.folder / location
         if Path(location).name != location or location in ("", ".", "..") or not path.is_file():
             raise UserError(f"keeps its weights in {brief(location)!r}, which is no file beside it: copy both")
-        offset, length = int(where.get("offset", 0)), int(where.get("length", -1))
-        if offset < 0 or length < 0 or offset + length > path.stat().st_size:
+        if location not in self.files:
+            with path.open("rb") as file:
+                self.files[location] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        content = memoryview(self.files[location])
+        offset = int(where.get("offset", 0))
+        length = int(where.get("length", len(content) - offset))
+        if offset < 0 or length < 0 or offset + length > len(content):
             raise UserError(
                 f"keeps weights in {brief(location)} at bytes that this file does not have: copy both again"
             )
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(length)
+        return content[offset : offset + length]
 
     def _fold(self, node: Node) -> None:
         """Computes a node whose inputs are constants, such as a weight norm's."""

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from hifigan_tf.checkpoints.torch_pickle import brief
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, brief
 
 LARGEST = 1 << 20  # bytes; configs of all libraries have a few thousand
 DEEPEST = 50  # nested lists and mappings

@@ -5,8 +5,8 @@ import math
 import mmap
 from pathlib import Path
 
-from hifigan_tf.checkpoints.torch_pickle import Opaque, brief
-from hifigan_tf.errors import UserError
+from hifigan_tf.checkpoints.torch_pickle import MOST_AXES, Opaque
+from hifigan_tf.errors import UserError, brief
 
 LENGTH_BYTES = 8  # of the header's own length, before it
 # NumPy's types; it has no bfloat16, which is the upper half of a float32.
@@ -42,6 +42,8 @@ def read(path: Path) -> dict:
             dtype = np.dtype(DTYPES[kind])
             if not all(type(number) is int and number >= 0 for number in (*shape, begin, end)):
                 raise ValueError(f"{brief(name)} has a shape or position that is no number")
+            if len(shape) > MOST_AXES:
+                raise ValueError(f"{brief(name)} has {len(shape)} axes")
             count = math.prod(shape)
             if end - begin != count * dtype.itemsize or start + end > len(memory):
                 raise ValueError(f"{brief(name)} does not fit its shape, or ends behind the end of the file")

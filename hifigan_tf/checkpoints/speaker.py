@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 from hifigan_tf.checkpoints.official import array_of
-from hifigan_tf.checkpoints.torch_pickle import brief
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, brief
 
 
 def with_speaker(path: Path, tensors: dict, vector: str | None) -> dict:
@@ -44,10 +43,13 @@ def with_speaker(path: Path, tensors: dict, vector: str | None) -> dict:
 def _read_vector(path: Path, size: int):
     import numpy as np
 
+    from hifigan_tf.audio.mel_stats import NUMPY_DAMAGE
+
     try:
-        vector = np.array(np.load(path, mmap_mode="r"), np.float32).reshape(-1)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        stored = np.load(path, mmap_mode="r")
+        vector = np.array(stored if stored.size == size else stored[:0], np.float32).reshape(-1)
+    except (OSError, AttributeError, IndexError, *NUMPY_DAMAGE) as error:
         raise UserError(f"--speaker-vector {path} is no .npy file ({brief(error)})") from None
     if len(vector) != size or not np.isfinite(vector).all():
-        raise UserError(f"--speaker-vector {path} has {len(vector)} numbers: this checkpoint takes {size} finite ones")
+        raise UserError(f"--speaker-vector {path} has {stored.size} numbers: this checkpoint takes {size} finite ones")
     return vector

@@ -9,6 +9,7 @@ Both of PyTorch's formats keep the numbers outside the pickle, uncompressed: the
 ``NAME/data/KEY``, the legacy one after its pickles. They are mapped into memory and read on demand.
 """
 
+import math
 import mmap
 import pickletools
 import struct
@@ -18,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, brief
 
+MOST_AXES = 32  # of an array; NumPy's own limit
 ZIP_MAGIC, LEGACY_MAGIC, LEGACY_VERSION = b"PK\3\4", 0x1950A86A20F9469CFC6C, 1001
 
 # The NumPy type of each storage. NumPy has no bfloat16, which is the upper half of a float32.
@@ -64,8 +66,8 @@ class Opaque:
     """What only code could make: the name of the code, with what it would be called with. Nothing runs it."""
 
     name: str
-    arguments: Any = ()
-    state: list = field(default_factory=list)
+    arguments: Any = field(default=(), repr=False)
+    state: list = field(default_factory=list, repr=False)
 
 
 @dataclass(eq=False)
@@ -360,7 +362,7 @@ def _storage(identity, storages) -> Storage | Opaque:
     return storage
 
 
-def _tensor(storage, offset, shape, strides) -> Tensor:
+def _tensor(storage, offset, shape, strides) -> Tensor | Opaque:
     _expect(storage, Storage)
     for number in (offset, *_expect(shape, tuple), *_expect(strides, tuple)):
         if _expect(number, int) < 0:
@@ -371,9 +373,7 @@ def _tensor(storage, offset, shape, strides) -> Tensor:
         raise UserError(
             f"is damaged: a tensor reaches element {brief(last)} of a storage that has {brief(storage.count)}"
         )
+    # Strides of 0 make any number of numbers of one.
+    if len(shape) > MOST_AXES or math.prod(shape) > storage.count:
+        return Opaque("a view that repeats its numbers")
     return Tensor(storage, offset, shape, strides)
-
-
-def brief(value) -> str:
-    """At most 80 printable characters of a text from the file."""
-    return "".join(character if character.isprintable() else "?" for character in str(value)[:80])

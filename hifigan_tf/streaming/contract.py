@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
-from hifigan_tf.config import AudioConfig
+from hifigan_tf.config import AudioConfig, check_replicated_frames
 from hifigan_tf.errors import UserError
 from hifigan_tf.streaming.windows import Margins
 
@@ -52,6 +52,10 @@ class Contract:
     @property
     def audio_config(self) -> AudioConfig:
         return AudioConfig(**self.audio)
+
+    def check(self) -> None:
+        """Raises ``UserError`` for settings that no model has."""
+        self.audio_config  # noqa: B018 - checks itself
 
     def dumps(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
@@ -131,6 +135,15 @@ class VocoderContract(Contract):
     window_frames: int = 0
     margin_frames: int | tuple[int, int] = 0
     speed: dict = field(default_factory=dict)
+
+    def check(self) -> None:
+        super().check()
+        check_replicated_frames(self.replicated_frames)
+
+    @property
+    def replicated_frames(self) -> int:
+        """How often the library that the model comes from repeats the first and the last frame."""
+        return self.generator.get("replicated_frames", 0)
 
     @property
     def margins(self) -> Margins:
@@ -214,9 +227,12 @@ def read_kind(model: bytes, name: str, kind: type[Kind]) -> Kind:
         if found != kind.kind:
             raise UserError(f"{name} is a {found}, and a {kind.kind} is needed: export one with {kind.command}")
         values.pop("float_layers", None)  # a key of earlier exports, which have no ``layers``
-        contract = kind(**values)
-        contract.audio_config  # noqa: B018 - checks itself
     except (KeyError, TypeError) as error:
+        raise UserError(f"{name} carries a contract that does not fit ({error}): {again}") from None
+    try:
+        contract = kind(**values)
+        contract.check()
+    except (TypeError, AttributeError, UserError) as error:
         raise UserError(f"{name} carries a contract that does not fit ({error}): {again}") from None
     if contract.model_sha256 and contract.model_sha256 != hashlib.sha256(unpack(model)).hexdigest():
         raise UserError(f"{name} is damaged, its bytes are not those that were exported: copy it again")

@@ -90,7 +90,7 @@ class ContractVocoder(ContractModel[VocoderContract]):
         self.window_frames = contract.window_frames
         self.margins = contract.margins
         # How often the library that the model comes from repeats the first and the last frame.
-        self.replicated_frames = contract.generator.get("replicated_frames", 0)
+        self.replicated_frames = contract.replicated_frames
         if contract.stateful:
             known = contract.chunk_frames
             if chunk_frames is not None and chunk_frames not in known:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -100,10 +101,14 @@ def audio_of(checkpoint: Path) -> AudioConfig:
 
 @dataclasses.dataclass(frozen=True)
 class StreamState:
-    """A snapshot of a stream, to continue from later or several times, with a model of this fingerprint."""
+    """A snapshot of a stream, to continue from later or several times, with a model of this fingerprint.
+
+    ``check`` is what the check of the mel has seen, None where it is switched off.
+    """
 
     fingerprint: str
     progress: Any
+    check: MelCheck | None = None
 
 
 class StreamingVocoder:
@@ -183,7 +188,7 @@ class StreamingVocoder:
     def state(self) -> StreamState:
         """A snapshot of the stream. Setting it restores that; raises ``UserError`` for another model's."""
         self._check_open("state")
-        return StreamState(self.model.fingerprint, self._stream.progress)
+        return StreamState(self.model.fingerprint, self._stream.progress, copy(self._check))
 
     @state.setter
     def state(self, state: StreamState) -> None:
@@ -191,6 +196,8 @@ class StreamingVocoder:
             raise UserError("this state is of another model: a stream goes on only with the model that began it")
         self.reset()
         self._stream.progress = state.progress
+        if self._check and state.check:
+            self._check = copy(state.check)
 
     def _check_open(self, what: str) -> None:
         if not self._open:
