@@ -8,9 +8,16 @@ EXIT_CODE = 130
 
 
 def is_command() -> bool:
-    """Whether this process was started as a command of the project: ``python -m`` bears this name until it runs."""
+    """Whether this process was started as a command of the project: a script, or a module of it by ``python -m``."""
     started = sys.argv[0] if sys.argv else ""
-    return started == "-m" or started.replace("\\", "/").rpartition("/")[2].startswith("hifigan-tf")
+    if started == "-m":  # of any package, until Python has found its module
+        module = sys.orig_argv[-len(sys.argv)]  # what follows are the module's own arguments
+        module = module.partition("m")[2] if module.startswith("-") else module  # -mhifigan_tf
+        return module.partition(".")[0] == __package__
+    folder, _, name = started.replace("\\", "/").rpartition("/")
+    checkout = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    of_checkout = name.endswith(".py") and os.path.abspath(folder) == os.path.join(checkout, "export")
+    return name.startswith("hifigan-tf") or of_checkout
 
 
 def end_at_once() -> None:
