@@ -347,6 +347,12 @@ def level_problems(name: str, peak: float, dc: float) -> list[str]:
     return problems
 
 
+def warn_of_level(name: str, audio: np.ndarray) -> None:
+    """Warns of the ``level_problems`` of ``[samples]``."""
+    for problem in level_problems(name, float(np.abs(audio).max()), float(audio.mean(dtype=np.float64))):
+        log.warning("warning: %s", problem)
+
+
 def check_scale(name: str, peak: float) -> None:
     """Raises ``UserError`` when samples whose level is to stay are on another scale than -1 to 1."""
     if peak > FULL_SCALE_LIMIT:
@@ -396,8 +402,7 @@ def load_audio(path: str | Path, sampling_rate: int) -> np.ndarray:
         audio, rate = read_audio(path)
         converted = resample(audio, rate, sampling_rate)
     _warn_of_empty_band(str(path), rate, sampling_rate)
-    for problem in level_problems(str(path), float(np.abs(audio).max()), float(audio.mean(dtype=np.float64))):
-        log.warning("warning: %s", problem)
+    warn_of_level(str(path), audio)
     return converted
 
 
