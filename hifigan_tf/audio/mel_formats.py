@@ -28,7 +28,7 @@ from hifigan_tf.audio.mel_recognition import (
 from hifigan_tf.audio.mel_scale import mean_and_scale, to_model_mel
 from hifigan_tf.audio.mel_stats import load_stats
 from hifigan_tf.config import AudioConfig
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, file_guard
 
 log = logging.getLogger(__name__)
 
@@ -279,11 +279,11 @@ def warn_if_square(path: str | Path, shape: Sequence[int], other: str = "") -> N
 
 def no_mel(path: Path) -> UserError:
     """The error for a file that holds arrays of another kind, and how to convert it."""
-    made = f'numpy.save("{path.stem}.npy", '
+    made, name = f"numpy.save({str(path.with_suffix('.npy'))!r}, ", str(path)
     if path.suffix.lower() == ".npz":
-        how = f'with {made}next(iter(numpy.load("{path.name}").values())))'
+        how = f"with {made}next(iter(numpy.load({name!r}).values())))"
     else:
-        how = f'with {made}torch.load("{path.name}", map_location="cpu").numpy()) where PyTorch is'
+        how = f"with {made}torch.load({name!r}, map_location='cpu').numpy()) where PyTorch is"
     return UserError(f"{path} is no .npy file: make one of it, {how}")
 
 
@@ -353,10 +353,11 @@ def _open(path: Path) -> np.ndarray:
     if path.suffix.lower() in FOREIGN_MELS:
         raise no_mel(path)
     try:
-        try:
-            mel = np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError:  # an empty array cannot be mapped
-            mel = np.load(path, allow_pickle=False)
+        with file_guard(path, passing=(MemoryError, *_DAMAGED)):
+            try:
+                mel = np.load(path, mmap_mode="r", allow_pickle=False)
+            except ValueError:  # an empty array cannot be mapped
+                mel = np.load(path, allow_pickle=False)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except MemoryError:
