@@ -41,9 +41,10 @@ def file_guard(path: str | PurePath, passing: tuple[type[Exception], ...] = ()) 
     one odd file never ends a run over many. ``UserError``, ``OSError`` and those of ``passing`` pass. Only for reading:
     of what is done with the file afterwards an error may be of the machine or of this project.
     """
+    let_through: tuple[type[Exception], ...] = (UserError, OSError, *passing)
     try:
         yield
-    except (UserError, OSError, *passing):
+    except let_through:
         raise
     except MemoryError:
         raise UserError(f"{path} is too large for the memory: split it") from None

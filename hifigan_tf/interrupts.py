@@ -14,10 +14,12 @@ def is_command() -> bool:
         module = sys.orig_argv[-len(sys.argv)]  # what follows are the module's own arguments
         module = module.partition("m")[2] if module.startswith("-") else module  # -mhifigan_tf
         return module.partition(".")[0] == __package__
-    folder, _, name = started.replace("\\", "/").rpartition("/")
-    checkout = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    of_checkout = name.endswith(".py") and os.path.abspath(folder) == os.path.join(checkout, "export")
-    return name.startswith("hifigan-tf") or of_checkout
+    name = started.replace("\\", "/").rpartition("/")[2]
+    if not name.endswith(".py"):
+        return name.startswith("hifigan-tf")
+    from pathlib import Path  # which takes a while, so only for scripts
+
+    return Path(started).resolve().parent == Path(__file__).resolve().parents[1] / "export"
 
 
 def end_at_once() -> None:

@@ -229,7 +229,8 @@ def corpus_of(job: Job, clips: list, held_out: list) -> dict:
 def without_copies(clips: list, held_out: list) -> list:
     """The clips without those that are held out too, as copies of another folder or in a packed corpus.
 
-    A copy has the name of the other and, at the config's rate, its length and its peak, but for rounding. Raises ``UserError`` when none is left.
+    A copy has the name of the other and, at the config's rate, its length and its peak, but for rounding. Raises
+    ``UserError`` when none is left.
     """
     from hifigan_tf.audio.names import NameIndex, plain_name
     from hifigan_tf.data.pipeline import length_of, peak_of
@@ -241,8 +242,7 @@ def without_copies(clips: list, held_out: list) -> list:
 
     def is_copy(clip) -> bool:
         return any(
-            abs(length_of(clip) - length_of(other)) <= 1
-            and math.isclose(peak_of(clip), peak_of(other), rel_tol=1e-3)
+            abs(length_of(clip) - length_of(other)) <= 1 and math.isclose(peak_of(clip), peak_of(other), rel_tol=1e-3)
             for name in index.meant_by(plain_name(clip.name))
             for other in names[name]
         )

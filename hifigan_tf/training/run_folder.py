@@ -2,7 +2,7 @@
 
     runs/<name>/config.json
                 history.json                    batch size and learning rate, and the step from which they hold
-                validation-due                  there, if the last validation was interrupted: the next session begins with it
+                validation-due                  if the last validation was interrupted: the next session begins with it
                 corpus.json                     where the clips are, how many and which, and from which step on
                 last.keras  best.keras          the generator, for vocode and export
                 ema.keras                       its moving average, where the config asks for one

@@ -7,6 +7,7 @@ twice. Layers that no line names have the format of the mode. ``float16`` is for
 """
 
 import fnmatch
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
