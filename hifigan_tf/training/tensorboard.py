@@ -78,7 +78,7 @@ class Events:
     """
 
     def __init__(self, folder: Path):
-        self.files = sorted(folder.glob("events.out.tfevents.*"))
+        self.files = sorted(folder.glob("events.out.tfevents.*"), key=_by_numbers)
         if not self.files:
             raise UserError(f"{folder} holds no event files: the training has written nothing yet, or elsewhere")
         self.scalars: dict[str, dict[int, float]] = {}
@@ -131,6 +131,11 @@ class Events:
                         place = FILE_OF[value.metadata.plugin_data.plugin_name]
                         found[value.tag, event.step] = value.tensor.string_val[place]
         return found
+
+
+def _by_numbers(file: Path) -> list[tuple[int, str]]:
+    """Sorts event files in the order of writing: their names hold the second, the process and a count."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in file.name.split(".")]
 
 
 def _summaries(file: Path) -> Iterator:
