@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from hifigan_tf.errors import UserError, describe_os_error, one_line
 
 log = logging.getLogger(__name__)
 
+WORKER = "worker-of-a-command"  # how the names of the threads below begin
 NAMED_SKIPS = 20  # of more skipped files only the number is reported
 # Information and warnings that TensorFlow's libraries print while they are loaded, as grep's extended expression.
 LOADING_NOISE = r"^(WARNING: All log messages before absl::InitializeLog|[IW][0-9]{4} [0-9]{2}:[0-9]{2}:)"
@@ -52,18 +54,9 @@ def run(main: Callable[[], int | None]) -> None:
     ``UserError`` and failures of the file system (full disk, no permission, missing file) are one line on
     standard error and exit code 2; Ctrl-C is exit code 130. Anything else is a bug and keeps its traceback.
     """
-    # Before TensorFlow is imported, or its C++ side prints messages.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    sys.meta_path.insert(0, QuietTensorFlow())
-    interrupts.raise_again()
-    for stream in (sys.stdout, sys.stderr):  # names of files need not be text, nor need a terminal have every letter
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("absl", "tensorflow", "tensorboard", "matplotlib", "numba"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
+        interrupts.raise_again()
+        _set_up()
         code = main() or 0
     except UserError as error:
         code = _fail(one_line(error))
@@ -72,7 +65,25 @@ def run(main: Callable[[], int | None]) -> None:
     except KeyboardInterrupt:
         code = interrupts.EXIT_CODE
         print("interrupted", file=sys.stderr)
+    if any(thread.name.startswith(WORKER) for thread in threading.enumerate()):
+        # They read what nobody waits for any more, and Python would wait for them.
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
     sys.exit(code)
+
+
+def _set_up() -> None:
+    # Before TensorFlow is imported, or its C++ side prints messages.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    sys.meta_path.insert(0, QuietTensorFlow())
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text, nor need a terminal have every letter
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("absl", "tensorflow", "tensorboard", "matplotlib", "numba"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
 def _fail(message: str) -> int:
@@ -162,16 +173,22 @@ def checkpoint(text: str, suffixes: tuple[str, ...] = (".keras",)) -> Path:
         raise UserError(f"checkpoint {text}: no best.keras or last.keras in this folder: training has not saved yet")
     if not path.is_file():
         raise UserError(f"checkpoint {text} does not exist: give a {kinds} file or a run folder")
-    if path.suffix in (".h5", ".hdf5"):
-        raise UserError(
-            f"checkpoint {text} is of Keras' older kind, which lacks the settings of a generator: save it with "
-            f"generator.save({path.stem.removesuffix('.weights') + '.keras'!r})"
-        )
+    refuse_hdf5(path)
     if path.suffix not in suffixes:
         raise UserError(
             f"checkpoint {text} is no {kinds} file: convert PyTorch weights with python -m hifigan_tf.import_checkpoint"
         )
     return path
+
+
+def refuse_hdf5(path: Path) -> None:
+    """Raises ``UserError`` for a checkpoint in HDF5: TensorFlowTTS's, or of Keras' older kind."""
+    if path.suffix in (".h5", ".hdf5"):
+        raise UserError(
+            f"checkpoint {path} is HDF5, which lacks the settings of a generator: convert one of TensorFlowTTS with "
+            "python -m hifigan_tf.import_checkpoint; save your own with "
+            f"generator.save({path.stem.removesuffix('.weights') + '.keras'!r})"
+        )
 
 
 def positive(text: str) -> int:
@@ -211,8 +228,8 @@ def writable_folder(text: str | Path) -> Path:
 
 @contextmanager
 def worker_threads(count: int | None = None) -> Iterator[ThreadPoolExecutor]:
-    """Threads for the block. Where it fails, or Ctrl-C ends it, what has not begun is not waited for."""
-    pool = ThreadPoolExecutor(count)
+    """Threads that read, for the block. Where it fails, or Ctrl-C ends it, they are not waited for."""
+    pool = ThreadPoolExecutor(count, thread_name_prefix=WORKER)
     try:
         yield pool
     except BaseException:

@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hifigan_tf.errors import UserError, brief, one_line
-from hifigan_tf.files import decode_text
+from hifigan_tf.errors import UserError, brief
+from hifigan_tf.files import parse_json
 
 # The paper clips mel magnitudes to this minimum before the logarithm, and silence becomes LOG_MIN.
 LOG_FLOOR = 1e-5
@@ -54,7 +54,9 @@ OTHER_NAMES = {
     **dict.fromkeys(("eval_interval_steps", "eval_interval", "validation_steps"), "validation_interval"),
     **dict.fromkeys(("log_interval_steps", "log_interval"), "summary_interval"),
 }
-# Keys of the generator that only models of other libraries set.
+# Keys of the mel that only models of other libraries set,
+MEL_KEYS = ("mel_log", "mel_floor", "mel_centred", "mel_symmetric_window", "mel_mean", "mel_scale")
+# and those of the generator.
 OTHER_LIBRARIES = {"leaky_slope", "last_leaky_slope", "padding", "input_mean", "input_scale", "replicated_frames"}
 # Keys of the original's files without an effect here: num_freq contradicts n_fft, the rest is for its launcher.
 IGNORED_KEYS = ("num_freq", "num_gpus", "num_workers", "dist_config")
@@ -214,7 +216,7 @@ class AudioConfig:
 
         So a model of the paper's mel has the same description in every version.
         """
-        papers = {item.name: item.default for item in dataclasses.fields(self) if item.name in mel_keys()}
+        papers = {item.name: item.default for item in dataclasses.fields(self) if item.name in MEL_KEYS}
         return {
             key: value for key, value in dataclasses.asdict(self).items() if key not in papers or papers[key] != value
         }
@@ -625,13 +627,11 @@ class Config:
         """A config from a JSON file. Raises ``UserError`` with the file's name and what is wrong in it."""
         path = Path(path)
         try:
-            values = json.loads(decode_text(path.read_bytes(), f"config {path}"))
+            values = parse_json(path.read_bytes(), f"config {path}")
         except FileNotFoundError:
             raise UserError(f"config {path} does not exist: configs/ holds the shipped ones") from None
         except OSError as error:
             raise UserError(f"config {path} cannot be read: {error.strerror}") from None
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"config {path} is not valid JSON: {one_line(error)}") from None
         if not isinstance(values, dict):
             raise UserError(f"config {path} holds a {type(values).__name__}: it must be one JSON object")
         try:
@@ -658,11 +658,6 @@ class Config:
 def _product(generator: GeneratorConfig) -> str:
     steps = generator.samples_per_step
     return "their product" if steps == 1 else f"their product times samples_per_step ({steps})"
-
-
-def mel_keys() -> list[str]:
-    """The keys about the mel of models of other libraries."""
-    return [key for key in _names(AudioConfig) if key.startswith("mel_")]
 
 
 def difference(theirs, ours) -> str:

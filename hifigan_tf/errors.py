@@ -63,15 +63,17 @@ def describe_os_error(error: OSError) -> str:
 
 
 @contextmanager
-def file_guard(path: str | PurePath) -> Iterator[None]:
+def file_guard(path: str | PurePath, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Within the block, reading a file that others made, whatever goes wrong is a fault of that file.
 
     Libraries raise more kinds of errors than they document: each becomes a ``UserError`` that names ``path``, so that
-    one odd file never ends a run over many. ``UserError`` and ``OSError`` pass.
+    one odd file never ends a run over many. ``UserError``, ``OSError`` and those of ``passing`` pass. Only for reading:
+    of what is done with the file afterwards an error may be of the machine or of this project.
     """
+    let_through: tuple[type[Exception], ...] = (UserError, OSError, *passing)
     try:
         yield
-    except (UserError, OSError):
+    except let_through:
         raise
     except MemoryError:
         raise UserError(f"{path} is too large for the memory: split it") from None

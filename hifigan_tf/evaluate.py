@@ -11,7 +11,7 @@ from hifigan_tf.audio.audio_files import PEAK, check_rate, check_scale, find_aud
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.names import pair_names, relative_names, unique_names
 from hifigan_tf.config import AudioConfig, Config
-from hifigan_tf.errors import UserError, describe_os_error, file_guard, one_line
+from hifigan_tf.errors import UserError, describe_os_error, one_line
 from hifigan_tf.evaluation.metrics import (
     ALIGNED,
     METRICS,
@@ -22,7 +22,7 @@ from hifigan_tf.evaluation.metrics import (
     pesq_installed,
 )
 from hifigan_tf.evaluation.tables import columns
-from hifigan_tf.files import write_json
+from hifigan_tf.files import real_path, write_json
 from hifigan_tf.resources import CONFIGS
 from hifigan_tf.streaming.streaming_vocoder import audio_of
 
@@ -108,10 +108,8 @@ def evaluate_files(
     files, skipped, levels = {}, {}, []
     for name, paths in cli.progress(pairs.items(), desc="evaluating", unit="file"):
         try:
-            with file_guard(paths[1]):
-                reference, generated = load_pair(paths[0], paths[1], audio, keep_level, align)
-                evaluated = evaluate_aligned if align else evaluate_pair
-                scores = evaluated(reference, generated, front_end, metrics)
+            reference, generated = load_pair(paths[0], paths[1], audio, keep_level, align)
+            scores = (evaluate_aligned if align else evaluate_pair)(reference, generated, front_end, metrics)
         except (UserError, OSError) as error:
             skipped[name] = describe_os_error(error) if isinstance(error, OSError) else one_line(error)
             log.warning("warning: %s is skipped: %s", name, skipped[name])
@@ -191,7 +189,7 @@ def warn_of_results(report: dict, keep_level: bool) -> None:
 
 def check_apart(reference: Path, generated: Path) -> None:
     """Raises ``UserError`` if one folder is or contains the other, because both are searched with subfolders."""
-    first, second = reference.resolve(), generated.resolve()
+    first, second = real_path(reference), real_path(generated)
     if first == second:
         raise UserError(f"--reference and --generated are the same folder, {reference}: give two")
     if first in second.parents or second in first.parents:

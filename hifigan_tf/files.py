@@ -2,20 +2,26 @@
 
 import json
 import logging
+import lzma
 import os
 import platform
 import sys
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from hifigan_tf.errors import UserError, describe_os_error
+from hifigan_tf.errors import UserError, describe_os_error, one_line
 
 log = logging.getLogger(__name__)
 
 LOCK = ".in-use"  # the file in a folder that the process which writes there has locked
 LOCKED_BYTE = 4096
+# What zipfile raises for a damaged archive.
+ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError, RuntimeError)
 
 
 @contextmanager
@@ -107,6 +113,22 @@ def write_json(path: str | Path, content) -> None:
     write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
+def parse_json(data: bytes, what: str, **options) -> Any:
+    """What a JSON file holds, in UTF-8 with a byte order mark or without; ``options`` are those of ``json.loads``.
+
+    Raises ``UserError`` naming ``what`` for anything else.
+    """
+    try:
+        return json.loads(decode_text(data, what), **options)
+    except (ValueError, RecursionError) as error:  # of brackets that are nested by the thousand
+        raise UserError(f"{what} is not valid JSON: {one_line(error)}") from None
+
+
+def read_json(path: str | Path, **options) -> Any:
+    """``parse_json`` of a file, named by its path."""
+    return parse_json(Path(path).read_bytes(), str(path), **options)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -145,11 +167,25 @@ def _warn_of_a_folder(error: OSError) -> None:
 def decode_text(data: bytes, what: str) -> str:
     """The text of a file as UTF-8, with a byte order mark or without.
 
-    Raises ``UserError`` naming ``what`` for UTF-16, and ``UnicodeDecodeError`` for other bytes.
+    Raises ``UserError`` naming ``what`` for UTF-16 and for zero bytes, and ``UnicodeDecodeError`` for other bytes.
     """
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:1000]:
+    zeros = sorted((data[:1000:2].count(0), data[1:1000:2].count(0)))
+    # One of the two bytes of most letters is zero, and always the same one.
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or (zeros[0] == 0 and zeros[1] > min(len(data), 1000) // 4):
         raise UserError(f"{what} cannot be read: it is UTF-16, as some editors write: save it as UTF-8")
+    if b"\0" in data:
+        raise UserError(f"{what} cannot be read: it holds zero bytes, and is no text or damaged: save it as UTF-8")
     return data.decode("utf-8-sig")
+
+
+def real_path(path: str | Path) -> Path:
+    """The absolute path without links. A link to itself, of which ``Path.resolve`` makes an error, stays as it is."""
+    return Path(os.path.realpath(path))
+
+
+def with_suffix(files: Collection[Path], suffixes: Collection[str]) -> list[Path]:
+    """Those of the files that have one of the suffixes, in lower or upper case."""
+    return [path for path in files if path.suffix.lower() in suffixes]
 
 
 def printable(text: str) -> str:

@@ -8,9 +8,18 @@ EXIT_CODE = 130
 
 
 def is_command() -> bool:
-    """Whether this process was started as a command of the project: ``python -m`` bears this name until it runs."""
+    """Whether this process was started as a command of the project: a script, or a module of it by ``python -m``."""
     started = sys.argv[0] if sys.argv else ""
-    return started == "-m" or started.replace("\\", "/").rpartition("/")[2].startswith("hifigan-tf")
+    if started == "-m":  # of any package, until Python has found its module
+        module = sys.orig_argv[-len(sys.argv)]  # what follows are the module's own arguments
+        module = module.partition("m")[2] if module.startswith("-") else module  # -mhifigan_tf
+        return module.partition(".")[0] == __package__
+    name = started.replace("\\", "/").rpartition("/")[2]
+    if not name.endswith(".py"):
+        return name.startswith("hifigan-tf")
+    from pathlib import Path  # which takes a while, so only for scripts
+
+    return Path(started).resolve().parent == Path(__file__).resolve().parents[1] / "export"
 
 
 def end_at_once() -> None:

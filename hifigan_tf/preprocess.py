@@ -146,8 +146,15 @@ def pack(files: dict[str, Path], folder: str, audio: AudioConfig, shard_bytes: i
 
 def _fingerprint(files: dict[str, Path], audio: AudioConfig, shard_bytes: int) -> str:
     """A hash of everything that determines the shards: files, audio settings, shard size."""
-    stats = [(name, path.stat()) for name, path in files.items()]
-    identity = [audio.sampling_rate, audio.hop_size, shard_bytes, [(n, s.st_size, s.st_mtime_ns) for n, s in stats]]
+
+    def state(path: Path) -> tuple[int, int] | None:
+        try:
+            return path.stat().st_size, path.stat().st_mtime_ns
+        except OSError:  # a link to nothing or to itself, which is named when it is read
+            return None
+
+    states = [(name, *(state(path) or ())) for name, path in files.items()]
+    identity = [audio.sampling_rate, audio.hop_size, shard_bytes, states]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 

@@ -40,6 +40,10 @@ INPUT, OUTPUT = 0, 1  # the descriptors themselves: Python's own buffers would w
 NPY_MAGIC = b"\x93NUMPY"
 
 
+class ClosedPipeError(Exception):
+    """The reader of the audio has gone."""
+
+
 def parse(argv=None):
     parser = cli.parser("stream", DESCRIPTION)
     parser.add_argument("--checkpoint", required=True, metavar="CKPT", help=CHECKPOINT_HELP)
@@ -76,9 +80,7 @@ def main(argv=None) -> int:
     mels = model_blocks(blocks, conversion, "standard input")
     try:
         stream(vocoder, mels, lambda audio: write(encode(audio)))
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EINVAL):  # as Windows says it, where there is no SIGPIPE
-            raise
+    except ClosedPipeError:
         return CLOSED_PIPE
     return 0
 
@@ -134,10 +136,15 @@ def read_frames(num_mels: int, most: int) -> Iterator[np.ndarray]:
 
 
 def write(data: bytes) -> None:
-    """All of it to standard output, at once."""
+    """All of it to standard output, at once. Raises ``ClosedPipeError`` where nobody reads it any more."""
     view = memoryview(data)
     while view:
-        view = view[os.write(OUTPUT, view) :]
+        try:
+            view = view[os.write(OUTPUT, view) :]
+        except OSError as error:
+            if error.errno in (errno.EPIPE, errno.EINVAL):  # as Windows says it, where there is no SIGPIPE
+                raise ClosedPipeError from error
+            raise
 
 
 def summary(vocoder: StreamingVocoder, float32: bool = False) -> str:

@@ -15,9 +15,9 @@ from hifigan_tf import cli, extras
 from hifigan_tf.audio.audio_files import AUDIO_KINDS
 from hifigan_tf.audio.mel_formats import RECOGNIZE, MelFormat, add_mel_options, mel_format_of
 from hifigan_tf.audio.mel_numpy import warn_of_empty_bands
-from hifigan_tf.config import Config, TrainingConfig, difference, mel_keys
+from hifigan_tf.config import MEL_KEYS, Config, TrainingConfig, difference
 from hifigan_tf.errors import UserError, one_line
-from hifigan_tf.files import printable, sole_user
+from hifigan_tf.files import printable, read_json, real_path, sole_user
 from hifigan_tf.models.keras_file import stored_audio
 from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
 from hifigan_tf.training.distribution import STRATEGIES, Workers, check_batch, make_strategy, total, workers_of
@@ -178,7 +178,7 @@ def _run(job: Job, folder: "RunFolder") -> int:
     trainer = Trainer(config, paces, job.mixed_precision, job.accumulate_steps, jit_compile=job.xla)
     load_weights(trainer, folder, job)
     step, last = trainer.steps_done, config.training.max_steps
-    if step >= last:
+    if step >= last and not folder.validation_is_due:
         log.info("step %d of %d is done: raise --max-steps to go on", step, last)
         return 0
     same = step + zlib.crc32(os.fsencode("\n".join([*(clip.name for clip in clips), str(paces)])))
@@ -229,10 +229,11 @@ def corpus_of(job: Job, clips: list, held_out: list) -> dict:
 def without_copies(clips: list, held_out: list) -> list:
     """The clips without those that are held out too, as copies of another folder or in a packed corpus.
 
-    A copy has the name, the length and the peak of the other. Raises ``UserError`` when none is left.
+    A copy has the name of the other and, at the config's rate, its length and its peak, but for rounding. Raises
+    ``UserError`` when none is left.
     """
     from hifigan_tf.audio.names import NameIndex, plain_name
-    from hifigan_tf.data.pipeline import peak_of
+    from hifigan_tf.data.pipeline import length_of, peak_of
 
     names: dict[str, list] = {}
     for clip in held_out:
@@ -241,8 +242,7 @@ def without_copies(clips: list, held_out: list) -> list:
 
     def is_copy(clip) -> bool:
         return any(
-            clip.samples * other.rate == other.samples * clip.rate
-            and math.isclose(peak_of(clip), peak_of(other), rel_tol=1e-3)
+            abs(length_of(clip) - length_of(other)) <= 1 and math.isclose(peak_of(clip), peak_of(other), rel_tol=1e-3)
             for name in index.meant_by(plain_name(clip.name))
             for other in names[name]
         )
@@ -265,7 +265,7 @@ def load_weights(trainer: "Trainer", folder: "RunFolder", job: Job) -> None:
     from hifigan_tf.training.run_folder import RunFolder
 
     initial = job.initial_checkpoint
-    if restored := folder.restore(trainer, put_damaged_aside=job.workers.is_chief):
+    if restored := folder.restore(trainer, rename_damaged=job.workers.is_chief):
         log.info("resumed from %s", restored)
     elif initial and initial.is_dir():
         log.info("networks from %s", RunFolder(initial).restore_networks(trainer))
@@ -326,8 +326,8 @@ def _mel_of(checkpoint: Path, config: Path) -> dict:
     audio = Config.load(source).audio if checkpoint.is_dir() and source.is_file() else None
     if checkpoint.suffix == ".keras":
         audio = stored_audio(checkpoint)
-    given = json.loads(config.read_text(encoding="utf-8"))
-    return {key: getattr(audio, key) for key in mel_keys() if key not in given} if audio else {}
+    given = read_json(config)
+    return {key: getattr(audio, key) for key in MEL_KEYS if key not in given} if audio else {}
 
 
 def _files(args, config: Config) -> tuple[list, list]:
@@ -389,7 +389,7 @@ def _corpus(folders: list[str], option: str, config: Config) -> dict:
 
 
 def _identity(clip):
-    return clip.path.resolve() if isinstance(clip.path, Path) else clip
+    return real_path(clip.path) if isinstance(clip.path, Path) else clip
 
 
 def _initial_checkpoint(text: str) -> Path:

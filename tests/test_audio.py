@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from hifigan_tf.audio import mp3
 from hifigan_tf.audio.names import unique_names
 from hifigan_tf.errors import UserError, describe_os_error
 from hifigan_tf.files import atomic_path, write_bytes
+from hifigan_tf.streaming.streaming_vocoder import load_vocoder
 
 # (suffix, container, encoding, largest error of the encoding)
 FORMATS = [
@@ -243,11 +245,81 @@ def test_mp3s_of_two_rates_joined_into_one_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("suffix", "container", "encoding"),
     [("ogg", "OGG", "VORBIS"), ("opus", "OGG", "OPUS"), ("flac", "FLAC", "PCM_16"), ("wav", "WAV", "PCM_16"),
-     ("aiff", "AIFF", "PCM_16")],
+     ("aiff", "AIFF", "PCM_16"), ("au", "AU", "PCM_16"), ("caf", "CAF", "PCM_16"), ("w64", "W64", "PCM_16"),
+     ("rf64", "RF64", "PCM_16")],
 )  # fmt: skip
 def test_other_files_joined_into_one_are_named(tmp_path, suffix, container, encoding):
     data = [encoded(noise(seed=seed), container, encoding) for seed in (1, 2)]
     assert "is two files joined into one" in reason(tmp_path / f"a.{suffix}", b"".join(data))
+
+
+ID3 = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)
+
+
+@pytest.mark.parametrize(
+    "sizes", [(48044, 48000), (0, 48000), (0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFF024, 0x7FFFF000), (0, 0)]
+)
+def test_joined_wavs_are_named_whatever_their_headers_say(tmp_path, sizes):
+    """A RIFF size that counts itself or was never written, samples up to the end of the file, no samples at all."""
+    joined = wav_with(*sizes) + wav_with(48036, 48000)
+    message = reason(tmp_path / "a.wav", joined)
+    assert ("is two files joined into one" if sizes[1] else "and 96044 bytes follow") in message
+
+
+def test_a_flac_behind_a_tag_is_read_and_two_are_named(tmp_path):
+    flac = encoded(noise(), "FLAC", "PCM_16")
+    (tmp_path / "a.flac").write_bytes(ID3 + flac)
+    assert len(audio.read_audio(tmp_path / "a.flac")[0]) == 24000
+    assert "is two files joined into one" in reason(tmp_path / "b.flac", ID3 + flac + ID3 + flac)
+
+
+# Where the number of bytes of samples is, what it counts besides them, and how it is written.
+STALE = [
+    ("wav", "WAV", b"data", 4, 0, "<I"), ("aiff", "AIFF", b"SSND", 4, 8, ">I"), ("caf", "CAF", b"data", 4, 4, ">Q"),
+    ("w64", "W64", b"data", 16, 24, "<Q"), ("au", "AU", b".snd", 8, 0, ">I"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("suffix", "container", "mark", "offset", "counted", "number"), STALE)
+def test_a_size_of_samples_that_was_never_corrected_is_named(
+    tmp_path, suffix, container, mark, offset, counted, number
+):
+    """4,800 of 48,000 bytes: libsndfile would read a tenth of the recording."""
+    data = bytearray(encoded(noise(), container, "PCM_16"))
+    at = data.index(mark) + offset
+    assert struct.unpack_from(number, data, at)[0] == 48000 + counted
+    struct.pack_into(number, data, at, 4800 + counted)
+    message = reason(tmp_path / f"a.{suffix}", bytes(data))
+    assert "bytes of samples, and 43200 bytes follow: the recorder did not finish it" in message
+
+
+@pytest.mark.parametrize("rest", [bytes(5000), b"TAG" + b"x" * 125, ID3 + b"text" * 200, b"\x80\x81" * 100])
+def test_padding_and_tags_behind_a_wav_do_not_matter(tmp_path, rest):
+    (tmp_path / "a.wav").write_bytes(wav_with(48036, 48000) + rest)
+    assert len(audio.read_audio(tmp_path / "a.wav")[0]) == 24000
+
+
+def test_a_length_that_no_file_can_have_takes_no_memory(tmp_path):
+    """A FLAC of some kilobytes that declares 2^33 samples."""
+    data = bytearray(encoded(noise(4000), "FLAC", "PCM_16"))
+    data[21] = data[21] & 0xF0 | 2**33 >> 32
+    data[22:26] = struct.pack(">I", 2**33 & 0xFFFFFFFF)
+    tracemalloc.start()
+    assert f"is truncated: 4000 of {2**33} samples" in reason(tmp_path / "a.flac", bytes(data))
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "container", "encoding", "_"), [one for one in FORMATS if one[0] in ("mp3", "opus")]
+)
+def test_a_file_in_pieces_is_the_file(tmp_path, suffix, container, encoding, _):
+    """Nothing is repeated or damaged where one piece ends and the next begins."""
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(encoded(noise(3 * audio.PIECE), container, encoding))
+    pieces = list(audio.read_pieces(path, 24000))
+    assert len(pieces) > 2
+    np.testing.assert_allclose(np.concatenate(pieces), soundfile.read(path)[0], atol=1e-6)
 
 
 def test_channels_that_cancel_are_named(tmp_path):
@@ -391,14 +463,16 @@ def test_links_are_followed_once_and_hidden_files_are_not_taken(tmp_path):
 
 
 def test_kinds_that_cannot_be_read_are_named_and_counted(tmp_path, caplog):
+    folder = tmp_path / "my corpus"
+    folder.mkdir()
     for name in ("a.m4a", "b.AAC", "c.webm", "d.wav"):
-        (tmp_path / name).touch()
-    assert audio.find_audio(tmp_path) == [tmp_path / "d.wav"]
+        (folder / name).touch()
+    assert audio.find_audio(folder) == [folder / "d.wav"]
     (line,) = caplog.messages
-    assert f"3 files are passed over in {tmp_path}" in line
+    assert f"3 files are passed over in {folder}" in line
     assert ".aac, .m4a, .webm" in line
-    assert 'ffmpeg -i "a.m4a" "a.wav"' in line
-    assert 'is of a kind that cannot be read: make WAV files of such ones, with ffmpeg -i "x.m4a"' in reason(
+    assert f"with ffmpeg -i '{folder}/a.m4a' '{folder}/a.wav'" in line  # as a shell takes it, from any folder
+    assert f"is of a kind that cannot be read: make WAV files of such ones, with ffmpeg -i {tmp_path}/x.m4a" in reason(
         tmp_path / "x.m4a", b"\0\0\0\x20ftypM4A " + bytes(100)
     )
 
@@ -555,10 +629,14 @@ def test_a_checkpoint_is_a_file_or_the_best_of_a_run_folder(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["g.h5", "g.weights.h5"])
-def test_an_older_keras_file_says_why_not(tmp_path, name):
+@pytest.mark.parametrize("load", [cli.checkpoint, load_vocoder])
+def test_an_hdf5_file_says_why_not(tmp_path, name, load):
     (tmp_path / name).touch()
-    with pytest.raises(UserError, match=r"of Keras' older kind, .*generator\.save\('g\.keras'\)"):
-        cli.checkpoint(str(tmp_path / name))
+    with pytest.raises(
+        UserError,
+        match=r"is HDF5, .*TensorFlowTTS with python -m hifigan_tf\.import_checkpoint; .*generator\.save\('g\.keras'\)",
+    ):
+        load(str(tmp_path / name))
 
 
 def test_a_file_is_not_a_folder_and_a_folder_not_a_file(tmp_path):

@@ -30,7 +30,7 @@ from hifigan_tf.audio.mp3 import frame_at
 from hifigan_tf.config import LOG_MIN
 from hifigan_tf.data import decoding
 from hifigan_tf.data import pipeline as data
-from hifigan_tf.data.clip_lists import corpus_files, hold_out, read_file_list
+from hifigan_tf.data.clip_lists import corpus_files, corpus_names, hold_out, read_file_list
 from hifigan_tf.data.decoding import FileAudio, WavAudio
 from hifigan_tf.data.pipeline import (
     Clip,
@@ -556,7 +556,7 @@ def test_integers_written_as_floats_do_not_train_with_given_mels(tmp_path, tiny,
     rng = np.random.default_rng(0)
     for stem, gain in (("big", 32768), ("good", 1), ("overshoot", 1.8)):
         write(tmp_path / f"{stem}.wav", gain * tones(3200, RATE, 3000))
-        np.save(tmp_path / f"{stem}.npy", rng.normal(-5, 2, (100, 16)))
+        np.save(tmp_path / f"{stem}.npy", rng.normal(-8, 1, (100, 16)))
     paths = [tmp_path / f"{stem}.wav" for stem in ("big", "good", "overshoot")]
     assert [clip.path.stem for clip in check_clips(paths, tiny, tmp_path)] == ["good", "overshoot"]
     assert "big.wav holds samples up to" in messages(caplog)[0]
@@ -567,7 +567,7 @@ def test_integers_written_as_floats_do_not_train_with_given_mels(tmp_path, tiny,
 
 
 def test_a_square_mel_is_read_alike_by_training_and_vocode(tmp_path, tiny, caplog):
-    mel = np.random.default_rng(0).normal(-5, 2, (16, 16)).astype(np.float32)
+    mel = np.random.default_rng(0).normal(-8, 1, (16, 16)).astype(np.float32)
     np.save(tmp_path / "a.npy", mel)
     write(tmp_path / "a.wav", tones(16 * HOP, RATE, 3000))
     (clip,) = check_clips([tmp_path / "a.wav"], tiny, tmp_path)
@@ -717,6 +717,27 @@ def test_a_file_list_gives_its_files_in_its_order(folder, text):
     (folder.parent / "list.txt").write_text(text, encoding="utf-8")
     paths = read_file_list(folder.parent / "list.txt", corpus_files(folder), folder)
     assert [str(path.relative_to(folder)) for path in paths] == ["b.wav", "a.flac", "deep/e.wav"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("a|text\n".encode("utf-16-le"), "it is UTF-16"),
+        ("a|text\n".encode("utf-16"), "it is UTF-16"),
+        (b"a|text\nb|te\0xt\n", "it holds zero bytes, and is no text or damaged"),
+        (b"a|text\n" + bytes(500), "it holds zero bytes"),
+    ],
+)
+def test_a_list_that_is_no_text_says_what_it_is(folder, data, words):
+    (folder / "list.txt").write_bytes(data)
+    with pytest.raises(UserError, match=words):
+        read_file_list(folder / "list.txt", corpus_files(folder), folder)
+
+
+def test_corpora_that_no_folder_holds_have_their_whole_paths_for_names(tmp_path):
+    local = str(tmp_path / "c").strip("/")
+    assert corpus_names(["gs://bucket/a", str(tmp_path / "c")]) == ["gs:/bucket/a/", f"/{local}/"]
+    assert corpus_names([str(tmp_path / "b"), str(tmp_path / "c")]) == ["b/", "c/"]
 
 
 def test_missing_files_of_a_file_list_are_named_and_counted(folder, caplog):

@@ -24,7 +24,7 @@ from hifigan_tf.export import export_vocoder
 from hifigan_tf.export.build import build
 from hifigan_tf.export.graph import ChunkGraph, Deployment
 from hifigan_tf.export.network import fold
-from hifigan_tf.export.quality import Report
+from hifigan_tf.export.quality import Report, load_clips
 from hifigan_tf.export.quantization import calibration, distill
 from hifigan_tf.export.quantization.distill import Distillation, Settings, audio_distance
 from hifigan_tf.export.quantization.fake_quant import LearnedRanges, Weights, with_dynamic_range, with_static_range
@@ -415,6 +415,23 @@ def test_better_means_better_by_pesq_and_by_spectrum():
     assert not report(0.1, 0.2).better_than(report(0.2, 0.1))
     assert not report(0.2, 0.1).better_than(report(0.1, 0.2))
     assert not report(None, float("nan")).better_than(report(None, 0.2))
+
+
+def test_one_odd_recording_does_not_end_an_export(tiny_generator, tmp_path, caplog):
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "good.wav", rng.normal(0, 0.1, RATE), RATE)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    soundfile.write(tmp_path / "brief.wav", rng.normal(0, 0.1, 20), RATE)
+    (tmp_path / "text.wav").write_text("no audio\n" * 20)
+    soundfile.write(tmp_path / "shifted.wav", rng.normal(0.05, 0.02, RATE), RATE)
+    soundfile.write(tmp_path / "big.wav", rng.normal(0, 9000, RATE), RATE, subtype="FLOAT")
+    assert sorted(load_clips(tmp_path, tiny_generator.audio)) == ["big", "good", "shifted"]
+    told = "\n".join(caplog.messages)
+    for words in ("silent.wav is silent", "brief.wav is shorter than one frame", "text.wav cannot be decoded"):
+        assert f"skipped: {tmp_path}/{words}" in told
+    assert "big.wav holds samples up to" in told
+    assert "shifted.wav has a DC offset of 0.05" in told
+    assert "good.wav" not in told
 
 
 @pytest.mark.parametrize("fault", ["empty", "silent", "rate"])

@@ -109,6 +109,7 @@ def test_workers_of():
     [
         (None, "TF_CONFIG is not set"),
         ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
         ("[]", "lacks"),
         ('{"cluster": {"worker": ["a:1"]}}', "lacks 'task'"),
         ('{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}', "every worker as host:port"),

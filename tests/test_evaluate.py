@@ -12,7 +12,8 @@ import soundfile
 from conftest import untrained
 
 from hifigan_tf import evaluate, files
-from hifigan_tf.audio.audio_files import normalize, resample, to_pcm16, write_wav
+from hifigan_tf.audio import audio_files
+from hifigan_tf.audio.audio_files import load_audio, normalize, resample, to_pcm16, write_wav
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.config import Config
@@ -340,7 +341,7 @@ def test_lengths(tmp_path, missing, fits):
 
 
 def test_the_front_end_is_that_of_the_rate(tmp_path, caplog):
-    """A model whose band above 14 kHz stays empty is not called good by a front end that ends at 8 kHz."""
+    """A model whose band above 14 kHz stays empty is not called good by a front end that ends at 8 kHz, as V1's."""
     reference, generated = folders(tmp_path)
     rate, rng = 48000, np.random.default_rng(0)
     original = (0.2 * rng.standard_normal(rate)).astype(np.float32)
@@ -358,7 +359,11 @@ def test_the_front_end_is_that_of_the_rate(tmp_path, caplog):
     with pytest.raises(UserError, match="at 24000 Hz: give"):
         score("--config", CONFIGS / "v1_24k.json")
     with_config = score("--config", CONFIGS / "v1_48k.json")
-    assert with_config > 0.5
+    assert with_config == pytest.approx(0.8226, abs=0.001)
+    # What V1's front end would have said of the same pair.
+    pair = [load_audio(folder / "a.wav", RATE) for folder in (reference, generated)]
+    wrong = metrics.evaluate_pair(*pair, NumpyMelSpectrogram.of(AUDIO, for_loss=True), ["log_mel_l1"])
+    assert wrong["log_mel_l1"] < 0.001
     config = Config.load(CONFIGS / "v1_48k.json").replace(
         upsample_initial_channel=32, resblock_kernel_sizes=[3], resblock_dilation_sizes=[[1]], resblock="2"
     )
@@ -396,9 +401,34 @@ def test_a_path_by_hand():
     assert path.tolist() == [[0, 0], [0, 1], [1, 2], [2, 2]]
 
 
-def test_what_is_too_long_to_align_is_named(front_end):
-    with pytest.raises(UserError, match="61 s are too long to be aligned"):
-        metrics.evaluate_aligned(np.ones(61 * RATE), np.ones(RATE), front_end)
+def test_what_is_too_long_to_align_is_named(front_end, tiny):
+    """By its frames, whose number to the square decides the memory: a short hop fits fewer seconds."""
+    with pytest.raises(UserError, match=r"71 s are too long to be aligned: cut at pauses, into up to 70 s"):
+        metrics.evaluate_aligned(np.ones(71 * RATE), np.ones(RATE), front_end)
+    with pytest.raises(UserError, match=r"60 s are too long to be aligned: .*up to 24 s \(6000 frames\)"):
+        metrics.evaluate_aligned(np.ones(60 * 8000), np.ones(8000), NumpyMelSpectrogram.of(tiny.audio))
+
+
+def test_a_file_that_cannot_be_read_is_blamed_and_an_error_of_a_metric_is_none_of_its(tmp_path, speech, monkeypatch):
+    reference, generated = folders(tmp_path)
+    for name in ("a", "b"):
+        write_wav(reference / f"{name}.wav", speech, RATE)
+        write_wav(generated / f"{name}.wav", speech, RATE)
+    open_audio = audio_files._open_audio
+
+    def broken(path):
+        if path == reference / "a.wav":
+            raise IndexError("of a decoder")
+        return open_audio(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(audio_files, "_open_audio", broken)
+        run(reference, generated, "--metrics", "log_mel_l1", "--json", tmp_path / "scores.json")
+    skipped = json.loads((tmp_path / "scores.json").read_text())["skipped"]
+    assert skipped["a"].startswith(f"{reference / 'a.wav'} cannot be read (IndexError: of a decoder): leave it out")
+    monkeypatch.setattr(metrics, "log_mel_l1", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(reference, generated, "--metrics", "log_mel_l1")
 
 
 @pytest.mark.parametrize("gain", [32768, 3])

@@ -1,7 +1,9 @@
 """Fine-tuning a checkpoint of another library: its mel goes into training, and given mels are converted to it."""
 
+import io
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -129,10 +131,25 @@ def test_options_of_given_mels_that_contradict(clips, tmp_path):
         job(*common, "--mel-format", "log10,transposed", "--fine-tune-mels", clips)
 
 
+def zip_with(config: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", config)
+    return buffer.getvalue()
+
+
 def test_a_file_that_is_no_generators(tmp_path):
-    (tmp_path / "cut.keras").write_bytes(b"PK\3\4")
-    with pytest.raises(UserError, match=r"cut\.keras is no generator's \.keras file"):
-        stored_audio(tmp_path / "cut.keras")
+    damaged = bytearray(zip_with("{}" + " " * 1000))
+    at = damaged.index(b"config.json") + len("config.json")
+    damaged[at : at + 4] = b"\xff\xff\xff\xff"  # of the compressed data
+    path, tuples = tmp_path / "cut.keras", '{"class_name": "__tuple__", "items": [' * 400 + "]}" * 400
+    for data in (
+        *(b"PK\3\4", damaged, zip_with("[" * 100_000), zip_with('{"config": {"audio": [1]}}'), zip_with("[]")),
+        *(zip_with('{"config": []}'), zip_with(f'{{"config": {{"audio": {{"fmin": {tuples}}}}}}}')),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=r"cut\.keras is no generator's \.keras file"):
+            stored_audio(path)
 
 
 def test_a_run_from_an_imported_checkpoint(other, tiny, checkpoint, clips, extracted, tmp_path):

@@ -90,7 +90,7 @@ def test_a_flat_folder_of_mels_is_refused_where_names_are_shared_and_taken_where
     write_wav(corpus / "p226" / "alone.wav", np.random.default_rng(1).uniform(-0.5, 0.5, 3200), 8000)
     (tmp_path / "mels").mkdir()
     for stem in ("001", "002", "alone"):
-        np.save(tmp_path / "mels" / f"{stem}.npy", np.random.default_rng(2).normal(-5, 2, (100, 16)))
+        np.save(tmp_path / "mels" / f"{stem}.npy", np.random.default_rng(2).normal(-8, 1, (100, 16)))
     training, _ = _files(parse(["--data", str(corpus)]), tiny)
     (clip,) = check_clips(training, tiny, tmp_path / "mels")
     assert (clip.name, clip.mel.path) == ("p226/alone.wav", str(tmp_path / "mels" / "alone.npy"))
@@ -265,7 +265,7 @@ def test_odd_files_pass_through_every_command(odd, tiny, tiny_file, tiny_checkpo
         assert done.returncode == 0, (name, done.stderr)
         assert "Traceback" not in done.stderr
         assert "1 file is passed over" in done.stderr
-        assert 'ffmpeg -i "f.m4a"' in done.stderr
+        assert f"ffmpeg -i {odd}/f.m4a" in done.stderr
         if name != "evaluate":  # it has no pair
             assert "bad.wav" in done.stderr
             assert "1 file skipped" in done.stderr

@@ -170,9 +170,10 @@ def test_results_of_another_protocol_are_not_mixed_in(run, tmp_path):
         run("--steps", "700")
     with pytest.raises(UserError, match="wrong scattered, not run: give another --output-dir"):
         run("--wrong", "run")
-    (tmp_path / "out/cells/mpd_0.1_0.json").write_text("{")
-    with pytest.raises(UserError, match=r"mpd_0\.1_0\.json is not a result of this program: delete it"):
-        run()
+    for content in ("{", "[" * 100_000, "[5]"):
+        (tmp_path / "out/cells/mpd_0.1_0.json").write_text(content)
+        with pytest.raises(UserError, match=r"mpd_0\.1_0\.json is not a result of this program: delete it"):
+            run()
 
 
 def test_bad_options_and_folders(command, tmp_path):

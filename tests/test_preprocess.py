@@ -118,7 +118,7 @@ def test_given_mels_go_with_packed_clips_too(corpus, packed_corpus, tiny, tmp_pa
     rng = np.random.default_rng(0)
     for path in find_audio(corpus):
         frames = soundfile.info(path).frames // tiny.audio.hop_size
-        np.save(tmp_path / f"{path.stem}.npy", rng.uniform(-9, 0, (frames, 16)).astype(np.float32))
+        np.save(tmp_path / f"{path.stem}.npy", rng.uniform(-11, -4, (frames, 16)).astype(np.float32))
     (tmp_path / "clip3.npy").unlink()
     files = check_clips(find_audio(corpus), tiny, tmp_path)
     clips = check_clips(read_clips(str(packed_corpus), RATE), tiny, tmp_path)
@@ -336,6 +336,22 @@ DAMAGES = {
     ),
     "no shards": (lambda f: change(f, lambda m: m.pop("shards")), ["manifest.json is damaged"]),
     "manifest truncated": (lambda f: shorten(f / "manifest.json", 500), ["is no manifest of this version"]),
+    "clip without a name": (
+        lambda f: change(f, lambda m: m["shards"][0]["clips"][0].update(name=5)),
+        ["manifest.json is damaged (TypeError: a clip cannot be (5, "],
+    ),
+    "peak of letters": (
+        lambda f: change(f, lambda m: m["shards"][0]["clips"][0].update(peak="x")),
+        ["manifest.json is damaged"],
+    ),
+    "scale without a value": (
+        lambda f: change(f, lambda m: m["shards"][0]["clips"][0].update(scale=float("nan"))),
+        ["manifest.json is damaged"],
+    ),
+    "nested manifest": (
+        lambda f: (f / "manifest.json").write_text("[" * 100_000),
+        ["is no manifest of this version"],
+    ),
     "another manifest": (lambda f: (f / "manifest.json").write_text("[]"), ["is no manifest of this version"]),
     "no manifest": (lambda f: (f / "manifest.json").unlink(), ["holds no manifest.json"]),
     "manifest unreadable": (
@@ -464,6 +480,27 @@ def test_copies_of_held_out_clips_are_not_trained_on(corpus, packed_corpus, tiny
         assert "2 clips to train on are left out: they are copies of clips that are held out" in caplog.text
     with pytest.raises(UserError, match=r"is packed and .* is not"):
         train._files(train.parse(["--data", str(corpus), str(packed_corpus)]), tiny)
+
+
+def test_copies_at_another_rate_are_not_trained_on_either(tmp_path, tiny):
+    """44,101 samples at 44.1 kHz are no whole number at 8 kHz: lengths are compared there, but for rounding."""
+    write(tmp_path / "data" / "a.wav", 44_101, 44_100)
+    write(tmp_path / "data" / "b.wav", 8000, seed=1)
+    pack(tmp_path / "data", tmp_path / "packed", tiny)
+    held_out = check_clips([tmp_path / "data" / "a.wav"], tiny)
+    clips = check_clips(read_clips(str(tmp_path / "packed"), RATE), tiny)
+    assert [clip.name for clip in train.without_copies(clips, held_out)] == ["b.wav"]
+
+
+def test_links_to_nothing_are_named_and_the_rest_is_packed(tmp_path, tiny):
+    for name in ("a", "b", "c"):
+        write(tmp_path / "data" / f"{name}.wav", 4000)
+    (tmp_path / "data" / "gone.wav").symlink_to(tmp_path / "nothing")
+    (tmp_path / "data" / "loop.wav").symlink_to(tmp_path / "data" / "loop.wav")
+    manifest = pack(tmp_path / "data", tmp_path / "packed", tiny)
+    assert sorted(manifest["skipped"]) == ["gone.wav", "loop.wav"]
+    assert manifest["files"] == 5
+    assert len(read_clips(str(tmp_path / "packed"), RATE)) == 3
 
 
 def test_training_on_a_packed_corpus(packed_corpus, tiny_file, tmp_path, run):

@@ -196,6 +196,7 @@ def test_a_contract_holds_the_recipe_of_its_model(tiny_generator, tiny_mels, tmp
     ("content", "words"),
     [
         ("{", ["no recipe"]),
+        ("[" * 100_000, ["no recipe"]),
         ('{"layer": {}}', ["no recipe"]),
         ('{"layers": ["conv_pre"]}', ["no recipe"]),
         ('{"layers": {"*": "int8"}, "default": "int8"}', ["no recipe"]),

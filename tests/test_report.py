@@ -157,6 +157,41 @@ def test_a_damaged_record_hides_no_other(run, caplog, damage):
     assert f"{path} is damaged between bytes" in caplog.messages[0]
 
 
+def test_a_damaged_first_record_keeps_no_steps_of_the_session_before(run):
+    """The first step of a session's file is in its name too: what was logged after it before is forgotten."""
+    first = Summaries(run / "logs")
+    for step in (10, 20, 30, 40):
+        first.scalars({"loss/mel": 8.0}, step)
+    (before,) = (run / "logs").iterdir()
+    resumed = Summaries(run / "logs")
+    for step in (21, 40):
+        resumed.scalars({"loss/mel": 3.0}, step)
+    (path,) = set((run / "logs").iterdir()) - {before}
+    data = bytearray(path.read_bytes())
+    second = 16 + int.from_bytes(data[:8], "little")  # the first is the version of the format
+    data[second + 20] ^= 0xFF
+    path.write_bytes(data)
+    assert Events(run / "logs").scalars["loss/mel"] == {10: 8.0, 20: 8.0, 40: 3.0}
+
+
+def test_damaged_records_are_passed_over_in_place(run, monkeypatch):
+    """However many there are, nothing of a file is copied."""
+    summaries = Summaries(run / "logs")
+    for step in range(1, 31):
+        summaries.scalars({"loss/mel": float(step)}, step)
+    (path,) = (run / "logs").iterdir()
+    data, place = bytearray(path.read_bytes()), 0
+    for number in range(30):
+        if number % 3 == 1:
+            data[place + 20] ^= 0xFF
+        place += 16 + int.from_bytes(data[place : place + 8], "little")
+    path.write_bytes(data)
+    path.chmod(0o400)
+    found = Events(run / "logs").scalars["loss/mel"]
+    assert len(found) == 20
+    assert list(run.rglob("*.tfevents.*")) == [path]
+
+
 def test_checksums_are_those_of_tfrecord():
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 

@@ -1,5 +1,6 @@
 """stream in a pipe: the samples of vocode as early as possible, and every way in which a pipe can end."""
 
+import errno
 import io
 import os
 import pty
@@ -218,6 +219,19 @@ def test_partial_reads_and_writes(piece, mel, monkeypatch):
     np.testing.assert_array_equal(np.concatenate(blocks), mel)
     # No block is longer than asked for, so the audio of its first frames does not wait for the rest.
     assert max(map(len, blocks)) == (4 if piece > 4 * FRAME_BYTES else 1)
+
+
+def test_only_writing_shows_that_nobody_listens_any_more(mel, monkeypatch):
+    """Windows says EINVAL for a closed pipe; of standard input it is an error."""
+
+    def fails(*_):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(stream, "os", SimpleNamespace(read=fails, write=fails))
+    with pytest.raises(stream.ClosedPipeError):
+        stream.write(mel.tobytes())
+    with pytest.raises(OSError, match="Invalid argument"):
+        next(stream.read_frames(BANDS, 4))
 
 
 def test_no_frames_and_a_file_with_a_header(model, mel):

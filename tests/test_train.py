@@ -16,7 +16,8 @@ import pytest
 import tensorflow as tf
 from conftest import assert_one_error, relative_error, start_training
 
-from hifigan_tf.config import Config
+from hifigan_tf import train as train_command
+from hifigan_tf.config import MEL_KEYS, Config
 from hifigan_tf.data.clip_lists import hold_out
 from hifigan_tf.data.pipeline import Clip, check_clips, training_batches
 from hifigan_tf.errors import UserError
@@ -243,6 +244,58 @@ def test_a_validation_ends_when_it_is_asked_to(trainer, tmp_path):
     assert loop.validate(Interrupted(), folder, loop.Summaries(folder.logs), clips, request) is None
     assert len(vocoded) == 1
     assert not folder.best.exists()
+
+    class InterruptedInTheAverage(Interrupted):
+        average = trainer.average
+
+        def vocode(self, mel, average=False):
+            return super().vocode(mel) if average else trainer.vocode(mel)
+
+    vocoded.clear()
+    request.received = None
+    assert loop.validate(InterruptedInTheAverage(), folder, loop.Summaries(folder.logs), clips, request) is None
+    assert len(vocoded) == 1
+    assert not folder.best.exists()
+
+
+def test_a_validation_that_was_interrupted_at_the_end_is_made_up(
+    trainer, corpus, config, config_file, tmp_path, monkeypatch
+):
+    """Ctrl-C in the last validation leaves it; the same command again makes it up."""
+    options = ["--config", config_file, "--data", corpus, "--run-dir", tmp_path / "run", "--max-steps", 2]
+    job = train_command.check(train_command.parse([str(option) for option in options]))
+    folder, validated = RunFolder(job.run_dir), []
+    folder.due.touch()  # as the session left it that took the second step
+
+    def evaluate(*_):
+        validated.append(1)
+        if len(validated) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return dict.fromkeys(loop.MEASURED, 1.0)
+
+    monkeypatch.setattr(loop, "evaluate_pair", evaluate)
+    monkeypatch.setattr(loop, "distributed_batches", lambda *_: [])  # none is taken
+    monkeypatch.setattr(trainer_module, "Trainer", lambda *_, **__: trainer)
+    monkeypatch.setattr(trainer, "config", job.config)
+    monkeypatch.setattr(trainer, "vocode", lambda mel, average=False: np.zeros(32 * len(mel), np.float32))
+    before = trainer.steps_done, float(trainer.best_mel_error.numpy())
+    trainer.step.assign(2)
+    codes = [(train_command.run(job), len(validated), folder.validation_is_due) for _ in range(2)]
+    trainer.step.assign(before[0])
+    trainer.best_mel_error.assign(before[1])
+    assert codes == [(130, 1, True), (0, 3, False)]  # a clip, and again with the average
+    assert folder.best.is_file()
+
+
+def test_a_request_to_stop_ends_the_reading_of_clips_for_validation(config, trainer, corpus, tmp_path):
+    request = loop.StopRequest()
+    request.received = signal.SIGTERM
+    folder = RunFolder(tmp_path)
+    clips = check_clips(sorted(corpus.glob("*.wav")), config)
+    session = loop.Session(trainer, folder, clips, [], None, request)
+    assert session.clips == []
+    session.validate()
+    assert session.validation_is_due
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(corpus, quick_file, tmp_path, command):
@@ -594,6 +647,26 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, config, tmp
         else:
             with pytest.raises(UserError, match="none of the 1 checkpoints"):
                 run.restore(trainer)
+
+
+def test_a_config_with_a_byte_order_mark_goes_with_an_initial_checkpoint(config, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(config.replace(mel_floor=1e-4).dumps())
+    given = {key: value for key, value in config.to_dict().items() if key not in MEL_KEYS}
+    (tmp_path / "bom.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(given).encode())
+    options = ["--config", str(tmp_path / "bom.json"), "--initial-checkpoint", str(tmp_path / "run")]
+    assert train_command._config(train_command.parse(options))[0].audio.mel_floor == 1e-4
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '[{"step": 0, "fingerprint": "x"}]', '{"a": 1}', '["x"]', "[5]"])
+def test_damaged_records_of_a_run_are_named(config, content, tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.history.write_text(content)
+    folder.corpus.write_text(content)
+    with pytest.raises(UserError, match=r"history\.json is damaged: remove it"):
+        folder._sessions()
+    with pytest.raises(UserError, match=r"corpus\.json is damaged: remove it"):
+        folder.record_corpus({"fingerprint": "y", "data": "there", "training": 4, "held_out": 1}, 5)
 
 
 def test_initial_checkpoint_takes_a_run_folder_or_a_generator(quick_run, corpus, quick_file, tmp_path, command):

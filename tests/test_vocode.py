@@ -1,6 +1,7 @@
 """vocode and extract_mel: exact lengths, levels and samples, and every bad input reported."""
 
 import errno
+import os
 import subprocess
 import sys
 import time
@@ -12,10 +13,12 @@ import soundfile
 from conftest import untrained
 
 from hifigan_tf import cli, extract_mel, stream, vocode
-from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize, wav_writer
+from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize, wav_writer, write_wav
+from hifigan_tf.audio.file_batches import convert_all, find_inputs
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.config import LOG_MIN, Config
+from hifigan_tf.data.given_mels import GivenMels
 from hifigan_tf.errors import UserError
 from hifigan_tf.models.generator import Generator
 from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
@@ -146,7 +149,8 @@ def test_mels_in_other_kinds_of_files_say_how_to_convert(run, speech, tmp_path, 
     np.savez(tmp_path / "a.npz", natural_mel(20))
     (tmp_path / "b.pt").write_bytes(b"x")
     np.save(tmp_path / "c.npy", natural_mel(20))
-    with pytest.raises(UserError, match=r"a\.npz is no \.npy file: make one of it, with numpy\.save\(\"a\.npy\""):
+    how = rf"a\.npz is no \.npy file: make one of it, with numpy\.save\('{tmp_path}/a\.npy'"
+    with pytest.raises(UserError, match=how):
         run(tmp_path / "a.npz")
     with pytest.raises(UserError, match=r"b\.pt is no \.npy file: make one of it, .*torch\.load"):
         run(tmp_path / "b.pt")
@@ -305,6 +309,41 @@ def test_several_inputs_all_bad_are_an_error(run, tmp_path, caplog):
     with pytest.raises(UserError, match=r"none of the 2 inputs could be used, the first because .*a\.wav is empty"):
         run(tmp_path / "a.wav", tmp_path / "b.wav")
     assert f"skipped: {tmp_path / 'b.wav'} is empty" in caplog.text
+
+
+def test_an_error_of_the_model_is_no_fault_of_a_file(tmp_path, speech):
+    """Memory that runs out, or a bug: the run ends with what it was, and no file is called unreadable."""
+    write_wav(tmp_path / "a.wav", speech, RATE)
+    for error in (MemoryError(), ZeroDivisionError("a bug")):
+
+        def convert(path, output, error=error):
+            raise error
+
+        with pytest.raises(type(error)):
+            convert_all({tmp_path / "out" / f"{name}.wav": tmp_path / "a.wav" for name in "ab"}, convert)
+
+
+def test_a_folder_is_walked_once(speech, tmp_path, monkeypatch):
+    """Whatever is looked for in it, so that what is wrong with it is told once."""
+    write_wav(tmp_path / "a.wav", speech, RATE)
+    walks, walk = [], os.walk
+    monkeypatch.setattr(os, "walk", lambda *given, **options: walks.append(given) or walk(*given, **options))
+    find_inputs([str(tmp_path)], (".wav", ".npy"), tmp_path / "out", ".wav")
+    find_audio(tmp_path)
+    mels = GivenMels(tmp_path, ["a.wav", "b.wav"])
+    for name in ("a.wav", "b.wav"):
+        with pytest.raises(UserError, match="is not there"):
+            mels.path_of(name)
+    assert len(walks) == 3
+
+
+def test_a_link_to_itself_is_one_file(run, speech, tmp_path, caplog):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_wav(folder / "a.wav", speech, RATE)
+    (folder / "loop.wav").symlink_to(folder / "loop.wav")
+    run(folder)
+    assert f"skipped: {folder / 'loop.wav'} cannot be read: Too many levels of symbolic links" in caplog.text
 
 
 def test_mel_format_gives_the_audio_of_the_natural_mel(run, tmp_path):

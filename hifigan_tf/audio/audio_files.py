@@ -3,6 +3,9 @@
 import io
 import logging
 import os
+import shlex
+import subprocess
+import sys
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +18,7 @@ import numpy as np
 from hifigan_tf.audio.containers import check_complete
 from hifigan_tf.audio.mp3 import add_xing_header, begins_mp3
 from hifigan_tf.errors import UserError, file_guard
-from hifigan_tf.files import atomic_path, find_files, write_bytes
+from hifigan_tf.files import atomic_path, find_files, with_suffix, write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +61,13 @@ class AudioFile(NamedTuple):
 
 def find_audio(folder: Path) -> list[Path]:
     """Every audio file under the folder, sorted by path. Warns of recordings of kinds that cannot be read."""
-    warn_of_foreign(folder)
-    return find_files(folder, AUDIO_SUFFIXES)
+    files = find_files(folder, {*AUDIO_SUFFIXES, *FOREIGN_SUFFIXES})
+    warn_of_foreign(folder, with_suffix(files, FOREIGN_SUFFIXES))
+    return with_suffix(files, AUDIO_SUFFIXES)
 
 
-def warn_of_foreign(folder: Path) -> None:
+def warn_of_foreign(folder: Path, files: list[Path]) -> None:
     """Warns of recordings under the folder that are passed over, because libsndfile cannot read their kind."""
-    files = find_files(folder, FOREIGN_SUFFIXES)
     if files:
         suffixes = ", ".join(sorted({path.suffix.lower() for path in files}))
         log.warning(
@@ -75,7 +78,9 @@ def warn_of_foreign(folder: Path) -> None:
 
 def how_to_convert(path: Path) -> str:
     """The command that makes a WAV file of a recording of another kind."""
-    return f'make WAV files of such ones, with ffmpeg -i "{path.name}" "{path.stem}.wav"'
+    command = ["ffmpeg", "-i", str(path), str(path.with_suffix(".wav"))]
+    quoted = subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
+    return f"make WAV files of such ones, with {quoted}"
 
 
 def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
@@ -84,7 +89,7 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
     Raises ``UserError`` for a file that is missing, empty, corrupt, truncated, silent, or holds NaN.
     """
     with _open_audio(Path(path)) as file:
-        audio = file.read(file.samples)
+        audio = file.whole(file.rate)
     check_samples(audio, str(path))
     return audio, file.rate
 
@@ -112,6 +117,8 @@ class _Reader:
         self.rate, self.samples = file.samplerate, file.frames
         self.encoding = f"{file.format} {file.subtype}"
         self.seekable = file.subtype not in NEVER_SEEKABLE and file.seekable()
+        # Or soundfile seeks after every read to where it is already, and MP3 decoders take a while to settle after it.
+        file.seekable = lambda: False
         self.there = 0  # samples read
         self.peak = 0.0
         self._sum = self._power = self._channel_power = 0.0
@@ -141,6 +148,10 @@ class _Reader:
             audio = self.read(min(PIECE, self.samples - self.there))
             last = self.there >= self.samples or not len(audio)
             yield convert.resample_chunk(audio, last=last) if convert else audio
+
+    def whole(self, sampling_rate: int) -> np.ndarray:
+        """The whole file at ``sampling_rate`` Hz. In pieces, because a damaged header may promise any length."""
+        return np.concatenate(list(self.pieces(sampling_rate)) or [np.zeros(0, np.float32)])
 
     @property
     def dc(self) -> float:
@@ -240,7 +251,7 @@ def read_resampled(path: str | Path, sampling_rate: int) -> tuple[np.ndarray, Au
     Raises ``UserError`` as ``read_audio`` does.
     """
     with _open_audio(Path(path)) as file:
-        audio = np.concatenate(list(file.pieces(sampling_rate)) or [np.zeros(0, np.float32)])
+        audio = file.whole(sampling_rate)
     check_samples(audio, str(path))
     peak = float(np.abs(audio).max())
     return audio, AudioFile(file.rate, file.samples, len(audio), peak, file.seekable, file.encoding, file.dc)
@@ -336,6 +347,12 @@ def level_problems(name: str, peak: float, dc: float) -> list[str]:
     return problems
 
 
+def warn_of_level(name: str, audio: np.ndarray) -> None:
+    """Warns of the ``level_problems`` of ``[samples]``."""
+    for problem in level_problems(name, float(np.abs(audio).max()), float(audio.mean(dtype=np.float64))):
+        log.warning("warning: %s", problem)
+
+
 def check_scale(name: str, peak: float) -> None:
     """Raises ``UserError`` when samples whose level is to stay are on another scale than -1 to 1."""
     if peak > FULL_SCALE_LIMIT:
@@ -381,11 +398,12 @@ def load_audio(path: str | Path, sampling_rate: int) -> np.ndarray:
     A file of a lower rate is used, with a warning that its upper band is empty. Raises ``UserError`` as
     ``read_audio`` does.
     """
-    audio, rate = read_audio(path)
+    with file_guard(path):
+        audio, rate = read_audio(path)
+        converted = resample(audio, rate, sampling_rate)
     _warn_of_empty_band(str(path), rate, sampling_rate)
-    for problem in level_problems(str(path), float(np.abs(audio).max()), float(audio.mean(dtype=np.float64))):
-        log.warning("warning: %s", problem)
-    return resample(audio, rate, sampling_rate)
+    warn_of_level(str(path), audio)
+    return converted
 
 
 def _warn_of_empty_band(name: str, rate: int, sampling_rate: int) -> None:

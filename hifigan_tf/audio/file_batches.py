@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hifigan_tf.audio.audio_files import AUDIO_KINDS, check_length, load_audio, warn_of_foreign
+from hifigan_tf.audio.audio_files import AUDIO_KINDS, FOREIGN_SUFFIXES, check_length, load_audio, warn_of_foreign
 from hifigan_tf.audio.mel_formats import FOREIGN_MELS, no_mel
 from hifigan_tf.audio.names import relative_names
 from hifigan_tf.cli import progress, warn_skipped
 from hifigan_tf.config import AudioConfig
-from hifigan_tf.errors import UserError, file_guard
-from hifigan_tf.files import find_files
+from hifigan_tf.errors import UserError
+from hifigan_tf.files import find_files, real_path, with_suffix
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,10 @@ def find_inputs(inputs: Iterable[str], suffixes: tuple[str, ...], output_dir: Pa
     seen = set()
 
     def add(name: str, path: Path) -> None:
-        if path.resolve() in seen:
+        real = real_path(path)
+        if real in seen:
             return
-        seen.add(path.resolve())
+        seen.add(real)
         if name in found:
             raise UserError(f"{found[name]} and {path} share the name {name!r}: rename one, or give a folder of both")
         found[name] = path
@@ -51,19 +52,20 @@ def find_inputs(inputs: Iterable[str], suffixes: tuple[str, ...], output_dir: Pa
                 raise UserError(f"input {text} does not exist: check the path")
             add(path.stem, path)
             continue
-        warn_of_foreign(path)
-        if ".npy" in suffixes and (foreign := find_files(path, FOREIGN_MELS)):
+        everything = find_files(path, {*suffixes, *FOREIGN_SUFFIXES, *FOREIGN_MELS})
+        warn_of_foreign(path, with_suffix(everything, FOREIGN_SUFFIXES))
+        if ".npy" in suffixes and (foreign := with_suffix(everything, FOREIGN_MELS)):
             log.warning("warning: %d passed over in %s, the first: %s", len(foreign), path, no_mel(foreign[0]))
-        files = find_files(path, suffixes)
-        if path.resolve() in output_dir.resolve().parents:
-            files = [file for file in files if output_dir.resolve() not in file.resolve().parents]
+        files = with_suffix(everything, suffixes)
+        if real_path(path) in (outputs_in := real_path(output_dir)).parents:
+            files = [file for file in files if outputs_in not in real_path(file).parents]
         if not files:
             mels = " and no .npy file" if ".npy" in suffixes else ""
             raise UserError(f"folder {text} holds no recording ({AUDIO_KINDS}){mels}: check the path")
         for name, file in relative_names(path, files).items():
             add(name[: -len(file.suffix)], file)
     outputs = {output_dir / f"{name}{suffix}": path for name, path in found.items()}
-    replaced = seen & {output.resolve() for output in outputs}
+    replaced = seen & {real_path(output) for output in outputs}
     if replaced:
         raise UserError(f"{min(replaced)} would be overwritten: choose an --output-dir apart from the inputs")
     return outputs
@@ -72,15 +74,14 @@ def find_inputs(inputs: Iterable[str], suffixes: tuple[str, ...], output_dir: Pa
 def convert_all(files: dict[Path, Path], convert: Callable[[Path, Path], None]) -> None:
     """Calls ``convert(input, output)`` for every ``{output: input}``, with a progress bar.
 
-    One that cannot be read is skipped and named at the end. Raises ``UserError`` when none is left;
-    errors in writing end the run.
+    One for which it raises ``UserError`` is skipped and named at the end. Raises ``UserError`` when none is left; other
+    errors, in writing or of the model, end the run.
     """
     problems = []
     for output, path in progress(files.items(), hidden=len(files) == 1, unit="file"):
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
-            with file_guard(path):
-                convert(path, output)
+            convert(path, output)
         except UserError as error:
             if len(files) == 1:
                 raise

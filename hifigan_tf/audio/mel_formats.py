@@ -26,7 +26,7 @@ from hifigan_tf.audio.mel_recognition import (
 from hifigan_tf.audio.mel_scale import mean_and_scale, to_model_mel
 from hifigan_tf.audio.mel_stats import NUMPY_DAMAGE, load_stats
 from hifigan_tf.config import AudioConfig
-from hifigan_tf.errors import UserError
+from hifigan_tf.errors import UserError, file_guard
 
 log = logging.getLogger(__name__)
 
@@ -277,11 +277,11 @@ def warn_if_square(path: str | Path, shape: Sequence[int], other: str = "") -> N
 
 def no_mel(path: Path) -> UserError:
     """The error for a file that holds arrays of another kind, and how to convert it."""
-    made = f'numpy.save("{path.stem}.npy", '
+    made, name = f"numpy.save({str(path.with_suffix('.npy'))!r}, ", str(path)
     if path.suffix.lower() == ".npz":
-        how = f'with {made}next(iter(numpy.load("{path.name}").values())))'
+        how = f"with {made}next(iter(numpy.load({name!r}).values())))"
     else:
-        how = f'with {made}torch.load("{path.name}", map_location="cpu").numpy()) where PyTorch is'
+        how = f"with {made}torch.load({name!r}, map_location='cpu').numpy()) where PyTorch is"
     return UserError(f"{path} is no .npy file: make one of it, {how}")
 
 
@@ -343,18 +343,14 @@ def read_mel(path: Path) -> np.ndarray:
 
 
 def _open(path: Path) -> np.ndarray:
-    """The array in a ``.npy`` file with two axes, mapped into memory where it can be."""
+    """The array in a ``.npy`` file with two axes, mapped: a header may declare more than there is."""
     if path.suffix.lower() in FOREIGN_MELS:
         raise no_mel(path)
     try:
-        try:
+        with file_guard(path, passing=NUMPY_DAMAGE):
             mel = np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError:  # an empty array cannot be mapped
-            mel = np.load(path, allow_pickle=False)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-    except MemoryError:
-        raise UserError(f"{path} declares more numbers than the memory holds (damaged?): make it again") from None
     except NUMPY_DAMAGE:
         mel = None
     if not isinstance(mel, np.ndarray) or mel.dtype.kind not in "fiu":

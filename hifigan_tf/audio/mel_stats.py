@@ -2,6 +2,7 @@
 
 import tokenize
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +15,10 @@ from hifigan_tf.errors import UserError, brief
 SUFFIXES = (".h5", ".hdf5", ".npz", ".npy")
 NAMES = {"mean": ("mean",), "scale": ("scale", "std")}
 # What numpy raises for a damaged header, which it reads as Python, and for a file that begins like a zip file.
-HEADER_DAMAGE = (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError)
-NUMPY_DAMAGE = (*HEADER_DAMAGE, tokenize.TokenError, zipfile.BadZipFile)
+NUMPY_DAMAGE = (
+    *(ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+)
 LARGEST_NPZ = 16 << 20  # bytes of arrays in a zip file, which may be packed very small
 MAKE = "give the mean and the scale of every mel band, in .h5 (stats.h5 of ParallelWaveGAN), .npz or .npy [2, num_mels]"
 
@@ -69,7 +72,7 @@ def _checked(path: Path, name: str, array: np.ndarray, num_mels: int) -> np.ndar
 
 def _read_numpy(path: Path) -> dict[str, np.ndarray]:
     try:
-        loaded = np.load(path, allow_pickle=False)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             if loaded.ndim != 2 or len(loaded) != 2:
                 raise UserError(

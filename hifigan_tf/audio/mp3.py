@@ -7,6 +7,7 @@ file can look truncated.
 
 import struct
 from itertools import pairwise
+from mmap import mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ def _find_run(data: bytes, start: int, stop: int) -> list[Frame]:
     return []
 
 
-def _after_tags(data: bytes, start: int) -> int:
+def after_tags(data: bytes | mmap, start: int) -> int:
     """The first byte after the tags at ``start``: ID3 at the beginning of a file, APE and ID3's older kind at its end.
 
     Where two files were joined there are such tags in the middle.
@@ -94,13 +95,13 @@ def _all_frames(data: bytes, name: str) -> list[Frame]:
 
     Raises ``UserError`` for that, for a file that ends inside a frame, and where rate or channels change.
     """
-    start = _after_tags(data, 0)
+    start = after_tags(data, 0)
     frames = _find_run(data, start, start + RESYNC)
     while frames:
         last = frames[-1]
         if last.end > len(data):
             raise UserError(f"{name} is truncated: it ends inside an MP3 frame; copy it again")
-        more = _run(data, _after_tags(data, last.end)) if last.end < len(data) else []
+        more = _run(data, after_tags(data, last.end)) if last.end < len(data) else []
         if not more:
             if _find_run(data, last.end, len(data)):
                 raise UserError(f"{name} is damaged at byte {last.end}: copy it again")

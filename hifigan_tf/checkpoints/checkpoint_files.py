@@ -1,6 +1,5 @@
 """Checkpoints on disk: which file of a folder, in which format, with which config and statistics beside it."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 from hifigan_tf.checkpoints import nemo, onnx, plain_yaml, safetensors, torch_pickle
 from hifigan_tf.checkpoints.torch_pickle import Opaque, Tensor
 from hifigan_tf.errors import UserError, brief
-from hifigan_tf.files import decode_text
+from hifigan_tf.files import parse_json
 
 # Names of checkpoints in a folder, the best first; of several with a number of steps the last one counts.
 CHECKPOINTS = (
@@ -144,10 +143,7 @@ def read_config(path: Path) -> Mapping:
     else:
         if path.stat().st_size > LARGEST_CONFIG:
             raise UserError(f"config {path} has {path.stat().st_size} bytes, which is no config: give another")
-        try:
-            content = json.loads(decode_text(path.read_bytes(), f"config {path}"))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"config {path} is not valid JSON: {brief(error)}") from None
+        content = parse_json(path.read_bytes(), f"config {path}")
     if not isinstance(content, dict):
         raise UserError(f"config {path} holds a {type(content).__name__}: it must be one JSON object, or YAML mapping")
     return limited(content, f"config {path}")

@@ -11,7 +11,7 @@ from hifigan_tf.audio.audio_files import AUDIO_KINDS, find_audio
 from hifigan_tf.audio.names import NameIndex, plain_name, relative_names
 from hifigan_tf.cli import warn_skipped
 from hifigan_tf.errors import UserError, describe_os_error
-from hifigan_tf.files import decode_text, printable
+from hifigan_tf.files import decode_text, printable, real_path
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +49,12 @@ def corpus_names(folders: Sequence[str]) -> list[str]:
     """
     if len(folders) == 1:
         return [""]
-    paths = [PurePosixPath(folder if "://" in folder else Path(folder).resolve().as_posix()) for folder in folders]
-    common = len(PurePosixPath(os.path.commonpath(paths)).parts)
-    names = ["".join(f"{part}/" for part in path.parts[common:]) for path in paths]
+    paths = [PurePosixPath(folder if "://" in folder else real_path(folder).as_posix()) for folder in folders]
+    try:
+        common = len(PurePosixPath(os.path.commonpath(paths)).parts)
+    except ValueError:  # none holds them all: a folder and an object store, two drives of Windows
+        common = 0
+    names = ["".join(f"{part.strip('/')}/" for part in path.parts[common:]) for path in paths]
     for one, first in enumerate(names):
         for other, second in enumerate(names):
             if one != other and second.startswith(first):

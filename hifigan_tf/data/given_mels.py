@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from hifigan_tf.audio.mel_formats import FOREIGN_MELS, MelConversion, load_given_mel, no_mel
 from hifigan_tf.audio.names import NameIndex, plain_name, relative_names, unique_names
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import find_files
+from hifigan_tf.files import find_files, with_suffix
 
 
 class GivenMels:
@@ -15,7 +15,9 @@ class GivenMels:
 
     def __init__(self, folder: Path, clips: Iterable[str]):
         self.folder = folder
-        self.files = unique_names(relative_names(folder, find_files(folder, (".npy",))))
+        files = find_files(folder, {".npy", *FOREIGN_MELS})
+        self.files = unique_names(relative_names(folder, with_suffix(files, {".npy"})))
+        self.foreign = {path.stem: path for path in reversed(with_suffix(files, FOREIGN_MELS))}
         names = [plain_name(name) for name in dict.fromkeys(clips)]
         self.copies = {name for name, count in Counter(names).items() if count > 1}
         self.clips, self.mels = NameIndex(names), NameIndex(self.files)
@@ -29,7 +31,8 @@ class GivenMels:
             )
         found = self.mels.meant_by(name)
         if not found:
-            self._refuse_foreign(name)
+            if foreign := self.foreign.get(PurePath(name).name):
+                raise no_mel(foreign)
             raise UserError(f"{self.folder / name}.npy is not there, and no other file of {self.folder} fits {clip}")
         path, clips = self.files[found[0]], self.clips.meant_by(found[0])
         if len(found) > 1:
@@ -41,12 +44,6 @@ class GivenMels:
                 f"{self.folder / name}.npy"
             )
         return path
-
-    def _refuse_foreign(self, name: str) -> None:
-        """Raises ``UserError`` that says how to convert it where the mel is there in another kind of file."""
-        for path in find_files(self.folder, FOREIGN_MELS):
-            if path.stem == PurePath(name).name:
-                raise no_mel(path)
 
 
 def check_given_mel(mel_path: Path, path: PurePath, samples: int, conversion: MelConversion) -> None:

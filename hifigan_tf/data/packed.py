@@ -16,7 +16,7 @@ import queue
 import re
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from hifigan_tf.audio.mel_formats import TeacherMel
 from hifigan_tf.cli import worker_threads
 from hifigan_tf.data.clip_lists import MANIFEST, SHARDS
 from hifigan_tf.errors import UserError, one_line
+from hifigan_tf.files import parse_json
 
 FORMAT = "hifigan_tf packed corpus, version 1"
 BLOCK = 32768  # samples of a full record
@@ -122,12 +123,10 @@ def read_manifest(folder: str, name: str = MANIFEST) -> dict | None:
             return None
         with tf.io.gfile.GFile(path, "rb") as file:
             text = file.read()
-    try:
-        manifest = json.loads(text)
-        if manifest["format"] == FORMAT:
+    with suppress(UserError):
+        manifest = parse_json(text, path)
+        if isinstance(manifest, dict) and manifest.get("format") == FORMAT:
             return manifest
-    except (ValueError, TypeError, KeyError):
-        pass
     raise UserError(f"{path} is no manifest of this version of python -m hifigan_tf.preprocess: pack the corpus again")
 
 
@@ -149,8 +148,8 @@ def read_clips(folder: str, sampling_rate: int) -> list[PackedClip]:
         for entry in manifest["shards"]:
             shard, offset = Shard(join(folder, entry["file"]), entry["bytes"]), 0
             for clip in entry["clips"]:
-                clips.append(PackedClip(rate=rate, shard=shard, offset=offset, **clip))
-                offset += _size(clip["samples"])
+                clips.append(_checked(PackedClip(rate=rate, shard=shard, offset=offset, **clip)))
+                offset += _size(clips[-1].samples)
             if offset != shard.size:
                 raise UserError(
                     f"{path} does not match itself: its {len(entry['clips'])} clips in {entry['file']} take {offset} "
@@ -165,6 +164,15 @@ def read_clips(folder: str, sampling_rate: int) -> list[PackedClip]:
         )
     _check_sizes(clip.shard for clip in clips)
     return clips
+
+
+def _checked(clip: PackedClip) -> PackedClip:
+    """The clip of a manifest. Raises ``TypeError`` unless its values are such as ``ShardWriter`` writes."""
+    good = isinstance(clip.name, str) and isinstance(clip.samples, int) and 0 < clip.samples < 2**31
+    good = good and isinstance(clip.peak, int) and 0 < clip.peak <= 32768
+    if not (good and isinstance(clip.scale, (int, float)) and 0 < clip.scale < 1e30 and clip.mel is None):
+        raise TypeError(f"a clip cannot be {clip[:1] + clip[2:5]}")
+    return clip
 
 
 def _check_sizes(shards: Iterable[Shard]) -> None:

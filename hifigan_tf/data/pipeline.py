@@ -90,10 +90,10 @@ def check_clips(
         checks = pool.map(check, found)
         results = list(tqdm(checks, total=len(found), desc="checking clips", unit="clip", leave=False))
     clips = [result for result in results if not isinstance(result, str)]
-    problems = [result for result in results if isinstance(result, str)]
-    warn_skipped(problems)
+    skips = [result for result in results if isinstance(result, str)]
+    warn_skipped(skips)
     if not clips:
-        raise UserError(f"no usable audio: all {len(found)} files were skipped, the first because {problems[0]}")
+        raise UserError(f"no usable audio: all {len(found)} files were skipped, the first because {skips[0]}")
     low = [clip for clip in clips if clip.rate < config.audio.sampling_rate]
     if low:
         words = empty_band(str(low[0].path), low[0].rate, config.audio.sampling_rate)
@@ -105,8 +105,13 @@ def check_clips(
     return clips
 
 
+def length_of(clip: AnyClip) -> int:
+    """Samples of a clip at the config's rate."""
+    return clip.samples if isinstance(clip, PackedClip) else clip.resampled
+
+
 def peak_of(clip: AnyClip) -> float:
-    """The largest magnitude of a clip, in -1 to 1."""
+    """The largest magnitude of a clip at the config's rate, in -1 to 1."""
     return clip.peak * clip.scale if isinstance(clip, PackedClip) else clip.peak
 
 

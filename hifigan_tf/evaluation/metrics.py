@@ -36,7 +36,7 @@ METRICS = {
 }
 
 ALIGNED = ("log_mel_l1", "mcd_db", "f0_rmse_hz", "f0_rmse_cents", "voicing_f1")  # those of frames
-LONGEST_ALIGNED = 60  # seconds: the distances of all pairs of frames take memory by the square
+MOST_ALIGNED = 6000  # frames, a minute at a hop of 10 ms: the distances of all pairs take memory by the square
 
 SPEECH_RATE = 16000  # Hz: wide-band PESQ is defined for this rate; F0 is measured at it too, whatever the config's
 LONGEST_PIECE = 20.0  # seconds, see _pieces
@@ -90,14 +90,17 @@ def evaluate_aligned(
     """The chosen metrics of ``ALIGNED`` of two recordings ``[samples]`` that say the same at another pace.
 
     Frames are paired along a path of dynamic time warping between the mel cepstra (``dtw_path``); the F0 of a frame is
-    that at its middle. Otherwise as ``evaluate_pair``. Raises ``UserError`` beyond ``LONGEST_ALIGNED`` seconds.
+    that at its middle. Otherwise as ``evaluate_pair``. Raises ``UserError`` beyond ``MOST_ALIGNED`` frames.
     """
     wanted = set(metrics)
     if unknown := wanted - set(ALIGNED):
         raise ValueError(f"metrics {sorted(unknown)} have no value along a path: known are {ALIGNED}")
     rate, hop = front_end.sampling_rate, front_end.hop_size
-    if (seconds := max(len(reference), len(generated)) / rate) > LONGEST_ALIGNED:
-        raise UserError(f"{seconds:.0f} s are too long to be aligned: cut at pauses, into up to {LONGEST_ALIGNED} s")
+    if (longest := max(len(reference), len(generated))) > MOST_ALIGNED * hop:
+        raise UserError(
+            f"{longest / rate:.0f} s are too long to be aligned: cut at pauses, into up to "
+            f"{MOST_ALIGNED * hop / rate:.0f} s ({MOST_ALIGNED} frames)"
+        )
     first, second = (mel_spectrogram(audio, front_end) for audio in (reference, generated))
     places = dtw_path(first, second)
     pair = first[places[:, 0]], second[places[:, 1]]

@@ -6,7 +6,6 @@ docs/periodicity.md.
 
 import argparse
 import dataclasses
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import numpy as np
 
 from hifigan_tf import cli, extras
 from hifigan_tf.errors import UserError
-from hifigan_tf.files import write_bytes, write_json
+from hifigan_tf.files import read_json, write_bytes, write_json
 
 log = logging.getLogger(__name__)
 
@@ -157,10 +156,10 @@ def finished(path: Path, protocol: Protocol) -> dict | None:
     if not path.exists():
         return None
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = read_json(path)
         was = Protocol(**result["protocol"])
         values = {name: float(result[name]) for name in ("accuracy", "seconds")}
-    except (ValueError, KeyError, TypeError):
+    except (UserError, ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not a result of this program: delete it") from None
     for name, value in dataclasses.asdict(protocol).items():
         if getattr(was, name) != value:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hifigan_tf.audio.audio_files import check_length, find_audio, normalize, read_audio, resample
+from hifigan_tf.audio.audio_files import check_length, find_audio, normalize, read_audio, resample, warn_of_level
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.names import relative_names, unique_names
+from hifigan_tf.cli import warn_skipped
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.metrics import METRICS, evaluate_pair, log_mel_l1, mean_scores
@@ -112,23 +113,32 @@ def load_clips(
 ) -> dict[str, np.ndarray]:
     """``{name: float32 [samples]}`` of a folder, at a peak of 0.95; ``what`` names its purpose in messages.
 
-    Raises ``UserError`` when it holds no audio, a clip cannot be used (silent, corrupt, shorter than a frame),
-    or is of another rate than the model's, unless ``convert_rate``.
+    Recordings that cannot be used (silent, corrupt, shorter than a frame) are skipped with a warning. Raises
+    ``UserError`` when none is left, and for one of another rate than the model's, unless ``convert_rate``.
     """
     paths = find_audio(folder)
     if not paths:
         raise UserError(f"{what} folder {folder} holds no audio file: give one with recordings of speech")
-    clips = {}
+    clips, problems = {}, []
     for name, path in unique_names(relative_names(folder, paths)).items():
-        clip, rate = read_audio(path)
+        try:
+            clip, rate = read_audio(path)
+            check_length(path, len(clip) * audio.sampling_rate // rate, audio.hop_size)
+        except UserError as error:
+            problems.append(str(error))
+            continue
         if rate != audio.sampling_rate and not convert_rate:
             raise UserError(
                 f"{path} is recorded at {rate} Hz, the model makes {audio.sampling_rate} Hz: give "
                 f"{what} recordings of the model's rate"
             )
-        clip = resample(clip, rate, audio.sampling_rate)
-        check_length(path, len(clip), audio.hop_size)
-        clips[name] = normalize(clip)
+        warn_of_level(str(path), clip)
+        clips[name] = normalize(resample(clip, rate, audio.sampling_rate))
+    warn_skipped(problems)
+    if not clips:
+        raise UserError(
+            f"{what} folder {folder}: none of its {len(paths)} recordings can be used, the first because {problems[0]}"
+        )
     return clips
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from hifigan_tf.cli import refuse_hdf5
 from hifigan_tf.config import EDGE_TAPS, AudioConfig, GeneratorConfig
 from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.models.layers import MRF, WeightNormConv1D, WeightNormConv1DTranspose, leaky_relu
@@ -140,9 +141,12 @@ def load_generator(path: str | Path) -> Generator:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"checkpoint {path} does not exist: give a .keras file or a run folder")
+    refuse_hdf5(path)
     try:
         model = keras.models.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # Keras raises whatever the zip file, its JSON or its HDF5 file led to
         raise UserError(f"checkpoint {path} cannot be read (cut short, or no .keras file): {one_line(error)}") from None
     if not isinstance(model, Generator):
         raise UserError(f"checkpoint {path} holds a {type(model).__name__}, not a Generator: give a generator's file")

@@ -1,20 +1,20 @@
 """What a ``.keras`` file says of its generator, without Keras."""
 
-import json
 import zipfile
 from pathlib import Path
 
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError, one_line
+from hifigan_tf.files import ZIP_DAMAGE, parse_json
 
 
 def stored_audio(path: Path) -> AudioConfig:
     """The audio settings of the generator in a ``.keras`` file. Raises ``UserError`` where there are none."""
     try:
         with zipfile.ZipFile(path) as archive:
-            values = json.loads(archive.read("config.json"))["config"]["audio"]
+            values = parse_json(archive.read("config.json"), "its config.json")["config"]["audio"]
         return AudioConfig(**{key: _plain(value) for key, value in values.items()})
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+    except (UserError, ValueError, KeyError, TypeError, AttributeError, *ZIP_DAMAGE) as error:
         raise UserError(f"checkpoint {path} is no generator's .keras file (cut short?): {one_line(error)}") from None
 
 

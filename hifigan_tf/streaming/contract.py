@@ -8,14 +8,13 @@ import dataclasses
 import hashlib
 import io
 import json
-import lzma
 import zipfile
-import zlib
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
 from hifigan_tf.config import AudioConfig, check_replicated_frames
 from hifigan_tf.errors import UserError
+from hifigan_tf.files import ZIP_DAMAGE
 from hifigan_tf.streaming.windows import Margins
 
 MEMBER = "contract.json"
@@ -174,9 +173,6 @@ def _pair(both: int | tuple[int, int]) -> tuple[int, int]:
 
 Kind = TypeVar("Kind", bound=Contract)
 
-# Raised by zipfile for damaged entries, and for kinds of compression and encryption that contracts do not have.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError, RuntimeError)
-
 
 def pack(model: bytes, contract: Contract) -> bytes:
     """The model with its contract at the end, replacing any that it had. The contract gets the model's hash."""
@@ -194,7 +190,7 @@ def unpack(model: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             return model[: min((entry.header_offset for entry in archive.infolist()), default=len(model))]
-    except _DAMAGED:
+    except ZIP_DAMAGE:
         return model
 
 
@@ -215,7 +211,7 @@ def read_kind(model: bytes, name: str, kind: type[Kind]) -> Kind:
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             values = json.loads(archive.read(MEMBER))
-    except (KeyError, *_DAMAGED):
+    except (KeyError, *ZIP_DAMAGE):
         raise UserError(f"{name} carries no contract (another project's model, or cut short): {again}") from None
     except ValueError as error:
         raise UserError(f"{name} carries a contract that is no JSON ({error}): {again}") from None

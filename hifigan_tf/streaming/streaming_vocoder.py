@@ -11,6 +11,7 @@ import numpy as np
 
 from hifigan_tf import extras
 from hifigan_tf.audio.mel_formats import ForeignMelError, MelCheck, description, looks
+from hifigan_tf.cli import refuse_hdf5
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.streaming import contract
@@ -65,6 +66,8 @@ def load_vocoder(model, chunk_frames: int | None = None, threads: int | None = N
         if chunk_frames is not None or threads is not None:
             raise UserError("this model is loaded already: give chunk_frames and threads to load_vocoder instead")
         return model
+    if isinstance(model, (str, Path)):
+        refuse_hdf5(Path(model))
     if isinstance(model, (str, Path)) and Path(model).suffix == ".keras":
         extras.require("a .keras checkpoint")
         from hifigan_tf.models.generator import load_generator

@@ -38,7 +38,7 @@ def workers_of(strategy: str) -> Workers:
 
     try:
         config = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise malformed(f"is no JSON ({error})") from None
     try:
         cluster, task = config["cluster"], config["task"]

@@ -1,10 +1,12 @@
 """The training loop: steps with progress, summaries, validation, checkpoints, and a graceful end."""
 
+import itertools
 import logging
 import math
 import os
 import signal
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -152,10 +154,11 @@ class Session:
         self.request = request
         self.progress = progress
         self.summaries = Summaries(folder.logs)
-        self.clips = list(validation_clips(held_out[: self.config.validation_clips], trainer.config))
+        self.clips = list(_until(request, validation_clips(held_out[: self.config.validation_clips], trainer.config)))
+        self.validation_is_due = folder.validation_is_due
 
     def begin(self) -> None:
-        if self.trainer.steps_done == 0:
+        if self.trainer.steps_done == 0 or self.validation_is_due:
             self.validate()
 
     def after_step(self, scalars: dict[str, float]) -> None:
@@ -186,11 +189,12 @@ class Session:
         self.summaries.scalars({**scalars, **pace}, self.trainer.steps_done)
 
     def validate(self) -> None:
-        validate(self.trainer, self.folder, self.summaries, self.clips, self.request)
+        error = validate(self.trainer, self.folder, self.summaries, self.clips, self.request)
+        self.validation_is_due = error is None
 
     def save(self) -> None:
         _check_weights(self.trainer, self.folder)
-        self.folder.save(self.trainer)
+        self.folder.save(self.trainer, self.validation_is_due)
 
 
 _SHORT = {"d": "loss/discriminator", "adv": "loss/adversarial", "fm": "loss/feature_matching", "mel": "loss/mel"}
@@ -233,10 +237,8 @@ def validate(
     Where ``request`` asks to stop in between, the rest is left out: no mean, and nothing is kept.
     """
     _check_weights(trainer, folder)
-    step, front_end, scores = trainer.steps_done, trainer.loss_front_end, []
-    for index, (clip, mel, audio) in enumerate(_shown(clips, "validating")):
-        if request:
-            return None
+    step, front_end, scores, averaged = trainer.steps_done, trainer.loss_front_end, [], []
+    for index, (clip, mel, audio) in enumerate(_shown(clips, "validating", request)):
         generated = trainer.vocode(mel)
         scores.append(evaluate_pair(audio, generated, front_end, MEASURED))
         if index < SHOWN_CLIPS:
@@ -244,13 +246,14 @@ def validate(
                 if name == "generated" or step == 0:
                     picture = mel_spectrogram(sound, front_end)
                     summaries.sound(f"{printable(clip)}/{name}", sound, front_end.sampling_rate, picture, step)
+    if trainer.average and step > 0:
+        for _, mel, audio in _shown(clips, "validating the average", request):
+            averaged.append(evaluate_pair(audio, trainer.vocode(mel, average=True), front_end, MEASURED))
+    if request:
+        return None
     means = mean_scores(scores, MEASURED)
     summaries.scalars(_curves("validation", means), step)
-    if trainer.average and step > 0:
-        averaged = [
-            evaluate_pair(audio, trainer.vocode(mel, average=True), front_end, MEASURED)
-            for _, mel, audio in _shown(clips, "validating the average")
-        ]
+    if averaged:
         summaries.scalars(_curves("validation_ema", mean_scores(averaged, MEASURED)), step)
     error = means["log_mel_l1"]
     assert error is not None, "every pair has a log-mel error"
@@ -261,9 +264,13 @@ def validate(
     return error
 
 
-def _shown(clips: list, what: str) -> tqdm:
-    """A progress bar below that of the steps, only in a terminal."""
-    return tqdm(clips, desc=what, unit="clip", leave=False, disable=None)
+def _shown(clips: list, what: str, request: StopRequest | None) -> Iterator:
+    """The clips, until a stop is requested, with a progress bar below that of the steps, only in a terminal."""
+    return _until(request, tqdm(clips, desc=what, unit="clip", leave=False, disable=None))
+
+
+def _until(request: StopRequest | None, items: Iterable) -> Iterator:
+    return itertools.takewhile(lambda _: not request, items)
 
 
 def _curves(group: str, means: dict[str, float | None]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
     runs/<name>/config.json
                 history.json                    batch size and learning rate, and the step from which they hold
+                validation-due                  if the last validation was interrupted: the next session begins with it
                 corpus.json                     where the clips are, how many and which, and from which step on
                 last.keras  best.keras          the generator, for vocode and export
                 ema.keras                       its moving average, where the config asks for one
@@ -13,7 +14,6 @@ A checkpoint is written into a hidden folder and renamed when it is complete, an
 deleted, so that every folder named step-… is complete; the next process removes what a killed one left behind.
 """
 
-import json
 import logging
 import os
 import shutil
@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from hifigan_tf.config import Config, difference
 from hifigan_tf.errors import UserError, one_line
-from hifigan_tf.files import atomic_path, flush, write_bytes, write_json
+from hifigan_tf.files import atomic_path, flush, read_json, write_bytes, write_json
 from hifigan_tf.models.generator import Generator
 from hifigan_tf.training.tensorboard import Events
 from hifigan_tf.training.trainer import Trainer
@@ -44,7 +44,8 @@ FREE_KEYS = {
 }
 PREFIX = "step-"
 HIDDEN = ".partial-"
-DAMAGED = "damaged-"
+ASIDE = "damaged-"
+_TOLD_OF_A_CORPUS = ("data", "training", "held_out")
 NETWORK_SECTIONS = ("audio", "generator", "discriminators")
 
 
@@ -60,6 +61,7 @@ class RunFolder:
         self.config = self.path / "config.json"
         self.history = self.path / "history.json"
         self.corpus = self.path / "corpus.json"
+        self.due = self.path / "validation-due"
         self.last = self.path / "last.keras"
         self.best = self.path / "best.keras"
         self.ema = self.path / "ema.keras"
@@ -77,7 +79,7 @@ class RunFolder:
         if not (self.config.is_file() and self.saved()):
             return config, [session]
         theirs = Config.load(self.config).to_dict()
-        if "epoch_clip_seconds" not in json.loads(self.config.read_text(encoding="utf-8-sig")):
+        if "epoch_clip_seconds" not in read_json(self.config):
             theirs["epoch_clip_seconds"] = None
         config = config.replace(epoch_clip_seconds=theirs["epoch_clip_seconds"])
         ours = config.to_dict()
@@ -101,12 +103,12 @@ class RunFolder:
         if not self.history.is_file():
             return []
         try:
-            sessions = json.loads(self.history.read_text(encoding="utf-8"))
+            sessions = read_json(self.history)
             sessions = [{key: session[key] for key in ("step", *TOLD_KEYS)} for session in sessions]
             if not all(isinstance(value, (int, float)) for session in sessions for value in session.values()):
                 raise TypeError
             return sessions
-        except (ValueError, TypeError, KeyError):
+        except (UserError, TypeError, KeyError):
             raise UserError(
                 f"{self.history} is damaged: remove it, and the learning rate decays as if nothing had changed"
             ) from None
@@ -137,20 +139,19 @@ class RunFolder:
         ``corpus`` has a ``fingerprint`` of its clips. Warns where a run goes on with other clips.
         """
         try:
-            recorded = json.loads(self.corpus.read_text(encoding="utf-8")) if self.corpus.is_file() else []
-            last = recorded[-1] if recorded else None
-            same = last is not None and last["fingerprint"] == corpus["fingerprint"]
-        except (ValueError, TypeError, KeyError):
+            recorded = read_json(self.corpus) if self.corpus.is_file() else []
+            last = {key: recorded[-1][key] for key in ("fingerprint", *_TOLD_OF_A_CORPUS)} if recorded else None
+        except (UserError, TypeError, KeyError):
             raise UserError(
                 f"{self.corpus} is damaged: remove it, and the clips of earlier steps are unknown"
             ) from None
-        if same:
+        if last and last["fingerprint"] == corpus["fingerprint"]:
             return
-        if last is not None:
+        if last:
             log.warning(
                 "warning: this run has trained on other clips up to step %d (%s: %s to train on, %s held out): curves "
                 "before and after are of different data",
-                *(step, last["data"], last["training"], last["held_out"]),
+                *(step, *(last[key] for key in _TOLD_OF_A_CORPUS)),
             )
         write_json(self.corpus, [*recorded, {"step": step, **corpus}])
 
@@ -158,10 +159,15 @@ class RunFolder:
         """The complete checkpoints, oldest first."""
         return sorted(path for path in self.checkpoints.glob(f"{PREFIX}{'[0-9]' * 8}") if path.is_dir())
 
-    def save(self, trainer: Trainer) -> None:
+    @property
+    def validation_is_due(self) -> bool:
+        """Whether the validation at the step that was saved last was interrupted."""
+        return self.due.is_file()
+
+    def save(self, trainer: Trainer, validation_is_due: bool = False) -> None:
         """Writes the generator, its average and a checkpoint; deletes the oldest beyond ``checkpoints_to_keep``.
 
-        Raises ``NotSaved`` when it cannot; what was saved before stays.
+        ``validation_is_due`` is remembered with them. Raises ``NotSaved`` when it cannot; what was saved before stays.
         """
         step = trainer.steps_done
         target = self.checkpoints / f"{PREFIX}{step:08d}"
@@ -176,6 +182,10 @@ class RunFolder:
                 _sync(hidden)
                 hidden.rename(target)
                 _sync(self.checkpoints, contents=False)
+            if validation_is_due:
+                self.due.touch()
+            else:
+                self.due.unlink(missing_ok=True)
         except (OSError, tf.errors.OpError) as error:
             raise self._not_saved(f"the checkpoint of step {step}", error) from None
         finally:
@@ -196,23 +206,23 @@ class RunFolder:
         kept = f"the last good checkpoint is {good[-1]}" if good else "there is no earlier checkpoint"
         return NotSaved(f"{what} cannot be saved in {self.path} ({one_line(error)}): {kept}; free some space")
 
-    def restore(self, trainer: Trainer, put_damaged_aside: bool = True) -> Path | None:
+    def restore(self, trainer: Trainer, rename_damaged: bool = True) -> Path | None:
         """Loads the newest checkpoint that can be read into the trainer; None where there is none yet.
 
         Newer ones that cannot be read are renamed, so that later checkpoints can take their names. Raises
         ``UserError`` when there are checkpoints and none can be read.
         """
-        saved, damaged = self.saved(), []
+        saved, unreadable = self.saved(), []
         for path in reversed(saved):
             try:
                 _checkpoint(trainer).read(str(path / "checkpoint")).assert_existing_objects_matched()
             except _UNREADABLE as error:
                 log.warning("warning: checkpoint %s cannot be read, trying the one before: %s", path, one_line(error))
-                damaged.append(path)
+                unreadable.append(path)
                 continue
-            for other in damaged if put_damaged_aside else []:
-                shutil.rmtree(self.checkpoints / f"{DAMAGED}{other.name}", ignore_errors=True)
-                other.rename(self.checkpoints / f"{DAMAGED}{other.name}")
+            for other in unreadable if rename_damaged else []:
+                shutil.rmtree(self.checkpoints / f"{ASIDE}{other.name}", ignore_errors=True)
+                other.rename(self.checkpoints / f"{ASIDE}{other.name}")
             return path
         if saved:
             raise UserError(

@@ -2,8 +2,6 @@
 
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from hifigan_tf.errors import UserError, one_line
 log = logging.getLogger(__name__)
 
 READ_BYTES = 1 << 20  # of an event file at a time
+FROM = ".from-step-"  # in the name of an event file, before the first step in it
 
 
 class Summaries:
@@ -28,21 +27,21 @@ class Summaries:
 
     def scalars(self, values: dict[str, float], step: int) -> None:
         """One point of each curve."""
-        with self._writing():
+        with self._writing(step):
             for name, value in values.items():
                 tf.summary.scalar(name, value, step)
 
     def sound(self, name: str, audio: np.ndarray, sampling_rate: int, mel: np.ndarray, step: int) -> None:
         """Audio ``[samples]`` and the picture of its log-mel ``[frames, num_mels]``."""
-        with self._writing():
+        with self._writing(step):
             tf.summary.audio(f"audio/{name}", audio[None, :, None], sampling_rate, step)
             tf.summary.image(f"mel/{name}", mel_picture(mel), step)
 
     @contextmanager
-    def _writing(self):
+    def _writing(self, step: int):
         """Summaries of the block are on disk when it ends, or are lost with a warning."""
         try:
-            writer = self._writer or tf.summary.create_file_writer(str(self._folder))
+            writer = self._writer or tf.summary.create_file_writer(str(self._folder), filename_suffix=f"{FROM}{step}")
             self._writer = writer
             with writer.as_default():
                 yield
@@ -79,7 +78,7 @@ class Events:
     """
 
     def __init__(self, folder: Path):
-        self.files = sorted(folder.glob("events.out.tfevents.*"))
+        self.files = sorted(folder.glob("events.out.tfevents.*"), key=_by_numbers)
         if not self.files:
             raise UserError(f"{folder} holds no event files: the training has written nothing yet, or elsewhere")
         self.scalars: dict[str, dict[int, float]] = {}
@@ -101,11 +100,14 @@ class Events:
     def _index(self, file: Path) -> None:
         from tensorboard.util.tensor_util import make_ndarray
 
-        first = True
+        named = file.name.rpartition(FROM)[2]
+        begin = int(named) if FROM in file.name and named.isdecimal() else None  # which a damaged record cannot hide
+        if begin is not None:
+            self._forget_after(begin)
         for event in _summaries(file):
-            if first:
-                self._forget_after(event.step)
-                first = False
+            if begin is None:  # a file of an older version
+                begin = event.step
+                self._forget_after(begin)
             self.last_time = max(self.last_time, event.wall_time)
             for value in event.summary.value:
                 plugin = value.metadata.plugin_data.plugin_name
@@ -131,6 +133,11 @@ class Events:
         return found
 
 
+def _by_numbers(file: Path) -> list[tuple[int, str]]:
+    """Sorts event files in the order of writing: their names hold the second, the process and a count."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in file.name.split(".")]
+
+
 def _summaries(file: Path) -> Iterator:
     """The events of one file that hold summaries."""
     from tensorboard.compat.proto.event_pb2 import Event
@@ -153,36 +160,27 @@ def _records(file: Path) -> Iterator[bytes]:
         | length | checksum |          data          | checksum |
             8         4                length             4
     """
-    readable, position = file, 0  # where ``readable`` begins in the file
-    with tempfile.TemporaryDirectory() as folder:
-        while True:
-            end = position
-            try:
-                for record in _dataset(readable):
-                    data = record.numpy()
-                    yield data
-                    end += len(data) + 16
+    from tensorflow.python.lib.io.tf_record import tf_record_random_reader
+
+    position, reader = 0, None
+    while True:
+        try:
+            reader = reader or tf_record_random_reader(os.fsencode(file))
+            record, position = reader.read(position)
+        except IndexError:  # the end, or half a record, which is still being written or is the last of a killed process
+            return
+        except tf.errors.DataLossError:
+            following = _next_record(file, position + 1)
+            if following is None:
                 return
-            except tf.errors.DataLossError:
-                following = _next_record(file, end + 1)
-                if following is None:
-                    return  # half a record, which is still being written or is the last of a killed process
-                log.warning("warning: %s is damaged between bytes %d and %d: passed over", file, end, following)
-                # TensorFlow reads from a file's beginning alone.
-                readable, position = Path(folder) / file.name, following
-                with file.open("rb") as opened, readable.open("wb") as rest:
-                    opened.seek(position)
-                    shutil.copyfileobj(opened, rest)
-            except tf.errors.OpError as error:
-                raise UserError(
-                    f"{file} cannot be read ({one_line(error)}): check its permissions, or move it away"
-                ) from None
-
-
-def _dataset(file: Path) -> tf.data.Dataset:
-    """The records of a file; ``tf.data.TFRecordDataset`` would trace a graph for each."""
-    variant = tf.raw_ops.TFRecordDataset(filenames=[os.fsencode(file)], compression_type="", buffer_size=1 << 16)
-    return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
+            log.warning("warning: %s is damaged between bytes %d and %d: passed over", file, position, following)
+            position = following
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"{file} cannot be read ({one_line(error)}): check its permissions, or move it away"
+            ) from None
+        else:
+            yield record
 
 
 def _next_record(file: Path, start: int) -> int | None:

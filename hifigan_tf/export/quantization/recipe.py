@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from hifigan_tf.errors import UserError
 from hifigan_tf.export.options import INTEGERS, option
+from hifigan_tf.files import read_json
 
 if TYPE_CHECKING:
     from hifigan_tf.export.network import Network
@@ -24,14 +25,14 @@ FORMATS = ("int8", "float16", "float32")
 def load_recipe(path: Path) -> dict[str, str]:
     """``{name or pattern: format}`` of a recipe's file. Raises ``UserError`` when it is not a recipe."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_twins)
+        content = read_json(path, object_pairs_hook=_without_twins)
         layers = content.pop("layers")
         lines = list(layers.items())
         if content:
             raise ValueError
     except OSError as error:
         raise UserError(f"recipe {path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (UserError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f'recipe {path} is no recipe: it should read {{"layers": {{"conv_pre": "int8"}}}}') from None
     for name, choice in lines:
         if choice not in FORMATS:
