@@ -77,10 +77,12 @@ def test_the_original_layout_makes_one_step_more_and_is_another_network(generato
     np.testing.assert_allclose(whole[0], audio, atol=1e-4)
 
 
-NEW_CONFIGS = ["v1_16k", "v1_24k", "v1_44k", "v1_48k", "live_16k", "live_24k"]
+# One of each size here, the others with the slow tests.
+NEW_CONFIGS = ["v1_24k", "live_16k"]
+OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("v1_16k", "v1_44k", "v1_48k", "live_24k")]
 
 
-@pytest.mark.parametrize("name", NEW_CONFIGS)
+@pytest.mark.parametrize("name", [*NEW_CONFIGS, *OTHERS])
 def test_ready_configs_train_a_step_and_export(name):
     """Narrowed, for most of the time is compiling."""
     narrow = {"upsample_initial_channel": 32, "discriminator_channels": 128, "mpd_periods": [2], "msd_scales": 0}
