@@ -865,8 +865,8 @@ def test_held_out_clips_are_not_trained_on(corpus, tmp_path):
         (("--data", inner, "--validation-data", inner / "held_out"), ["other"]),
     ):
         training, validation = _files(parse([str(option) for option in options]), config)
-        assert [path.stem for path in training] == heard
-        assert not set(training) & set(validation)
+        assert [file.path.stem for file in training] == heard
+        assert not {file.path for file in training} & {file.path for file in validation}
     with pytest.raises(UserError, match="every file of --data"):
         _files(parse(["--data", str(corpus), "--validation-data", str(corpus)]), config)
 
