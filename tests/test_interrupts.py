@@ -25,6 +25,7 @@ def run(*arguments, folder=""):
         timeout=60,
         check=False,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths))),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which tests in the background ignore
     )
 
 
