@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ from ai_edge_litert import schema_py_generated as schema
 from hifigan_tf.audio.audio_files import find_audio, read_audio, resample, write_wav
 from hifigan_tf.config import Config
 from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests in the background, which pass that on to their commands
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(__file__).parent / "data"
 

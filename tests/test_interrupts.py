@@ -25,7 +25,6 @@ def run(*arguments, folder=""):
         timeout=60,
         check=False,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths))),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which tests in the background ignore
     )
 
 

@@ -256,7 +256,7 @@ def test_a_reader_that_closes_the_pipe_ends_it_quietly(model, mel):
 @pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
 def test_a_signal_ends_it_with_one_line(number, word, model, mel):
     # A shell may have started the tests with Ctrl-C ignored, which programs inherit.
-    process = start(model, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    process = start(model)
     await_start(process)
     process.stdin.write(mel.tobytes())
     read_exactly(process, 100)
