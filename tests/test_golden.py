@@ -13,12 +13,12 @@ import tensorflow as tf
 from conftest import DATA, relative_error
 
 from hifigan_tf.audio.mel import MelSpectrogram
+from hifigan_tf.checkpoints.imported import Source, read_checkpoint
 from hifigan_tf.checkpoints.official import (
     assign,
     discriminator_convolutions,
     fill,
     generator_convolutions,
-    load_generator_state,
     named_convolutions,
 )
 from hifigan_tf.config import Config
@@ -110,7 +110,8 @@ def test_generator(version):
 def test_trained_generator(shared):
     generator = Generator.of(V3.generator, V3.audio)
     checkpoint = shared / "weights" / "g_lj_v3.pt"
-    fill(named_convolutions(generator), load_generator_state(checkpoint), checkpoint)
+    imported = read_checkpoint(checkpoint, Source(config=str(CONFIGS / "v3.json")))
+    fill(named_convolutions(generator), imported.tensors, checkpoint)
     reference = np.load(shared / "golden" / "trained_v3_reference.npz")
     mel = MelSpectrogram.of(V3.audio)(reference["audio"][None])
     np.testing.assert_allclose(mel.numpy()[0].T, reference["mel_fmax8000"], atol=1e-3, rtol=0)
