@@ -184,7 +184,7 @@ def exchange_with_any(stream: Stream, free: SimpleQueue) -> None:
 def soak(
     streams: int, threads: int, seconds: float = math.inf, steps: float = math.inf, seed: int = 0
 ) -> tuple[int, int, list[str]]:
-    """Runs the streams for this time, or this many steps of each thread; returns steps, finished utterances, and faults."""
+    """Runs the streams for a time, or for steps of each thread; returns steps, finished utterances, and faults."""
     loaded = models()
     audio = next(iter(loaded.values())).audio
     utterances = [
