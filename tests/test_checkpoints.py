@@ -49,6 +49,8 @@ CHECKPOINTS = {
     "tensorflowtts": ("TensorFlowTTS", True, True),
     "onnx/folded_old.onnx": ("the original", True, False),
     "onnx/norm_left_in_old.onnx": ("the original", True, False),
+    "onnx/folded_new.onnx": ("the original", True, False),
+    "onnx/norm_left_in_new.onnx": ("the original", True, False),
     "other/official.safetensors": ("the original", True, False),
     "other/lightning.ckpt": ("the original", True, False),
 }
@@ -58,7 +60,10 @@ SAME_NETWORK = {
     "transformers/speecht5_hifigan/pytorch_model.bin": "transformers/speecht5_hifigan",
     "transformers/speecht5_hifigan_weight_norm/pytorch_model.bin": "transformers/speecht5_hifigan_weight_norm",
     **dict.fromkeys(
-        ("onnx/folded_old.onnx", "onnx/norm_left_in_old.onnx", "other/official.safetensors", "other/lightning.ckpt"),
+        (
+            *(f"onnx/{norm}_{exporter}.onnx" for norm in ("folded", "norm_left_in") for exporter in ("old", "new")),
+            *("other/official.safetensors", "other/lightning.ckpt"),
+        ),
         "nemo/hifigan.nemo",
     ),
 }
