@@ -67,6 +67,13 @@ SAME_NETWORK = {
         "nemo/hifigan.nemo",
     ),
 }
+# Of these a stream is tested with the slow tests: another file has the same layers.
+SECOND_OF_A_KIND = (
+    "transformers/speecht5_hifigan_weight_norm",
+    "parallel_wavegan/ljspeech_like",
+    "coqui/best_model_new_names",
+    "coqui/with_numpy_scalar",
+)
 INT8 = ("tensorflowtts", "coqui/with_speaker")  # and by the commands below
 
 
@@ -118,7 +125,14 @@ def test_a_checkpoint_gives_its_librarys_audio(name, speaker):
         np.testing.assert_allclose(made, audio, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name, (*_, exports) in CHECKPOINTS.items() if exports])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in SECOND_OF_A_KIND else name
+        for name, (*_, exports) in CHECKPOINTS.items()
+        if exports
+    ],
+)
 def test_a_checkpoint_streams_in_float_and_in_int8(name, speaker):
     generator = filled(read(name, speaker))
     mel, audio = reference(name) if CHECKPOINTS[name][1] else (reference("nemo/hifigan.nemo")[0], None)

@@ -10,13 +10,18 @@ from conftest import exported
 from hifigan_tf.streaming.litert import load_tflite
 
 
-@pytest.fixture
-def small(tiny_generator, tiny_mels, monkeypatch):
-    """A small model in two kinds instead of the voice."""
-    loaded = {
+@pytest.fixture(scope="module")
+def loaded(tiny_generator):
+    """A small model in two kinds."""
+    return {
         "float32": load_tflite(exported(tiny_generator, "float32", (4, 16)), 4),
         "windows": load_tflite(exported(tiny_generator, frames=48)),
     }
+
+
+@pytest.fixture
+def small(loaded, monkeypatch):
+    """The small model instead of the voice."""
     monkeypatch.setattr(soak, "models", lambda: loaded)
     return loaded
 
