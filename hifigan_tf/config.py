@@ -72,6 +72,11 @@ def _is_integer(value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
 
 
+def _as_tuple(value) -> tuple:
+    """A number, or several already, as several; a tuple is returned as it is."""
+    return value if isinstance(value, tuple) else (value,)
+
+
 def _is_number(value) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
@@ -197,7 +202,7 @@ class AudioConfig:
         )
         for key in ("mel_mean", "mel_scale"):
             value = getattr(self, key)
-            values = value if isinstance(value, tuple) else (value,)
+            values = _as_tuple(value)
             require(
                 all(map(_is_number, values)) and (values is not value or len(values) == self.num_mels),
                 key,
@@ -341,7 +346,7 @@ class GeneratorConfig:
         )
         for key in ("input_mean", "input_scale"):
             value = getattr(self, key)
-            values = value if isinstance(value, tuple) else (value,)
+            values = _as_tuple(value)
             require(bool(values) and all(map(_is_number, values)), key, value, "it must be a number, or a list of them")
             require(key == "input_mean" or min(values) > 0, key, value, "every number of it must be above 0")
         check_replicated_frames(self.replicated_frames)

@@ -166,6 +166,12 @@ def exported(generator, mode="float32", chunks=(4,), frames=None, mels=None, **o
     return build(*calibrated_plan(generator, mode, chunks, frames, mels, **options)).packed()
 
 
+def write_tflite(path: Path, generator) -> Path:
+    """Writes a generator's float32 ``.tflite`` for chunks of 4 and 16 frames; returns the path."""
+    path.write_bytes(exported(generator, "float32", (4, 16)))
+    return path
+
+
 def write_speech(folder: Path, seconds: int, clips: int = 1) -> Path:
     """Writes the beginnings of demo clips into a folder, at the rate of the tiny config; returns the folder."""
     for path in find_audio(DEMO_HELD_OUT)[:clips]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from conftest import exported
+from conftest import exported, write_tflite
 
 from benchmarks import runtimes, start_up, stream_latency, train_step
 from benchmarks.train_step_frameworks import PARTS, noise
@@ -72,8 +72,7 @@ def test_bad_arguments(arguments, words, monkeypatch):
 
 
 def test_the_lag_of_a_pipe_is_at_least_the_delay(tiny_generator, corpus, tmp_path, capsys):
-    model, figures = tmp_path / "tiny.tflite", tmp_path / "figures.json"
-    model.write_bytes(exported(tiny_generator, "float32", (4, 16)))
+    model, figures = write_tflite(tmp_path / "tiny.tflite", tiny_generator), tmp_path / "figures.json"
     stream_latency.main([str(model), "--data", str(corpus), "--seconds", "1", "--json", str(figures)])
     (row,) = json.loads(figures.read_text())
     assert (row["model"], row["seconds"], row["chunk_ms"]) == ("tiny.tflite", 1.0, 16.0)

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from conftest import exported, untrained
+from conftest import exported, untrained, write_tflite
 
 from hifigan_tf import extract_mel, to_tflite, vocode
 from hifigan_tf.audio.audio_files import normalize
@@ -37,9 +37,7 @@ def generator(other):
 
 @pytest.fixture(scope="module")
 def model(generator, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "other.tflite"
-    path.write_bytes(exported(generator, "float32", (4, 16)))
-    return path
+    return write_tflite(tmp_path_factory.mktemp("model") / "other.tflite", generator)
 
 
 @pytest.fixture(scope="module")

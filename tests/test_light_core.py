@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from ai_edge_litert.interpreter import Interpreter
-from conftest import assert_one_error, exported
+from conftest import assert_one_error, write_tflite
 
 from hifigan_tf import __version__, cli, extras, vocode
 from hifigan_tf.__main__ import COMMANDS
@@ -53,9 +53,7 @@ def text(process) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def model(tiny_generator, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "tiny.tflite"
-    path.write_bytes(exported(tiny_generator, "float32", (4, 16)))
-    return path
+    return write_tflite(tmp_path_factory.mktemp("model") / "tiny.tflite", tiny_generator)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-from conftest import assert_one_error, exported
+from conftest import assert_one_error, write_tflite
 
 from hifigan_tf import stream, vocode
 from hifigan_tf.audio.audio_files import pcm16_bytes
@@ -29,9 +29,7 @@ FRAME_BYTES = 4 * BANDS
 
 @pytest.fixture(scope="module")
 def model(tiny_generator, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "tiny.tflite"
-    path.write_bytes(exported(tiny_generator, "float32", (4, 16)))
-    return path
+    return write_tflite(tmp_path_factory.mktemp("model") / "tiny.tflite", tiny_generator)
 
 
 @pytest.fixture(scope="module")

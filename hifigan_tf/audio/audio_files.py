@@ -105,8 +105,7 @@ def read_pieces(path: str | Path, sampling_rate: int, warn: bool = False) -> Ite
             _warn_of_empty_band(str(path), file.rate, sampling_rate)
         yield from file.pieces(sampling_rate)
         if warn:
-            for problem in level_problems(str(path), file.peak, file.dc):
-                log.warning("warning: %s", problem)
+            _warn_of_level(str(path), file.peak, file.dc)
 
 
 class _Reader:
@@ -336,9 +335,7 @@ def _check_loud(peak: float, name: str) -> None:
 
 def level_problems(name: str, peak: float, dc: float) -> list[str]:
     """Texts of warnings about samples on another scale than -1 to 1, and about a mean that is not 0."""
-    problems = []
-    if peak > FULL_SCALE_LIMIT:
-        problems.append(f"{name} holds samples up to {peak:.6g}, far beyond -1 to 1, as integers written as floats do")
+    problems = [problem] if (problem := _scale_problem(name, peak)) else []
     if abs(dc) > DC_LIMIT * peak:
         problems.append(
             f"{name} has a DC offset of {dc:.3f} at a peak of {peak:.3f}, which a model takes for sound: remove it, "
@@ -349,17 +346,24 @@ def level_problems(name: str, peak: float, dc: float) -> list[str]:
 
 def warn_of_level(name: str, audio: np.ndarray) -> None:
     """Warns of the ``level_problems`` of ``[samples]``."""
-    for problem in level_problems(name, float(np.abs(audio).max()), float(audio.mean(dtype=np.float64))):
+    _warn_of_level(name, float(np.abs(audio).max()), float(audio.mean(dtype=np.float64)))
+
+
+def _warn_of_level(name: str, peak: float, dc: float) -> None:
+    for problem in level_problems(name, peak, dc):
         log.warning("warning: %s", problem)
 
 
 def check_scale(name: str, peak: float) -> None:
     """Raises ``UserError`` when samples whose level is to stay are on another scale than -1 to 1."""
-    if peak > FULL_SCALE_LIMIT:
-        raise UserError(
-            f"{name} holds samples up to {peak:.6g}, far beyond -1 to 1, as integers written as floats do: divide them "
-            "by their full scale"
-        )
+    if problem := _scale_problem(name, peak):
+        raise UserError(f"{problem}: divide them by their full scale")
+
+
+def _scale_problem(name: str, peak: float) -> str | None:
+    if peak <= FULL_SCALE_LIMIT:
+        return None
+    return f"{name} holds samples up to {peak:.6g}, far beyond -1 to 1, as integers written as floats do"
 
 
 def rate_of(path: str | Path) -> int:
