@@ -1,0 +1,398 @@
+/** The page: what its elements do, and what they show. */
+import { Engine } from "./engine.js";
+import { MicrophoneRecording } from "./microphone.js";
+import { openedModel, servedModels } from "./models.js";
+import { Player } from "./player.js";
+import { processorName } from "./processor.js";
+import { decodeRecording } from "./recordings.js";
+import { TrackView } from "./track_view.js";
+import { UserError } from "./user_error.js";
+import { wavFile } from "./wav.js";
+
+const element = (id) => document.getElementById(id);
+const views = { original: new TrackView(element("original")), vocoded: new TrackView(element("vocoded")) };
+const player = new Player();
+
+/** @type {import("./models.js").Choice[]} */
+const choices = [];
+let loading = Promise.resolve(); // of the chosen model
+let engine = null; // of the chosen model, once it is loaded
+let audio = null; // the settings of its mel
+let file = null; // the chosen recording
+let recording = null; // the same, decoded for the model
+let microphone = null; // the recording that is being made
+let vocoding = false;
+let playing = null; // the name of the track that is heard
+
+async function start() {
+  element("processor").textContent = (await processorName()) || "unknown";
+  const { choices: served, sample } = await servedModels();
+  served.forEach(addChoice);
+  if (sample) {
+    element("sample").hidden = false;
+    element("sample").onclick = guarded(() => useSample(sample));
+  }
+  if (served.length === 0) {
+    say("No model is served with this page: open one, or run make web.");
+    return;
+  }
+  await chooseModel(0);
+}
+
+function addChoice(choice) {
+  const menu = element("model");
+  if (choices.length === 0) {
+    menu.replaceChildren();
+    menu.disabled = false;
+  }
+  choices.push(choice);
+  menu.add(new Option(choice.name));
+}
+
+function chooseModel(index) {
+  element("model").selectedIndex = index;
+  loading = load(choices[index]);
+  return loading;
+}
+
+/** Loads a model, and decodes the chosen recording for it. */
+async function load(choice) {
+  closeEngine();
+  say(`Loading ${choice.name}…`);
+  const current = () => choices[element("model").selectedIndex] === choice;
+  const { vocoder, frontEnd } = await choice.load();
+  if (!current()) {
+    return;
+  }
+  const loaded = await Engine.load(vocoder, frontEnd);
+  if (!current()) {
+    loaded.close();
+    return;
+  }
+  engine = loaded;
+  audio = vocoder.contract.audio;
+  describeModel(vocoder);
+  element("runtime").textContent = engine.runtime;
+  say(file ? `${choice.name} is ready.` : `${choice.name} is ready: choose a recording.`);
+  if (file) {
+    await decode();
+  }
+  update();
+}
+
+function closeEngine() {
+  player.stop();
+  playing = null;
+  engine?.close();
+  engine = null;
+  recording = null;
+  update();
+}
+
+function describeModel({ model, contract, hashChecked }) {
+  const { samplingRate, numMels, hopSize } = contract.audio;
+  const parts = [
+    contract.mode,
+    `${samplingRate.toLocaleString("en")} Hz`,
+    `${numMels} mel bands`,
+    `${(model.length / 1e6).toFixed(1)} MB`,
+    hashChecked ? "hash checked" : "hash not checked",
+  ];
+  element("model-details").textContent = parts.join(" · ");
+  const delay = contract.delaySamples + contract.chunkFrames[0] * hopSize;
+  element("delay").textContent = milliseconds(delay / samplingRate);
+}
+
+async function openModel(files) {
+  const choice = await openedModel(files, choices);
+  addChoice(choice);
+  await chooseModel(choices.length - 1);
+}
+
+async function useSample(address) {
+  const response = await fetch(address).catch(() => null);
+  if (!response?.ok) {
+    throw new UserError("The sample could not be fetched: choose a recording instead.");
+  }
+  await useRecording(new File([await response.blob()], address.pathname.split("/").at(-1)));
+}
+
+/** Takes a recording, and vocodes it at once. */
+async function useRecording(chosen) {
+  stopPlayback();
+  engine?.stop();
+  file = chosen;
+  recording = null;
+  await loading;
+  if (!engine) {
+    throw new UserError("There is no model yet to vocode with: choose or open one.");
+  }
+  if (!recording) {
+    await decode();
+  }
+  if (recording) {
+    await vocode();
+  }
+}
+
+async function decode() {
+  const wanted = file;
+  say(`Reading ${wanted.name}…`);
+  try {
+    const decoded = await decodeRecording(wanted, audio.samplingRate);
+    if (wanted !== file) {
+      return; // another one was chosen meanwhile
+    }
+    recording = decoded;
+  } catch (error) {
+    file = null;
+    throw error;
+  }
+  const { samples, note } = recording;
+  element("original-note").textContent = `${wanted.name} · ${seconds(samples.length)} · ${note}`;
+  for (const view of Object.values(views)) {
+    view.begin(samples.length, audio);
+  }
+  say(`${wanted.name} is ready.`);
+  update();
+}
+
+async function vocode() {
+  const { samples } = recording;
+  for (const view of Object.values(views)) {
+    view.begin(samples.length, audio);
+  }
+  const hopSize = audio.hopSize;
+  let analysed = 0;
+  vocoding = true;
+  showError(null);
+  update();
+  say("Vocoding…");
+  try {
+    await listen("vocoded").catch(report); // the sound may fail, and the rest go on
+    const { stopped, figures } = await engine.vocode(samples, (piece) => {
+      const before = Math.min(samples.length, analysed * hopSize);
+      analysed += piece.mel.length / audio.numMels;
+      views.original.addSamples(samples.subarray(before, analysed * hopSize));
+      views.original.addMel(piece.mel);
+      views.vocoded.addSamples(piece.audio);
+      views.vocoded.addMel(piece.vocodedMel);
+      if (playing === "vocoded") {
+        player.append(piece.audio);
+      }
+      element("progress").value = views.vocoded.samples.length / samples.length;
+      showFigures(piece.figures);
+    });
+    if (playing === "vocoded") {
+      player.end();
+    }
+    if (figures) {
+      showFigures(figures);
+      sayFigures(stopped, figures);
+    }
+  } finally {
+    vocoding = false;
+    update();
+  }
+}
+
+/** Begins to play a track from its start; what is still to come is appended by the vocoding. */
+async function listen(name) {
+  stopPlayback();
+  playing = name;
+  try {
+    await player.start(audio.samplingRate, ({ played, waits, done }) => {
+      if (done) {
+        stopPlayback();
+        return;
+      }
+      views[name].moveTo(played);
+      if (name === "vocoded" && waits > 0) {
+        const times = waits === 1 ? "once" : `${waits} times`;
+        element("vocoded-note").textContent = `The playback has waited for the computation ${times}.`;
+      }
+    });
+  } catch (error) {
+    playing = null;
+    throw error;
+  }
+  element("vocoded-note").textContent = player.silenced ? "Press Play to hear it: the browser waits for a click." : "";
+  update();
+}
+
+async function togglePlayback(name) {
+  if (playing === name) {
+    stopPlayback();
+    return;
+  }
+  await listen(name);
+  player.append(name === "original" ? recording.samples : views.vocoded.samples);
+  if (name === "original" || !vocoding) {
+    player.end();
+  }
+}
+
+function stopPlayback() {
+  player.stop();
+  playing = null;
+  views.original.moveTo(null);
+  views.vocoded.moveTo(null);
+  update();
+}
+
+async function toggleRecording() {
+  if (microphone) {
+    await finishRecording();
+    return;
+  }
+  stopPlayback();
+  engine?.stop();
+  showError(null);
+  microphone = await MicrophoneRecording.start(
+    (length, level) => {
+      element("level").value = level;
+      element("record").textContent = `Stop and vocode (${length.toFixed(0)} s)`;
+    },
+    guarded(finishRecording),
+  );
+  say("Recording…");
+  update();
+}
+
+async function finishRecording() {
+  const made = microphone;
+  microphone = null;
+  update();
+  if (made) {
+    await useRecording(await made.finish());
+  }
+}
+
+function save() {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(wavFile(views.vocoded.samples, audio.samplingRate, "vocoded.wav"));
+  link.download = `${file.name.replace(/\.[^.]*$/, "")}_vocoded.wav`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** Shows which buttons can be used, and what they do now. */
+function update() {
+  const made = views.vocoded.samples.length > 0;
+  const labels = { original: "the original", vocoded: "the vocoded audio" };
+  element("vocode").textContent = vocoding ? "Stop" : "Vocode";
+  element("vocode").disabled = !(engine && recording) || Boolean(microphone);
+  element("progress").hidden = !vocoding;
+  element("play-original").disabled = !recording;
+  element("play-vocoded").disabled = !made && playing !== "vocoded";
+  element("save").disabled = !made || vocoding;
+  element("level").hidden = !microphone;
+  element("record").setAttribute("aria-pressed", String(Boolean(microphone)));
+  if (!microphone) {
+    element("record").textContent = "Record";
+  }
+  for (const [name, what] of Object.entries(labels)) {
+    const button = element(`play-${name}`);
+    button.textContent = playing === name ? "Stop" : "Play";
+    button.setAttribute("aria-label", `${button.textContent === "Stop" ? "Stop" : "Play"} ${what}`);
+    const length = views[name].samples.length;
+    for (const [picture, title] of [["waveform", "Waveform"], ["mel", "Mel"]]) {
+      const content = length > 0 ? seconds(length) : "none yet";
+      element(name).querySelector(`.${picture}`).setAttribute("aria-label", `${title} of ${what}: ${content}`);
+    }
+  }
+}
+
+function showFigures({ firstAudio, computing, audio: length }) {
+  element("first-audio").textContent = firstAudio === null ? "–" : milliseconds(firstAudio);
+  element("speed").textContent = computing > 0 && length > 0 ? `${(length / computing).toFixed(1)} ×` : "–";
+}
+
+function sayFigures(stopped, { firstAudio, computing, audio: length }) {
+  if (firstAudio === null) {
+    say("Stopped before the first audio.");
+    return;
+  }
+  const what = stopped ? "Stopped after" : "Vocoded";
+  const speed = (length / computing).toFixed(1);
+  say(`${what} ${length.toFixed(1)} s of audio at ${speed} times real time, the first after ${milliseconds(firstAudio)}.`);
+}
+
+function say(text) {
+  element("status").textContent = text;
+}
+
+/** @param {string | null} text */
+function showError(text) {
+  element("error").hidden = text === null;
+  element("error").textContent = text ?? "";
+}
+
+function report(error) {
+  if (!(error instanceof UserError)) {
+    console.error(error);
+  }
+  showError(error instanceof UserError ? error.message : `Something failed that should not: ${error?.message ?? error}.`);
+  update();
+}
+
+/** The same function, whose errors are shown in the page. */
+function guarded(work) {
+  return async (...values) => {
+    try {
+      await work(...values);
+    } catch (error) {
+      say("");
+      report(error);
+    }
+  };
+}
+
+function milliseconds(time) {
+  return `${Math.round(1000 * time).toLocaleString("en")} ms`;
+}
+
+function seconds(samples) {
+  return `${(samples / audio.samplingRate).toFixed(1)} s`;
+}
+
+async function take(files) {
+  showError(null);
+  if (files.some(({ name }) => /\.(tflite|json)$/i.test(name))) {
+    await openModel(files);
+  } else if (files.length > 0) {
+    await useRecording(files[0]);
+  }
+}
+
+element("model").onchange = guarded(async () => {
+  showError(null);
+  await chooseModel(element("model").selectedIndex);
+});
+element("open-model").onclick = () => element("model-files").click();
+element("choose").onclick = () => element("recording-file").click();
+for (const input of [element("model-files"), element("recording-file")]) {
+  input.onchange = guarded(async () => {
+    const files = [...input.files];
+    input.value = ""; // so that the same file can be chosen again
+    await take(files);
+  });
+}
+element("record").onclick = guarded(toggleRecording);
+element("vocode").onclick = guarded(async () => (vocoding ? engine.stop() : vocode()));
+element("play-original").onclick = guarded(() => togglePlayback("original"));
+element("play-vocoded").onclick = guarded(() => togglePlayback("vocoded"));
+element("save").onclick = guarded(save);
+
+for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    document.body.classList.toggle("dragging", kind === "dragenter" || kind === "dragover");
+  });
+}
+document.addEventListener(
+  "drop",
+  guarded((event) => take([...event.dataTransfer.files])),
+);
+
+guarded(start)();
