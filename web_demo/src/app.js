@@ -22,6 +22,7 @@ let file = null; // the chosen recording
 let recording = null; // the same, decoded for the model
 let microphone = null; // the recording that is being made
 let vocoding = false;
+let vocoded = Promise.resolve(); // when the vocoding that runs has ended
 let playing = null; // the name of the track that is heard
 
 async function start() {
@@ -89,14 +90,14 @@ function closeEngine() {
   update();
 }
 
-function describeModel({ model, contract, hashChecked }) {
+function describeModel({ model, contract, hash }) {
   const { samplingRate, numMels, hopSize } = contract.audio;
   const parts = [
     contract.mode,
     `${samplingRate.toLocaleString("en")} Hz`,
     `${numMels} mel bands`,
     `${(model.length / 1e6).toFixed(1)} MB`,
-    hashChecked ? "hash checked" : "hash not checked",
+    { checked: "intact", "not checked": "not checked for damage, which needs https", none: "without a hash" }[hash],
   ];
   element("model-details").textContent = parts.join(" · ");
   const delay = contract.delaySamples + contract.chunkFrames[0] * hopSize;
@@ -104,9 +105,20 @@ function describeModel({ model, contract, hashChecked }) {
 }
 
 async function openModel(files) {
+  const menu = element("model");
+  const before = choices.length > 0 ? menu.selectedIndex : null;
   const choice = await openedModel(files, choices);
   addChoice(choice);
-  await chooseModel(choices.length - 1);
+  try {
+    await chooseModel(choices.length - 1);
+  } catch (error) {
+    choices.pop();
+    menu.remove(choices.length);
+    if (before !== null) {
+      await chooseModel(before);
+    }
+    throw error;
+  }
 }
 
 async function useSample(address) {
@@ -119,8 +131,7 @@ async function useSample(address) {
 
 /** Takes a recording, and vocodes it at once. */
 async function useRecording(chosen) {
-  stopPlayback();
-  engine?.stop();
+  await stopAll();
   file = chosen;
   recording = null;
   await loading;
@@ -148,22 +159,30 @@ async function decode() {
     file = null;
     throw error;
   }
-  const { samples, note } = recording;
-  element("original-note").textContent = `${wanted.name} · ${seconds(samples.length)} · ${note}`;
-  for (const view of Object.values(views)) {
-    view.begin(samples.length, audio);
-  }
+  element("original-note").textContent = `${wanted.name} · ${seconds(recording.samples.length)} · ${recording.note}`;
+  clearViews();
   say(`${wanted.name} is ready.`);
   update();
 }
 
-async function vocode() {
-  const { samples } = recording;
+/** Empties the pictures, for all frames of the recording: the last is perhaps half filled. */
+function clearViews() {
+  const frames = Math.ceil(recording.samples.length / audio.hopSize);
   for (const view of Object.values(views)) {
-    view.begin(samples.length, audio);
+    view.begin(frames, audio);
   }
+}
+
+function vocode() {
+  vocoded = vocodeRecording();
+  return vocoded;
+}
+
+async function vocodeRecording() {
+  const { samples } = recording;
   const hopSize = audio.hopSize;
-  let analysed = 0;
+  let analysed = 0; // frames
+  clearViews();
   vocoding = true;
   showError(null);
   update();
@@ -180,7 +199,7 @@ async function vocode() {
       if (playing === "vocoded") {
         player.append(piece.audio);
       }
-      element("progress").value = views.vocoded.samples.length / samples.length;
+      element("progress").value = views.vocoded.samples.length / samples.length; // 1 is the most that it shows
       showFigures(piece.figures);
     });
     if (playing === "vocoded") {
@@ -194,6 +213,13 @@ async function vocode() {
     vocoding = false;
     update();
   }
+}
+
+/** Ends the playback and the vocoding that run. */
+async function stopAll() {
+  stopPlayback();
+  engine?.stop();
+  await vocoded.catch(() => {}); // who began it shows its error
 }
 
 /** Begins to play a track from its start; what is still to come is appended by the vocoding. */
@@ -245,8 +271,7 @@ async function toggleRecording() {
     await finishRecording();
     return;
   }
-  stopPlayback();
-  engine?.stop();
+  await stopAll();
   showError(null);
   microphone = await MicrophoneRecording.start(
     (length, level) => {

@@ -83,7 +83,7 @@ export class Contract {
  * @param {Uint8Array} bytes the whole file
  * @param {string} name for messages
  * @param {string | null} beside the JSON of a contract in a file of its own, for a model that carries none
- * @returns {Promise<{model: Uint8Array, contract: Contract, hashChecked: boolean}>}
+ * @returns {Promise<{model: Uint8Array, contract: Contract, hash: "checked" | "not checked" | "none"}>}
  */
 export async function readModel(bytes, name, beside = null) {
   if (new TextDecoder("latin1").decode(bytes.subarray(4, 8)) !== MAGIC) {
@@ -100,11 +100,12 @@ export async function readModel(bytes, name, beside = null) {
     }
     const model = bytes.subarray(0, packed?.before ?? bytes.length);
     const contract = parse(json);
-    const hash = contract.modelSha256 && (await sha256(model));
-    if (hash && hash !== contract.modelSha256) {
+    const found = contract.modelSha256 && (await sha256(model));
+    if (found && found !== contract.modelSha256) {
       throw new UserError("the bytes are not those that were exported (damaged, or another model's contract): copy it again");
     }
-    return { model, contract, hashChecked: Boolean(hash) };
+    const hash = found ? "checked" : contract.modelSha256 ? "not checked" : "none";
+    return { model, contract, hash };
   } catch (error) {
     throw error instanceof UserError ? new UserError(`The contract of ${name} cannot be used: ${error.message}.`) : error;
   }

@@ -9,7 +9,7 @@ const FOLDER = new URL("../models/", import.meta.url);
  * @property {string} name
  * @property {Uint8Array} model its bytes without the contract
  * @property {import("./contract.js").Contract} contract
- * @property {boolean} hashChecked
+ * @property {"checked" | "not checked" | "none"} hash
  */
 
 /**

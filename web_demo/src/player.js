@@ -1,6 +1,7 @@
 import { UserError } from "./user_error.js";
 
 const BLOCK = 1 << 16; // samples a message
+const MOST_SILENCE = 300; // ms
 
 /** Plays samples while they are still being made. One playback at a time. */
 export class Player {
@@ -28,6 +29,7 @@ export class Player {
       );
     }
     await this.#open(samplingRate);
+    this.stop(); // another start may have been waiting, too
     const node = new AudioWorkletNode(this.#context, "player", { numberOfInputs: 0, outputChannelCount: [1] });
     this.#node = node;
     this.#onPosition = onPosition;
@@ -76,7 +78,7 @@ export class Player {
       }
       await this.#context.audioWorklet.addModule(new URL("player_worklet.js", import.meta.url));
     }
-    // Waits for no answer: a page that may not sound yet would wait for the first click.
-    this.#context.resume();
+    // A page that may not sound yet gets no answer before the first click.
+    await Promise.race([this.#context.resume(), new Promise((resolve) => setTimeout(resolve, MOST_SILENCE))]);
   }
 }

@@ -31,14 +31,14 @@ export class TrackView {
   /**
    * Empties the pictures for a track of this length.
    *
-   * @param {number} samples
+   * @param {number} frames
    * @param {import("./audio_settings.js").AudioSettings} settings of the model
    */
-  begin(samples, settings) {
+  begin(frames, settings) {
     this.settings = settings;
-    this.#samples = new Float32Array(samples);
+    this.#samples = new Float32Array(frames * settings.hopSize);
     this.#sampleCount = 0;
-    this.#mel = new Float32Array(Math.ceil(samples / settings.hopSize) * settings.numMels);
+    this.#mel = new Float32Array(frames * settings.numMels);
     this.#frames = 0;
     this.moveTo(null);
     this.#redraw();
@@ -50,9 +50,8 @@ export class TrackView {
 
   /** @param {Float32Array} samples */
   addSamples(samples) {
-    const added = samples.subarray(0, this.#samples.length - this.#sampleCount);
-    this.#samples.set(added, this.#sampleCount);
-    this.#sampleCount += added.length;
+    this.#samples.set(samples, this.#sampleCount);
+    this.#sampleCount += samples.length;
     this.#request();
   }
 

@@ -1,0 +1,472 @@
+// The page in headless Chromium, compared with Python's output in build/reference.
+//
+// PYTHON serves the page; CHROMIUM is the browser; with SCREENSHOTS=1 the README's pictures are made anew.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import puppeteer from "puppeteer-core";
+
+const PAGE = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..");
+const BUILD = join(PAGE, "build");
+const REFERENCE = join(BUILD, "reference");
+const FILES = join(REFERENCE, "files");
+const PICTURES = process.env.SCREENSHOTS ? PAGE : BUILD;
+
+const MOST_DIFFERENCE = 1e-4; // of float32 samples: another order of summation
+// Least ratio of signal to difference of 8-bit models, in dB. XNNPACK's kernels for WebAssembly round the ranges that
+// are found at run time otherwise than those for x86, as those for ARM do; a wrong sample is far below this.
+const LEAST_SNR = 40;
+
+const FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio"];
+const MICROPHONE = [
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
+  `--use-file-for-fake-audio-capture=${join(FILES, "stereo_48k.wav")}`,
+];
+
+let browser;
+let site;
+const closing = [];
+
+before(async () => {
+  browser = await launch(...FLAGS, ...MICROPHONE);
+  site = await serve("site", {});
+});
+
+after(async () => {
+  for (const close of closing.reverse()) {
+    await close();
+  }
+});
+
+async function launch(...args) {
+  const launched = await puppeteer.launch({ executablePath: await executable(), args });
+  closing.push(() => launched.close());
+  return launched;
+}
+
+async function executable() {
+  const name = process.env.CHROMIUM ?? "chromium";
+  const which = spawn("which", [name]);
+  let path = "";
+  for await (const text of which.stdout) {
+    path += text;
+  }
+  return path.trim();
+}
+
+/** Serves the page with the models of the reference; `replaced` are other files for names in litert/. */
+async function serve(name, replaced) {
+  const folder = join(BUILD, name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(folder, "litert"), { recursive: true });
+  for (const part of ["index.html", "style.css", "icon.svg", "src"]) {
+    symlinkSync(join(PAGE, part), join(folder, part));
+  }
+  symlinkSync(join(REFERENCE, "models"), join(folder, "models"));
+  const runtime = "litert_wasm_internal";
+  const compatible = "litert_wasm_compat_internal";
+  for (const file of ["index.js", "wasm_utils.js", ...[runtime, compatible].flatMap((part) => [`${part}.js`, `${part}.wasm`])]) {
+    symlinkSync(join(PAGE, "litert", replaced[file] ?? file), join(folder, "litert", file));
+  }
+  const server = spawn(process.env.PYTHON, ["tools/serve.py", "--port", "0", "--folder", folder], { cwd: PAGE });
+  closing.push(() => server.kill());
+  for await (const text of server.stdout) {
+    return /http:\S+/.exec(text)[0];
+  }
+  throw new Error("tools/serve.py did not start");
+}
+
+/** A fresh page, ready with the first model; `prepare` runs in it before its own scripts. */
+async function open({ address = site, prepare = null, ready = "is ready", from = browser } = {}) {
+  const context = await from.createBrowserContext();
+  const page = await context.newPage();
+  page.errors = [];
+  page.on("pageerror", (error) => page.errors.push(error.message));
+  await page.setViewport({ width: 1000, height: 1250 });
+  if (prepare) {
+    await page.evaluateOnNewDocument(prepare);
+  }
+  await page.goto(address);
+  if (ready) {
+    await status(page, ready);
+  }
+  return page;
+}
+
+async function close(page) {
+  assert.deepEqual(page.errors, []);
+  await page.browserContext().close();
+}
+
+const text = (page, id) => page.$eval(`#${id}`, (element) => element.textContent);
+
+async function status(page, part) {
+  try {
+    await page.waitForFunction((part) => document.getElementById("status").textContent.includes(part), { timeout: 60_000 }, part);
+  } catch {
+    const shown = `status "${await text(page, "status")}", error "${await text(page, "error")}"`;
+    throw new Error(`the page does not say "${part}": ${shown}`);
+  }
+}
+
+async function failure(page) {
+  await page.waitForFunction(() => !document.getElementById("error").hidden, { timeout: 30_000 });
+  return text(page, "error");
+}
+
+async function choose(page, input, ...names) {
+  await page.$eval("#error", (error) => (error.hidden = true));
+  await (await page.$(`#${input}`)).uploadFile(...names.map((name) => join(FILES, name)));
+}
+
+/** The samples that the button "Save WAV" gives. */
+async function saved(page) {
+  const session = await page.createCDPSession();
+  const folder = join(BUILD, "downloads");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  await session.send("Browser.setDownloadBehavior", {
+    behavior: "allowAndName",
+    downloadPath: folder,
+    browserContextId: page.browserContext().id,
+    eventsEnabled: true,
+  });
+  const done = new Promise((resolve) => {
+    session.on("Browser.downloadProgress", ({ state, guid }) => state === "completed" && resolve(guid));
+  });
+  await page.click("#save");
+  const wav = readFileSync(join(folder, await done));
+  assert.equal(wav.readUInt16LE(20), 3, "a WAV of floats");
+  return floats(wav.subarray(wav.indexOf("data") + 8));
+}
+
+const floats = (bytes) => new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+const reference = (...path) => floats(readFileSync(join(REFERENCE, ...path)));
+
+function largestDifference(found, expected) {
+  assert.equal(found.length, expected.length);
+  return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - found[i])), 0);
+}
+
+function signalToDifference(found, expected) {
+  assert.equal(found.length, expected.length);
+  let [signal, difference] = [0, 0];
+  expected.forEach((value, i) => {
+    signal += value ** 2;
+    difference += (value - found[i]) ** 2;
+  });
+  return 10 * Math.log10(signal / difference);
+}
+
+/** Vocodes the sample with a model of the list, by the page's own elements; the samples that it saves. */
+async function vocoded(page, model) {
+  await page.select("#model", model);
+  await status(page, `${model} is ready`);
+  await page.click("#sample");
+  await status(page, "Vocoded");
+  return saved(page);
+}
+
+async function compare(t, page) {
+  for (const [model, name] of [["V3 float32", "vocoder_float32"], ["V3 int8", "vocoder_int8"], ["Live voice int8", "live_int8"]]) {
+    const samples = await vocoded(page, model);
+    const expected = reference("audio", `${name}.f32`);
+    const difference = largestDifference(samples, expected);
+    const snr = signalToDifference(samples, expected);
+    const figures = `first audio ${await text(page, "first-audio")}, ${await text(page, "speed")} real time`;
+    t.diagnostic(`${model}: largest difference ${difference.toExponential(1)}, ${snr.toFixed(1)} dB; ${figures}`);
+    if (name.endsWith("float32")) {
+      assert.ok(difference <= MOST_DIFFERENCE, `${model} differs by ${difference}`);
+    } else {
+      assert.ok(snr >= LEAST_SNR, `${model}: ${snr} dB`);
+    }
+  }
+  assert.equal(await text(page, "error"), "");
+}
+
+test("the samples are Python's", async (t) => {
+  const page = await open();
+  await compare(t, page);
+  assert.match(await text(page, "model-details"), /int8 · 22,050 Hz · 80 mel bands · 1\.\d MB · intact/);
+  assert.match(await text(page, "original-note"), /sample\.wav · 4\.0 s · 22,050 Hz, as the model/);
+  assert.match(await text(page, "runtime"), /WebAssembly with (relaxed )?SIMD, 1 thread/);
+  assert.match(await text(page, "processor"), /core/);
+  assert.match(await text(page, "delay"), /^\d+ ms$/);
+  await close(page);
+});
+
+test("and on browsers without relaxed SIMD", async (t) => {
+  const address = await serve("compatible_site", { "litert_wasm_internal.js": "litert_wasm_compat_internal.js" });
+  const page = await open({ address });
+  await compare(t, page);
+  await close(page);
+});
+
+test("mels and audio of recordings of any length, of both formats of contract", async () => {
+  const page = await open();
+  const lengths = [1, 63, 64, 97, 128, 129, 255, 256, 1000, 8000];
+  for (const name of ["tiny", "base10"]) {
+    const [vocoder, frontEnd] = [`${name}_vocoder.tflite`, `${name}.tflite`].map((file) => [...readFileSync(join(FILES, file))]);
+    const samples = [...reference("sample.f32").subarray(0, lengths.at(-1))];
+    const results = await page.evaluate(
+      async (vocoder, frontEnd, samples, lengths) => {
+        const { readModel } = await import("./src/contract.js");
+        const { Engine } = await import("./src/engine.js");
+        const load = async (bytes) => ({ name: "model", ...(await readModel(Uint8Array.from(bytes), "model")) });
+        const engine = await Engine.load(await load(vocoder), await load(frontEnd));
+        const results = [];
+        for (const length of lengths) {
+          const made = { mel: [], audio: [] };
+          await engine.vocode(Float32Array.from(samples.slice(0, length)), ({ mel, audio }) => {
+            made.mel.push(...mel);
+            made.audio.push(...audio);
+          });
+          results.push(made);
+        }
+        engine.close();
+        return results;
+      },
+      vocoder,
+      frontEnd,
+      samples,
+      lengths,
+    );
+    lengths.forEach((length, i) => {
+      const mel = largestDifference(Float32Array.from(results[i].mel), reference("lengths", name, `${length}.f32`));
+      assert.ok(mel <= 1e-3, `the mel of ${length} samples differs by ${mel}`);
+      const audio = largestDifference(Float32Array.from(results[i].audio), reference("lengths", name, `${length}_audio.f32`));
+      assert.ok(audio <= MOST_DIFFERENCE, `the audio of ${length} samples differs by ${audio}`);
+    });
+  }
+  await close(page);
+});
+
+test("it is heard while it is computed, and stops", async () => {
+  const page = await open();
+  await page.evaluate(() => {
+    window.heard = { while: 0, most: 0 };
+    const line = document.querySelector("#vocoded .position");
+    new MutationObserver(() => {
+      const place = line.hidden ? 0 : parseFloat(line.style.left);
+      window.heard.most = Math.max(window.heard.most, place);
+      if (!document.getElementById("progress").hidden) {
+        window.heard.while = Math.max(window.heard.while, place);
+      }
+    }).observe(line, { attributes: true });
+  });
+  await page.click("#sample");
+  await status(page, "Vocoded");
+  await page.waitForFunction(() => window.heard.most > 90 && document.querySelector("#vocoded .position").hidden);
+  assert.ok((await page.evaluate(() => window.heard.while)) > 0, "nothing was played before all was computed");
+  assert.equal(await text(page, "play-vocoded"), "Play");
+  await page.click("#play-original");
+  await page.waitForFunction(() => !document.querySelector("#original .position").hidden);
+  await page.click("#play-original");
+  await page.waitForFunction(() => document.querySelector("#original .position").hidden);
+  await page.click("#vocode");
+  await page.click("#vocode");
+  await status(page, "Stopped");
+  assert.equal(await text(page, "vocode"), "Vocode");
+  await close(page);
+});
+
+test("recordings of other rates are resampled, and that is said", async () => {
+  const page = await open();
+  await choose(page, "recording-file", "stereo_48k.wav");
+  await status(page, "Vocoded 1.0 s");
+  assert.match(
+    await text(page, "original-note"),
+    /resampled from 48,000 Hz to the model's 22,050 Hz by the browser; mean of 2 channels/,
+  );
+  await choose(page, "model-files", "tiny_vocoder.tflite", "tiny.tflite");
+  await status(page, "is ready");
+  await page.waitForFunction(() => document.getElementById("original-note").textContent.includes("8,000 Hz"));
+  await page.click("#vocode");
+  await status(page, "Vocoded 1.0 s");
+  await choose(page, "recording-file", "short.wav");
+  await status(page, "Vocoded 0.0 s");
+  await close(page);
+});
+
+test("files are dropped", async () => {
+  const page = await open();
+  await page.evaluate(async (bytes) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(bytes)], "dropped.wav"));
+    document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
+  }, [...readFileSync(join(FILES, "short.wav"))]);
+  await status(page, "Vocoded");
+  assert.match(await text(page, "original-note"), /dropped\.wav/);
+  await close(page);
+});
+
+test("a model's contract may lie beside it, and older exports have no hash", async () => {
+  const page = await open();
+  await choose(page, "model-files", "bare.tflite", "bare.json", "tiny.tflite");
+  await status(page, "bare.tflite is ready");
+  assert.match(await text(page, "model-details"), /intact/);
+  await choose(page, "model-files", "without_hash.tflite", "tiny.tflite");
+  await status(page, "without_hash.tflite is ready");
+  assert.match(await text(page, "model-details"), /without a hash/);
+  await choose(page, "recording-file", "short.wav");
+  await status(page, "Vocoded");
+  await close(page);
+});
+
+const BAD_FILES = [
+  ["model-files", ["bare.tflite", "tiny.tflite"], /bare\.tflite cannot be used: it carries none/],
+  ["model-files", ["newer.tflite", "tiny.tflite"], /it has format 3, and this page reads 1 and 2; this page is older/],
+  ["model-files", ["older.tflite", "tiny.tflite"], /it has format 0, and this page reads 1 and 2; export the model again/],
+  ["model-files", ["damaged.tflite", "tiny.tflite"], /the bytes are not those that were exported/],
+  ["model-files", ["stateless.tflite", "tiny.tflite"], /stateless\.tflite has no state and cannot stream/],
+  ["model-files", ["tiny_vocoder.tflite"], /tiny_vocoder\.tflite needs a mel front end of its own settings/],
+  ["model-files", ["tiny_vocoder.tflite", "base10.tflite"], /base10\.tflite makes mels of mel_log log10, not natural/],
+  ["model-files", ["tiny.tflite"], /tiny\.tflite is a mel_frontend: a vocoder is needed/],
+  ["model-files", ["text.tflite"], /text\.tflite is no TFLite model/],
+  ["model-files", ["bare.json"], /bare\.json is no model/],
+  ["recording-file", ["text.wav"], /text\.wav cannot be decoded/],
+  ["recording-file", ["empty.wav"], /empty\.wav is empty/],
+  ["recording-file", ["silent.wav"], /silent\.wav is silent/],
+  ["recording-file", ["hour.flac"], /hour\.flac lasts 60\.0 minutes, and this page takes up to 10/],
+];
+
+test("bad files are told, and the page goes on", async () => {
+  const page = await open();
+  for (const [input, names, expected] of BAD_FILES) {
+    await choose(page, input, ...names);
+    assert.match(await failure(page), expected);
+  }
+  assert.equal(await page.$eval("#error", (error) => error.getAttribute("role")), "alert");
+  await page.waitForFunction(() => document.getElementById("model").options.length === 3);
+  await page.click("#sample");
+  await status(page, "Vocoded");
+  await close(page);
+});
+
+test("a recording from the microphone", async () => {
+  const page = await open();
+  await page.click("#record");
+  await page.waitForFunction(() => /Stop and vocode \(2 s\)/.test(document.getElementById("record").textContent));
+  assert.equal(await page.$eval("#record", (button) => button.getAttribute("aria-pressed")), "true");
+  await page.click("#record");
+  await status(page, "Vocoded");
+  assert.match(await text(page, "original-note"), /recording\.wav · [1-3]\.\d s/);
+  await close(page);
+});
+
+test("no microphone, none allowed, or none outside https", async () => {
+  const failing = (name) => `navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", "${name}"); }`;
+  for (const [prepare, expected] of [
+    [failing("NotFoundError"), /No microphone was found/],
+    [failing("NotReadableError"), /The microphone cannot be read/],
+    ["Object.defineProperty(navigator, 'mediaDevices', { value: undefined })", /over https and on localhost only/],
+  ]) {
+    const page = await open({ prepare });
+    await page.click("#record");
+    assert.match(await failure(page), expected);
+    assert.equal(await text(page, "record"), "Record");
+    await close(page);
+  }
+  const strict = await launch(...FLAGS, "--use-fake-device-for-media-stream", "--deny-permission-prompts");
+  const page = await open({ from: strict });
+  await page.click("#record");
+  assert.match(await failure(page), /The microphone is not allowed/);
+  await close(page);
+});
+
+test("no WebAssembly SIMD", async () => {
+  const old = await launch(...FLAGS, "--js-flags=--no-enable-sse4-1");
+  const page = await open({ from: old, ready: null });
+  assert.match(await failure(page), /WebAssembly has no SIMD/);
+  assert.equal(await page.$eval("#vocode", (button) => button.disabled), true);
+  await close(page);
+});
+
+test("without AudioWorklet all but the sound goes on", async () => {
+  const page = await open({ prepare: "delete window.AudioWorkletNode" });
+  await page.click("#sample");
+  await status(page, "Vocoded");
+  assert.match(await failure(page), /no AudioWorklet, so nothing is heard here: save the WAV/);
+  assert.equal((await saved(page)).length, reference("audio", "vocoder_int8.f32").length);
+  await close(page);
+});
+
+test("no models are served", async () => {
+  const page = await open({
+    prepare: "const f = fetch; window.fetch = (a, ...b) => (String(a).includes('models.json') ? f('/none') : f(a, ...b))",
+    ready: "No model is served",
+  });
+  await choose(page, "model-files", "tiny_vocoder.tflite", "tiny.tflite");
+  await status(page, "is ready");
+  await close(page);
+});
+
+test("the keyboard reaches everything, and everything has a name", async () => {
+  const page = await open();
+  const focused = () => page.evaluate(() => document.activeElement.id);
+  const order = [];
+  for (let last = null; order.length < 12 && last !== ""; order.push(last)) {
+    await page.keyboard.press("Tab");
+    last = await focused();
+    if (last) {
+      const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+      assert.equal(outline, "solid", `the focus on ${last} is not seen`);
+    }
+  }
+  assert.deepEqual(order.filter(Boolean), ["model", "open-model", "choose", "record", "sample"]);
+
+  await page.focus("#model");
+  await page.keyboard.press("ArrowDown");
+  await status(page, "V3 float32 is ready");
+  await page.focus("#sample");
+  await page.keyboard.press("Enter");
+  await status(page, "Vocoded");
+  await page.focus("#play-original");
+  await page.keyboard.press("Space");
+  await page.waitForFunction(() => document.getElementById("play-original").getAttribute("aria-label") === "Stop the original");
+  await page.keyboard.press("Space");
+
+  const names = [];
+  const gather = (node) => {
+    if (["button", "combobox", "image", "img", "progressbar", "meter", "textbox"].includes(node.role)) {
+      names.push(`${node.role}: ${node.name}`);
+    }
+    (node.children ?? []).forEach(gather);
+  };
+  gather(await page.accessibility.snapshot());
+  assert.ok(names.length >= 12, names.join("; "));
+  assert.deepEqual(names.filter((name) => /: (undefined)?$/.test(name)), []);
+  assert.ok(names.some((name) => /Waveform of the vocoded audio: 4\.0 s/.test(name)), names.join("; "));
+  assert.equal(await page.$eval("#status", (element) => element.getAttribute("aria-live")), "polite");
+  await close(page);
+});
+
+test("pictures, light, dark and narrow", async () => {
+  const page = await open();
+  for (const scheme of ["light", "dark"]) {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await page.click("#sample");
+    await status(page, "Vocoded");
+    await page.mouse.move(5, 5);
+    await page.waitForFunction(() => parseFloat(document.querySelector("#vocoded .position").style.left) > 60);
+    const drawn = await page.$$eval("canvas", (all) =>
+      all.map((canvas) => {
+        const { width, height } = canvas;
+        const pixels = canvas.getContext("2d").getImageData(width - 8, 0, 4, height).data;
+        return pixels.some((value) => value > 0);
+      }),
+    );
+    assert.deepEqual(drawn, [true, true, true, true], "a picture does not reach its end");
+    await page.screenshot({ path: join(PICTURES, `${scheme}.png`), fullPage: true });
+  }
+  const colours = () => page.$eval("body", (body) => getComputedStyle(body).backgroundColor);
+  assert.equal(await colours(), "rgb(19, 16, 22)");
+  await page.setViewport({ width: 360, height: 740 });
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(overflow, 0, "the page is wider than a phone");
+  await page.screenshot({ path: join(BUILD, "narrow.png"), fullPage: true });
+  await close(page);
+});

@@ -1,0 +1,190 @@
+"""``python web_demo/test/reference.py FOLDER``: a site's models, and their output in Python, for the test of the page.
+
+    models/    what the page serves: models.json, V3 as vocoder_float32 and vocoder_int8, the voice of low delay as
+               live_int8, the mel front end, tiny_… of 8 kHz, and a recording
+    files/     what is opened and dropped: models with and without faults, and recordings
+    sample.f32 the recording, its peak at 0.95
+    audio/     <vocoder>.f32, its audio by each vocoder of the site
+    lengths/   <front end>/<samples>.f32, the mel of the first samples, and <samples>_audio.f32, by <front end>_vocoder
+
+Numbers are little-endian. If HIFIGAN_SHARED has its weights, V3 is trained and the speech is real; otherwise it is
+untrained, with the speech of the demo.
+"""
+
+import argparse
+import dataclasses
+import io
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script, from any folder
+
+import keras
+import numpy as np
+import soundfile
+
+from hifigan_tf import import_checkpoint
+from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
+from hifigan_tf.audio.mel_stream import MelStream, mel_spectrogram
+from hifigan_tf.config import Config
+from hifigan_tf.export import mel_frontend
+from hifigan_tf.export.build import build
+from hifigan_tf.export.options import ExportOptions
+from hifigan_tf.export.plan import plan_export
+from hifigan_tf.export.quantization.calibration import calibrate
+from hifigan_tf.models.generator import Generator, load_generator
+from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT, VOICE
+from hifigan_tf.streaming import contract, vocode
+from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
+
+SECONDS = 4  # of the recording that is compared
+# Fewer and more than is mirrored, whole and broken hops, and more than a block.
+LENGTHS = (1, 63, 64, 97, 128, 129, 255, 256, 1000, 8000)
+SERVED = {"V3 int8": "vocoder_int8", "V3 float32": "vocoder_float32", "Live voice int8": "live_int8"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    keras.utils.set_random_seed(1)
+    generator, speech = trained() if "HIFIGAN_SHARED" in os.environ else untrained()
+    models = {
+        "vocoder_float32": exported(generator, ExportOptions(mode="float32")),
+        "vocoder_int8": exported(generator, ExportOptions(mode="int8")),
+        "live_int8": exported(load_generator(VOICE), ExportOptions(mode="int8", chunk_frames=(1, 4))),
+        "mel_frontend": mel_frontend.build(generator.audio).packed(),
+    }
+    samples = load_audio(speech, generator.audio.sampling_rate)[: SECONDS * generator.audio.sampling_rate]
+    write_site(folder / "models", models, samples, generator.audio.sampling_rate)
+    write_output(folder, models, samples)
+    write_files(folder / "files", samples, generator.audio.sampling_rate)
+    write_lengths(folder, normalize(samples))
+
+
+def trained() -> tuple[Generator, Path]:
+    """A V3 with real weights, and real speech."""
+    shared = Path(os.environ["HIFIGAN_SHARED"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "v3.keras"
+        weights, config = shared / "weights" / "g_lj_v3.pt", CONFIGS / "v3.json"
+        import_checkpoint.main([str(weights), "--config", str(config), "--output", str(path)])
+        return load_generator(path), find_audio(shared / "speech")[0]
+
+
+def untrained() -> tuple[Generator, Path]:
+    """A V3 before training, and the demo's speech."""
+    config = Config.load(CONFIGS / "v3.json")
+    return Generator.of(config.generator, config.audio), find_audio(DEMO_HELD_OUT)[0]
+
+
+def tiny(**mel) -> Generator:
+    """A small generator of 8 kHz; ``mel`` are keys of the config about its mel."""
+    config = Config.load(DEMO_CONFIG).replace(
+        **mel,
+        upsample_rates=[8, 8],
+        upsample_kernel_sizes=[16, 16],
+        upsample_initial_channel=8,
+        resblock_kernel_sizes=[3],
+        resblock_dilation_sizes=[[1, 2]],
+        segment_size=1024,
+        num_mels=16,
+        n_fft=256,
+        hop_size=64,
+        win_size=256,
+        sampling_rate=8000,
+        fmax=4000,
+    )
+    return Generator.of(config.generator, config.audio)
+
+
+def exported(generator: Generator, options: ExportOptions) -> bytes:
+    plan = plan_export(generator, options)
+    return build(plan, calibrate(plan)).packed()
+
+
+def write_site(folder: Path, models: dict[str, bytes], samples: np.ndarray, sampling_rate: int) -> None:
+    folder.mkdir(parents=True)
+    for name, model in models.items():
+        (folder / f"{name}.tflite").write_bytes(model)
+    soundfile.write(folder / "sample.wav", samples, sampling_rate, subtype="FLOAT")
+    served = [
+        {"name": name, "file": f"{file}.tflite", "front_end": "mel_frontend.tflite"} for name, file in SERVED.items()
+    ]
+    (folder / "models.json").write_text(json.dumps({"models": served, "sample": "sample.wav"}), encoding="utf-8")
+
+
+def write_output(folder: Path, models: dict[str, bytes], samples: np.ndarray) -> None:
+    stream = MelStream(TfliteMelSpectrogram(models["mel_frontend"]))
+    mel = np.concatenate([stream.push(normalize(samples)), stream.flush()])
+    write_floats(folder / "sample.f32", normalize(samples))
+    for name in SERVED.values():
+        write_floats(folder / "audio" / f"{name}.f32", vocode(models[name], mel))
+
+
+def write_files(folder: Path, samples: np.ndarray, sampling_rate: int) -> None:
+    """Models that are opened together with others or alone, some with a fault, and recordings."""
+    folder.mkdir()
+    small = tiny()
+    other = tiny(mel_log="log10", mel_floor=1e-10, mel_centred=True, mel_mean=-2.0, mel_scale=1.5)  # of format 2
+    good = exported(small, ExportOptions(chunk_frames=(4,)))
+    values = contract.read(good, "tiny")
+    bare = contract.unpack(good)
+    damaged = bytearray(good)
+    damaged[len(bare) // 2] ^= 1
+    files = {
+        "tiny_vocoder.tflite": good,
+        "tiny.tflite": mel_frontend.build(small.audio).packed(),
+        "base10_vocoder.tflite": exported(other, ExportOptions(chunk_frames=(4, 16))),
+        "base10.tflite": mel_frontend.build(other.audio).packed(),
+        "bare.tflite": bare,
+        "bare.json": values.dumps().encode(),
+        "without_hash.tflite": repacked(bare, values, model_sha256=""),
+        "newer.tflite": repacked(bare, values, format=3),
+        "older.tflite": repacked(bare, values, format=0),
+        "damaged.tflite": bytes(damaged),
+        "stateless.tflite": exported(small, ExportOptions(stateless=True, frames=64)),
+        "text.tflite": b"no model at all",
+        "text.wav": b"no recording at all",
+        "empty.wav": b"",
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    soundfile.write(folder / "float.wav", samples, sampling_rate, subtype="FLOAT")
+    soundfile.write(folder / "stereo_48k.wav", np.zeros([48000, 2]) + np.sin(np.arange(48000) / 20)[:, None] / 2, 48000)
+    soundfile.write(folder / "silent.wav", np.zeros(22050), 22050)
+    soundfile.write(folder / "short.wav", samples[8000:8300], sampling_rate)
+    soundfile.write(folder / "hour.flac", np.zeros(3600 * 8000, np.float32), 8000)
+
+
+def write_lengths(folder: Path, samples: np.ndarray) -> None:
+    for name in ("tiny", "base10"):
+        front_end = TfliteMelSpectrogram(folder / "files" / f"{name}.tflite")
+        for length in LENGTHS:
+            mel = mel_spectrogram(samples[:length], front_end)
+            write_floats(folder / "lengths" / name / f"{length}.f32", mel)
+            audio = vocode(folder / "files" / f"{name}_vocoder.tflite", mel, check_mel=False)
+            write_floats(folder / "lengths" / name / f"{length}_audio.f32", audio)
+
+
+def repacked(model: bytes, values: contract.VocoderContract, **changes) -> bytes:
+    """A model with a contract that ``pack`` would not write."""
+    buffer = io.BytesIO()
+    buffer.write(model)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(contract.MEMBER, dataclasses.replace(values, **changes).dumps())
+    return buffer.getvalue()
+
+
+def write_floats(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(np.ascontiguousarray(array, "<f4").tobytes())
+
+
+if __name__ == "__main__":
+    main()
