@@ -23,6 +23,7 @@ CHECKPOINT ?= runs/demo
 
 .PHONY: demo test test-processors test-slow test-current test-current-core current-python
 .PHONY: c-test fuzz soak lint docs clean android-assets android android-test android-ui-test
+.PHONY: web web-models web-packages web-test
 
 demo: $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
@@ -97,6 +98,22 @@ android-test: $(INSTALLED)
 android-ui-test: $(INSTALLED)
 	$(BIN)/python android_demo/tools/ui_test.py
 
+# The page in the browser, with models of CHECKPOINT=… or else of the demo, or with MODEL=… (finished .tflite files):
+# needs npm.
+PORT ?= 8080
+web: web-models web-packages
+	$(BIN)/python web_demo/tools/serve.py --port $(PORT)
+
+web-models: $(INSTALLED) $(if $(MODEL),,$(if $(filter runs/demo,$(CHECKPOINT)),runs/demo/best.keras))
+	$(BIN)/python web_demo/tools/make_models.py $(if $(MODEL),--model $(MODEL),--checkpoint "$(CHECKPOINT)")
+
+web-packages:
+	cd web_demo && npm ci --omit=dev
+
+# That page in headless Chromium, its samples compared with Python's; SCREENSHOTS=1 renews its README's pictures.
+web-test: $(INSTALLED)
+	SCREENSHOTS=$(SCREENSHOTS) web_demo/test/test.sh $(BIN)/python
+
 # $(call install,FOLDER,PYTHON,REQUIREMENTS): an environment of these packages, this project and its tools.
 define install
 	test -x $(1)/bin/pip || '$(2)' -m venv $(1)
@@ -119,3 +136,4 @@ $(CURRENT_INSTALLED): requirements-current.txt pyproject.toml
 
 clean:
 	rm -rf .venv .venv-current runs demo_output docs/api android_demo/build android_demo/app/src/main/assets
+	rm -rf web_demo/build web_demo/models web_demo/litert web_demo/node_modules

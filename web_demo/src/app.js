@@ -74,10 +74,10 @@ async function load(choice) {
   audio = vocoder.contract.audio;
   describeModel(vocoder);
   element("runtime").textContent = engine.runtime;
-  say(file ? `${choice.name} is ready.` : `${choice.name} is ready: choose a recording.`);
   if (file) {
     await decode();
   }
+  say(file ? `${choice.name} is ready.` : `${choice.name} is ready: choose a recording.`);
   update();
 }
 

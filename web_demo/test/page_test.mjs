@@ -3,8 +3,10 @@
 // PYTHON serves the page; CHROMIUM is the browser; with SCREENSHOTS=1 the README's pictures are made anew.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import puppeteer from "puppeteer-core";
 
@@ -71,12 +73,11 @@ async function serve(name, replaced) {
   for (const file of ["index.js", "wasm_utils.js", ...[runtime, compatible].flatMap((part) => [`${part}.js`, `${part}.wasm`])]) {
     symlinkSync(join(PAGE, "litert", replaced[file] ?? file), join(folder, "litert", file));
   }
-  const server = spawn(process.env.PYTHON, ["tools/serve.py", "--port", "0", "--folder", folder], { cwd: PAGE });
+  const command = ["tools/serve.py", "--port", "0", "--folder", folder];
+  const server = spawn(process.env.PYTHON, command, { cwd: PAGE, stdio: ["ignore", "pipe", "inherit"] });
   closing.push(() => server.kill());
-  for await (const text of server.stdout) {
-    return /http:\S+/.exec(text)[0];
-  }
-  throw new Error("tools/serve.py did not start");
+  const [line] = await once(createInterface(server.stdout), "line");
+  return /http:\S+/.exec(line)[0];
 }
 
 /** A fresh page, ready with the first model; `prepare` runs in it before its own scripts. */
@@ -112,6 +113,9 @@ async function status(page, part) {
   }
 }
 
+/** So that what is waited for is new. */
+const forgetStatus = (page) => page.$eval("#status", (element) => (element.textContent = ""));
+
 async function failure(page) {
   await page.waitForFunction(() => !document.getElementById("error").hidden, { timeout: 30_000 });
   return text(page, "error");
@@ -119,6 +123,7 @@ async function failure(page) {
 
 async function choose(page, input, ...names) {
   await page.$eval("#error", (error) => (error.hidden = true));
+  await forgetStatus(page);
   await (await page.$(`#${input}`)).uploadFile(...names.map((name) => join(FILES, name)));
 }
 
@@ -448,6 +453,7 @@ test("pictures, light, dark and narrow", async () => {
   const page = await open();
   for (const scheme of ["light", "dark"]) {
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await forgetStatus(page);
     await page.click("#sample");
     await status(page, "Vocoded");
     await page.mouse.move(5, 5);
