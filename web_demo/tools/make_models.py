@@ -47,9 +47,7 @@ def main(argv=None) -> None:
     args = parse(argv)
     clip = find_audio(DEMO_HELD_OUT)[0]
     checkpoint = None if args.model else cli.checkpoint(args.checkpoint)
-    for model in args.model or ():
-        if not model.is_file():
-            raise UserError(f"model {model} does not exist: check the path")
+    require_distinct(args.model or [])
     made_from = digest(*(args.model or (checkpoint, VOICE)), clip, Path(__file__))
     if up_to_date(args.output_dir, made_from):
         log.info("nothing to do: %s is up to date", args.output_dir)
@@ -65,6 +63,15 @@ def main(argv=None) -> None:
         write_json(folder / SOURCE, {"digest": made_from, "files": files})
         size = sum((folder / name).stat().st_size for name in files)
     log.info("%d files, %.1f MB, in %s", len(files), size / 1e6, args.output_dir)
+
+
+def require_distinct(models: list[Path]) -> None:
+    """Raises ``UserError`` for a model that is missing, and for two of one name, which the page could not tell apart."""
+    for number, model in enumerate(models):
+        if not model.is_file():
+            raise UserError(f"model {model} does not exist: check the path")
+        if model.name in (other.name for other in models[:number]):
+            raise UserError(f"two models are named {model.name}: rename one")
 
 
 def copied(models: list[Path], folder: Path) -> dict[str, Path]:
