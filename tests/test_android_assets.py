@@ -165,7 +165,7 @@ def test_bad_command_lines(tiny_checkpoint, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     done = run("--checkpoint", tiny_checkpoint, "--output-dir", tmp_path / "mine")
-    assert_one_error(done, "mine holds something else than what this command writes: empty it, or choose another")
+    assert_one_error(done, "mine holds other things than this command writes: empty it, or choose another")
     done = run("--checkpoint", tiny_checkpoint, "--output-dir", tmp_path / "g.pt" / "assets")
     assert_one_error(done, "cannot write to")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["g.pt", "mine", "thesis.txt"]

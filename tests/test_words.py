@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SKIPPED = {".git", ".ruff_cache", ".mypy_cache", "build", "runs", "demo_output", "api"}  # made, not written
+# Made or fetched, not written.
+SKIPPED = {".git", ".ruff_cache", ".mypy_cache", "build", "runs", "demo_output", "api", "node_modules", "litert"}
 READ = {".py", ".md", ".java", ".sh", ".toml", ".yml", ".yaml", ".gradle", ".properties", ".xml"}
+READ |= {".js", ".mjs", ".html", ".css"}
 
 # {pattern: what to write instead}. Case does not matter, and a phrase may be broken over lines.
 PHRASES = {
@@ -126,6 +128,7 @@ def test_every_kind_of_file_is_searched():
     for name in ("README.md", "Makefile", "pyproject.toml", "hifigan_tf/config.py", "android_demo/host/test.sh"):
         assert name in TEXTS
     assert any(name.endswith(".java") for name in TEXTS)
+    assert "web_demo/src/app.js" in TEXTS
 
 
 @pytest.mark.parametrize("phrase", PHRASES)

@@ -62,7 +62,7 @@ def up_to_date(folder: Path, made_from: str) -> bool:
         source = json.loads((folder / SOURCE).read_text(encoding="utf-8"))
         return source["digest"] == made_from and all((folder / name).is_file() for name in source["files"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{folder} holds something else than what this command writes: empty it, or choose another") from None
+        raise UserError(f"{folder} holds other things than this command writes: empty it, or choose another") from None
 
 
 def main(argv=None) -> None:

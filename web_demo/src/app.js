@@ -1,4 +1,4 @@
-/** The page: what its elements do, and what they show. */
+/** The page: connects its elements with models, recordings and the sound. */
 import { Engine } from "./engine.js";
 import { MicrophoneRecording } from "./microphone.js";
 import { openedModel, servedModels } from "./models.js";
@@ -301,7 +301,7 @@ function save() {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** Shows which buttons can be used, and what they do now. */
+/** Enables and labels the buttons for the current state. */
 function update() {
   const made = views.vocoded.samples.length > 0;
   const labels = { original: "the original", vocoded: "the vocoded audio" };

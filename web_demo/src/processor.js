@@ -1,4 +1,4 @@
-/** What the browser tells of the processor, such as "x86, 64 bits, 8 cores". @returns {Promise<string>} */
+/** The processor as far as the browser reveals it, such as "x86, 64 bits, 8 cores". @returns {Promise<string>} */
 export async function processorName() {
   const known = await navigator.userAgentData?.getHighEntropyValues(["architecture", "bitness"]).catch(() => null);
   const cores = navigator.hardwareConcurrency;

@@ -66,7 +66,7 @@ function requireMinutes(name, minutes) {
   }
 }
 
-/** In seconds, from the file's header; 0 where that does not say. */
+/** In seconds, from the file's header; 0 where that lacks it. */
 async function duration(file) {
   const address = URL.createObjectURL(file);
   try {
@@ -127,7 +127,7 @@ function note(decoded, rate) {
 }
 
 /**
- * The sampling rate in the header of a WAV, FLAC or Ogg file; null of other kinds, as decoding does not tell it.
+ * The sampling rate in the header of a WAV, FLAC or Ogg file; null for other kinds.
  *
  * @param {DataView} bytes
  */

@@ -1,5 +1,5 @@
 /**
- * The worker's side: loads a vocoder and its mel front end, and vocodes recordings, telling of every piece as it is
+ * The worker's side: loads a vocoder and its mel front end, and vocodes recordings, sending every piece as it is
  * made. `engine.js` is the page's side.
  *
  * Takes  {type: "load", vocoder, frontEnd}   each {model, contract, name}

@@ -279,7 +279,7 @@ test("it is heard while it is computed, and stops", async () => {
   await close(page);
 });
 
-test("recordings of other rates are resampled, and that is said", async () => {
+test("recordings of other rates are resampled, and the page says so", async () => {
   const page = await open();
   await choose(page, "recording-file", "stereo_48k.wav");
   await status(page, "Vocoded 1.0 s");
@@ -339,7 +339,7 @@ const BAD_FILES = [
   ["recording-file", ["hour.flac"], /hour\.flac lasts 60\.0 minutes, and this page takes up to 10/],
 ];
 
-test("bad files are told, and the page goes on", async () => {
+test("bad files are reported, and the page goes on", async () => {
   const page = await open();
   for (const [input, names, expected] of BAD_FILES) {
     await choose(page, input, ...names);

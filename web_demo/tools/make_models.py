@@ -66,7 +66,7 @@ def main(argv=None) -> None:
 
 
 def require_distinct(models: list[Path]) -> None:
-    """Raises ``UserError`` for a model that is missing, and for two of one name, which the page could not tell apart."""
+    """Raises ``UserError`` for a model that is missing, and for two of one file name."""
     for number, model in enumerate(models):
         if not model.is_file():
             raise UserError(f"model {model} does not exist: check the path")

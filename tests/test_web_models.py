@@ -1,0 +1,66 @@
+"""The models of the page in the browser, made by the real command, and the packages that the page needs."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import assert_one_error, exported
+
+from hifigan_tf.streaming import contract
+from hifigan_tf.streaming.contract import MelContract
+from web_demo.tools import make_models
+
+PAGE = Path(make_models.__file__).parents[1]
+
+
+def run(*options):
+    script = [sys.executable, make_models.__file__, *map(str, options)]
+    return subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_generator, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("finished") / "mine.tflite"
+    path.write_bytes(exported(tiny_generator))
+    return path
+
+
+def test_a_finished_model_gets_its_front_end_and_a_second_run_does_nothing(model, tmp_path):
+    folder = tmp_path / "models"
+    done = run("--model", model, "--output-dir", folder)
+    assert done.returncode == 0, done.stderr
+    listed = json.loads((folder / "models.json").read_text())
+    assert listed["models"] == [{"name": "mine", "file": "mine.tflite", "front_end": "mel_frontend.tflite"}]
+    assert (folder / listed["sample"]).stat().st_size > 0
+    assert (folder / "mine.tflite").read_bytes() == model.read_bytes()
+    front_end = contract.read_kind((folder / "mel_frontend.tflite").read_bytes(), "front end", MelContract)
+    assert front_end.audio_config == contract.read(model.read_bytes(), "mine").audio_config
+    again = run("--model", model, "--output-dir", folder)
+    assert again.returncode == 0
+    assert "nothing to do" in again.stderr
+
+
+def test_bad_models_leave_the_folder_as_it_is(model, tmp_path):
+    other = tmp_path / "mine.tflite"
+    other.write_bytes(model.read_bytes())
+    folder = tmp_path / "models"
+    assert_one_error(run("--model", model, other, "--output-dir", folder), "two models are named mine.tflite")
+    assert_one_error(run("--model", tmp_path / "none.tflite", "--output-dir", folder), "none.tflite does not exist")
+    other.write_bytes(contract.unpack(model.read_bytes()))
+    assert_one_error(run("--model", other, "--output-dir", folder), "mine.tflite carries no contract")
+    assert not folder.exists()
+
+
+def test_the_packages_are_pinned_and_come_from_any_registry():
+    """npm's lock file has exact versions with hashes, and no address to fetch them from."""
+    package = json.loads((PAGE / "package.json").read_text())
+    for kind in ("dependencies", "devDependencies"):
+        assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in package[kind].values())
+    lock = json.loads((PAGE / "package-lock.json").read_text())["packages"]
+    for name, entry in lock.items():
+        assert "resolved" not in entry, name
+        assert not name or entry["integrity"].startswith("sha512-"), name
+    assert lock["node_modules/@litertjs/core"]["version"] == package["dependencies"]["@litertjs/core"]
