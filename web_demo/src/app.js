@@ -381,12 +381,15 @@ function seconds(samples) {
   return `${(samples / audio.samplingRate).toFixed(1)} s`;
 }
 
+/** Takes files that were chosen or dropped: a recording, or a model with what belongs to it. */
 async function take(files) {
   showError(null);
   if (files.some(({ name }) => /\.(tflite|json)$/i.test(name))) {
     await openModel(files);
-  } else if (files.length > 0) {
+  } else if (files.length === 1) {
     await useRecording(files[0]);
+  } else {
+    throw new UserError(`${files.length === 0 ? "No file" : `${files.length} files`} came in: drop one recording, or a model.`);
   }
 }
 

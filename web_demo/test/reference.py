@@ -1,6 +1,6 @@
 """``python web_demo/test/reference.py FOLDER``: a site's models, and their output in Python, for the test of the page.
 
-    models/    what the page serves: models.json, V3 as vocoder_float32 and vocoder_int8, the voice of low delay as
+    models/    what the page serves: models.json, V3 as vocoder_float32, …_float16 and …_int8, the voice of low delay as
                live_int8, the mel front end, tiny_… of 8 kHz, and a recording
     files/     what is opened and dropped: models with and without faults, and recordings
     sample.f32 the recording, its peak at 0.95
@@ -45,7 +45,12 @@ from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 SECONDS = 4  # of the recording that is compared
 # Fewer and more than is mirrored, whole and broken hops, and more than a block.
 LENGTHS = (1, 63, 64, 97, 128, 129, 255, 256, 1000, 8000)
-SERVED = {"V3 int8": "vocoder_int8", "V3 float32": "vocoder_float32", "Live voice int8": "live_int8"}
+SERVED = {
+    "V3 int8": "vocoder_int8",
+    "V3 float32": "vocoder_float32",
+    "V3 float16": "vocoder_float16",
+    "Live voice int8": "live_int8",
+}
 
 
 def main() -> None:
@@ -54,9 +59,9 @@ def main() -> None:
     folder = parser.parse_args().folder
     keras.utils.set_random_seed(1)
     generator, speech = trained() if "HIFIGAN_SHARED" in os.environ else untrained()
+    modes = ("float32", "float16", "int8")
     models = {
-        "vocoder_float32": exported(generator, ExportOptions(mode="float32")),
-        "vocoder_int8": exported(generator, ExportOptions(mode="int8")),
+        **{f"vocoder_{mode}": exported(generator, ExportOptions(mode=mode)) for mode in modes},
         "live_int8": exported(load_generator(VOICE), ExportOptions(mode="int8", chunk_frames=(1, 4))),
         "mel_frontend": mel_frontend.build(generator.audio).packed(),
     }
