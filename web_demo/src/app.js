@@ -423,4 +423,6 @@ document.addEventListener(
   guarded((event) => take([...event.dataTransfer.files])),
 );
 
+window.pageStarted = true; // from here on errors are shown here, not by start.js
+window.addEventListener("unhandledrejection", (event) => report(event.reason));
 guarded(start)();

@@ -25,8 +25,8 @@ const SERVED = {
 };
 const MOST_DIFFERENCE = 1e-4; // of samples in float arithmetic: another order of summation
 // Least ratio of signal to difference of 8-bit models, in dB, as between LiteRT and TensorFlow Lite: their ranges are
-// found at run time, so that a change of 1e-6 in the mel changes Python's own samples by 34 to 47 dB (V3). Eight bits
-// themselves are 20 dB from float32, and samples that are wrong or late much less.
+// found at run time, so that a rounding can tip any of them. The test prints how much a change of 1e-6 in the mel does
+// to Python's own samples, and how far they are from float32.
 const LEAST_SNR = 30;
 
 const FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio"];
@@ -189,8 +189,7 @@ async function compare(t, page) {
     const expected = reference("audio", `${name}.f32`);
     const difference = largestDifference(samples, expected);
     const snr = signalToDifference(samples, expected);
-    const figures = `first audio ${await text(page, "first-audio")}, ${await text(page, "speed")} real time`;
-    t.diagnostic(`${model}: largest difference ${difference.toExponential(1)}, ${snr.toFixed(1)} dB; ${figures}`);
+    t.diagnostic(`${model}: largest difference ${difference.toExponential(1)}, ${snr.toFixed(1)} dB; ${await figures(page)}`);
     if (!name.endsWith("int8")) {
       assert.ok(difference <= MOST_DIFFERENCE, `${model} differs by ${difference}`);
     } else {
@@ -200,11 +199,37 @@ async function compare(t, page) {
   assert.equal(await text(page, "error"), "");
 }
 
+/** First audio and speed of the run before, and of the fastest of three more, when the browser has compiled all. */
+async function figures(page) {
+  const read = async () => Promise.all(["first-audio", "speed"].map(async (id) => parseFloat(await text(page, id))));
+  const [first] = await read();
+  const runs = [];
+  for (let run = 0; run < 3; run++) {
+    await forgetStatus(page);
+    await page.click("#vocode");
+    await status(page, "Vocoded");
+    runs.push(await read());
+  }
+  const [again, speed] = runs.sort((a, b) => b[1] - a[1])[0];
+  return `first audio ${first} ms, then ${again} ms; ${speed} x real time`;
+}
+
+/** What the tolerance of 8-bit models is to be compared with. */
+function printSensitivity(t) {
+  for (const name of ["vocoder_int8", "live_int8"]) {
+    const own = signalToDifference(reference("audio", `${name}_nudged.f32`), reference("audio", `${name}.f32`));
+    t.diagnostic(`${name} in Python, the mel changed by 1e-6: ${own.toFixed(1)} dB`);
+  }
+  const bits = signalToDifference(reference("audio", "vocoder_int8.f32"), reference("audio", "vocoder_float32.f32"));
+  t.diagnostic(`vocoder_int8 in Python, to float32: ${bits.toFixed(1)} dB`);
+}
+
 test("the samples are Python's", async (t) => {
   const page = await open();
   await compare(t, page);
+  printSensitivity(t);
   assert.match(await text(page, "model-details"), /int8 · 22,050 Hz · 80 mel bands · 1\.\d MB · intact/);
-  assert.match(await text(page, "original-note"), /sample\.wav · 4\.0 s · 22,050 Hz, as the model/);
+  assert.match(await text(page, "original-note"), /sample\.wav · \d\.\d s · 22,050 Hz, as the model/);
   assert.match(await text(page, "runtime"), /WebAssembly with (relaxed )?SIMD, 1 thread/);
   assert.match(await text(page, "processor"), /core/);
   assert.match(await text(page, "delay"), /^\d+ ms$/);
@@ -437,6 +462,15 @@ test("without AudioWorklet all but the sound goes on", async () => {
   await close(page);
 });
 
+test("a page that does not start says why", async () => {
+  const file = await open({ address: `file://${join(PAGE, "index.html")}`, ready: null });
+  assert.match(await failure(file), /from a server only: run make web/);
+  await close(file);
+  const cut = await open({ ready: null, address: await serve("cut_site", { "index.js": "none" }) });
+  assert.match(await failure(cut), /The worker did not start/);
+  await close(cut);
+});
+
 test("no models are served", async () => {
   const page = await open({
     prepare: "const f = fetch; window.fetch = (a, ...b) => (String(a).includes('models.json') ? f('/none') : f(a, ...b))",
@@ -482,7 +516,7 @@ test("the keyboard reaches everything, and everything has a name", async () => {
   gather(await page.accessibility.snapshot());
   assert.ok(names.length >= 12, names.join("; "));
   assert.deepEqual(names.filter((name) => /: (undefined)?$/.test(name)), []);
-  assert.ok(names.some((name) => /Waveform of the vocoded audio: 4\.0 s/.test(name)), names.join("; "));
+  assert.ok(names.some((name) => /Waveform of the vocoded audio: \d\.\d s/.test(name)), names.join("; "));
   assert.equal(await page.$eval("#status", (element) => element.getAttribute("aria-live")), "polite");
   await close(page);
 });

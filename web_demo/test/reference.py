@@ -4,7 +4,7 @@
                live_int8, the mel front end, tiny_… of 8 kHz, and a recording
     files/     what is opened and dropped: models with and without faults, and recordings
     sample.f32 the recording, its peak at 0.95
-    audio/     <vocoder>.f32, its audio by each vocoder of the site
+    audio/     <vocoder>.f32, its audio by each vocoder of the site, and <vocoder>_nudged.f32, of a mel changed by 1e-6
     lengths/   <front end>/<samples>.f32, the mel of the first samples, and <samples>_audio.f32, by <front end>_vocoder
 
 Numbers are little-endian. If HIFIGAN_SHARED has its weights, V3 is trained and the speech is real; otherwise it is
@@ -42,6 +42,7 @@ from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT, VOICE
 from hifigan_tf.streaming import contract, vocode
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 
+NUDGE = 1e-6  # the size of a rounding in a mel: how much such a change alone changes the samples
 SECONDS = 4  # of the recording that is compared
 # Fewer and more than is mirrored, whole and broken hops, and more than a block.
 LENGTHS = (1, 63, 64, 97, 128, 129, 255, 256, 1000, 8000)
@@ -128,8 +129,10 @@ def write_output(folder: Path, models: dict[str, bytes], samples: np.ndarray) ->
     stream = MelStream(TfliteMelSpectrogram(models["mel_frontend"]))
     mel = np.concatenate([stream.push(normalize(samples)), stream.flush()])
     write_floats(folder / "sample.f32", normalize(samples))
+    nudged = mel + np.float32(NUDGE) * np.random.default_rng(1).standard_normal(mel.shape, np.float32)
     for name in SERVED.values():
         write_floats(folder / "audio" / f"{name}.f32", vocode(models[name], mel))
+        write_floats(folder / "audio" / f"{name}_nudged.f32", vocode(models[name], nudged))
 
 
 def write_files(folder: Path, samples: np.ndarray, sampling_rate: int) -> None:
