@@ -23,7 +23,7 @@ let recording = null; // the same, decoded for the model
 let microphone = null; // the recording that is being made
 let vocoding = false;
 let vocoded = Promise.resolve(); // when the vocoding that runs has ended
-let playing = null; // the name of the track that is heard
+let playing = null; // {name} of the track that is heard
 
 async function start() {
   element("processor").textContent = (await processorName()) || "unknown";
@@ -138,10 +138,10 @@ async function useRecording(chosen) {
   if (!engine) {
     throw new UserError("There is no model yet to vocode with: choose or open one.");
   }
-  if (!recording) {
+  if (file === chosen && !recording) {
     await decode();
   }
-  if (recording) {
+  if (file === chosen && recording && !vocoding) {
     await vocode();
   }
 }
@@ -149,16 +149,16 @@ async function useRecording(chosen) {
 async function decode() {
   const wanted = file;
   say(`Reading ${wanted.name}…`);
-  try {
-    const decoded = await decodeRecording(wanted, audio.samplingRate);
-    if (wanted !== file) {
-      return; // another one was chosen meanwhile
-    }
-    recording = decoded;
-  } catch (error) {
-    file = null;
-    throw error;
+  const settings = audio;
+  const decoded = await decodeRecording(wanted, settings.samplingRate).catch((error) => error);
+  if (wanted !== file || settings !== audio) {
+    return; // another one was chosen meanwhile
   }
+  if (decoded instanceof Error) {
+    file = null;
+    throw decoded;
+  }
+  recording = decoded;
   element("original-note").textContent = `${wanted.name} · ${seconds(recording.samples.length)} · ${recording.note}`;
   clearViews();
   say(`${wanted.name} is ready.`);
@@ -188,7 +188,7 @@ async function vocodeRecording() {
   update();
   say("Vocoding…");
   try {
-    await listen("vocoded").catch(report); // the sound may fail, and the rest go on
+    play("vocoded").catch(report); // the sound may fail, and the rest go on
     const { stopped, figures } = await engine.vocode(samples, (piece) => {
       const before = Math.min(samples.length, analysed * hopSize);
       analysed += piece.mel.length / audio.numMels;
@@ -196,13 +196,13 @@ async function vocodeRecording() {
       views.original.addMel(piece.mel);
       views.vocoded.addSamples(piece.audio);
       views.vocoded.addMel(piece.vocodedMel);
-      if (playing === "vocoded") {
+      if (playing?.name === "vocoded") {
         player.append(piece.audio);
       }
       element("progress").value = views.vocoded.samples.length / samples.length; // 1 is the most that it shows
       showFigures(piece.figures);
     });
-    if (playing === "vocoded") {
+    if (playing?.name === "vocoded") {
       player.end();
     }
     if (figures) {
@@ -222,39 +222,48 @@ async function stopAll() {
   await vocoded.catch(() => {}); // who began it shows its error
 }
 
-/** Begins to play a track from its start; what is still to come is appended by the vocoding. */
-async function listen(name) {
+/** Plays a track from its start; what is still to come is appended by the vocoding. */
+async function play(name) {
   stopPlayback();
-  playing = name;
+  const mine = { name };
+  playing = mine;
+  element("vocoded-note").textContent = "";
+  update();
   try {
-    await player.start(audio.samplingRate, ({ played, waits, done }) => {
-      if (done) {
-        stopPlayback();
-        return;
-      }
-      views[name].moveTo(played);
-      if (name === "vocoded" && waits > 0) {
-        const times = waits === 1 ? "once" : `${waits} times`;
-        element("vocoded-note").textContent = `The playback has waited for the computation ${times}.`;
-      }
-    });
+    await player.start(audio.samplingRate, (state) => showPlayback(name, state));
   } catch (error) {
     playing = null;
     throw error;
   }
-  element("vocoded-note").textContent = player.silenced ? "Press Play to hear it: the browser waits for a click." : "";
-  update();
-}
-
-async function togglePlayback(name) {
-  if (playing === name) {
-    stopPlayback();
-    return;
+  if (playing !== mine) {
+    return; // stopped, or another one begun, meanwhile
   }
-  await listen(name);
+  if (player.silenced) {
+    element("vocoded-note").textContent = "Press Play to hear it: the browser waits for a click.";
+  }
   player.append(name === "original" ? recording.samples : views.vocoded.samples);
   if (name === "original" || !vocoding) {
     player.end();
+  }
+}
+
+function showPlayback(name, { played, waits, done }) {
+  if (done) {
+    stopPlayback();
+    return;
+  }
+  views[name].moveTo(played);
+  if (name === "vocoded" && waits > 0) {
+    const times = waits === 1 ? "once" : `${waits} times`;
+    element("vocoded-note").textContent = `The playback has waited for the computation ${times}.`;
+  }
+}
+
+async function togglePlayback(name) {
+  if (playing?.name === name) {
+    stopPlayback();
+  } else {
+    await play(name);
   }
 }
 
@@ -273,13 +282,19 @@ async function toggleRecording() {
   }
   await stopAll();
   showError(null);
-  microphone = await MicrophoneRecording.start(
-    (length, level) => {
-      element("level").value = level;
-      element("record").textContent = `Stop and vocode (${length.toFixed(0)} s)`;
-    },
-    guarded(finishRecording),
-  );
+  element("record").disabled = true; // until the browser's question is answered
+  try {
+    microphone = await MicrophoneRecording.start(
+      (length, level) => {
+        element("level").value = level;
+        element("record").textContent = `Stop and vocode (${length.toFixed(0)} s)`;
+      },
+      guarded(finishRecording),
+    );
+  } finally {
+    element("record").disabled = false;
+  }
+  element("record").focus(); // which a disabled button loses
   say("Recording…");
   update();
 }
@@ -309,7 +324,7 @@ function update() {
   element("vocode").disabled = !(engine && recording) || Boolean(microphone);
   element("progress").hidden = !vocoding;
   element("play-original").disabled = !recording;
-  element("play-vocoded").disabled = !made && playing !== "vocoded";
+  element("play-vocoded").disabled = !made && playing?.name !== "vocoded";
   element("save").disabled = !made || vocoding;
   element("level").hidden = !microphone;
   element("record").setAttribute("aria-pressed", String(Boolean(microphone)));
@@ -318,8 +333,8 @@ function update() {
   }
   for (const [name, what] of Object.entries(labels)) {
     const button = element(`play-${name}`);
-    button.textContent = playing === name ? "Stop" : "Play";
-    button.setAttribute("aria-label", `${button.textContent === "Stop" ? "Stop" : "Play"} ${what}`);
+    button.textContent = playing?.name === name ? "Stop" : "Play";
+    button.setAttribute("aria-label", `${button.textContent} ${what}`);
     const length = views[name].samples.length;
     for (const [picture, title] of [["waveform", "Waveform"], ["mel", "Mel"]]) {
       const content = length > 0 ? seconds(length) : "none yet";

@@ -1,5 +1,7 @@
 import { UserError } from "./user_error.js";
 
+const CLOSED = { stopped: true, figures: null }; // the answer to what ends early
+
 /**
  * A vocoder and its mel front end, loaded in a worker of their own, so that the page stays responsive; `close` frees
  * all memory of both.
@@ -8,6 +10,7 @@ export class Engine {
   #worker;
   #waiting = null; // the promise of the load or the vocoding that runs
   #onPiece = null;
+  #closed = false;
 
   constructor(worker) {
     this.#worker = worker;
@@ -52,12 +55,17 @@ export class Engine {
     this.#worker.postMessage({ type: "stop" });
   }
 
+  /** Ends at once what runs. */
   close() {
+    this.#closed = true;
     this.#worker.terminate();
-    this.#settle("resolve", { stopped: true, figures: null });
+    this.#settle("resolve", CLOSED);
   }
 
-  #ask(message) {
+  async #ask(message) {
+    if (this.#closed) {
+      return CLOSED;
+    }
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#worker.postMessage(message);

@@ -59,6 +59,9 @@ export class MicrophoneRecording {
     this.#stream.getTracks().forEach((track) => track.stop());
     const { sampleRate } = this.#context;
     await this.#context.close();
+    if (this.#samples.length === 0) {
+      throw new UserError("Nothing was recorded: try again, and speak before you stop.");
+    }
     return wavFile(this.#samples.view().slice(), sampleRate, "recording.wav");
   }
 }

@@ -14,7 +14,7 @@ export class Player {
   }
 
   /**
-   * Begins a playback; `append` and `end` follow. An earlier one ends.
+   * Begins a playback, after which `append` and `end` have effect. An earlier one ends.
    *
    * @param {number} samplingRate
    * @param {(state: {played: number, waits: number, done: boolean}) => void} onPosition several times a second

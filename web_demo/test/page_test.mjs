@@ -94,7 +94,7 @@ async function open({ address = site, prepare = null, ready = "is ready", from =
   const page = await context.newPage();
   page.errors = [];
   page.on("pageerror", (error) => page.errors.push(error.message));
-  await page.setViewport({ width: 1000, height: 1250 });
+  await page.setViewport({ width: 1000, height: 1180 });
   if (prepare) {
     await page.evaluateOnNewDocument(prepare);
   }
