@@ -163,7 +163,7 @@ def write_files(folder: Path, samples: np.ndarray, sampling_rate: int) -> None:
     }
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    soundfile.write(folder / "float.wav", samples, sampling_rate, subtype="FLOAT")
+    soundfile.write(folder / "long.flac", np.tile(samples, 60 // SECONDS), sampling_rate)
     soundfile.write(folder / "stereo_48k.wav", np.zeros([48000, 2]) + np.sin(np.arange(48000) / 20)[:, None] / 2, 48000)
     soundfile.write(folder / "silent.wav", np.zeros(22050), 22050)
     soundfile.write(folder / "short.wav", samples[8000:8300], sampling_rate)
