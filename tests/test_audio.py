@@ -203,6 +203,14 @@ def test_a_large_size_over_a_short_file_is_truncated(tmp_path, size):
     assert f"is truncated: 48044 of {size + 44} bytes" in reason(tmp_path / "a.wav", wav_with(size + 36, size))
 
 
+def test_a_rate_that_no_recording_has_is_damage(tmp_path):
+    """At 1 Hz, 48,000 samples would become a billion at 22,050 Hz."""
+    data = encoded(np.full(48000, 0.1), "WAV", "PCM_16", 8000)
+    assert data.count((8000).to_bytes(4, "little")) == 1
+    damaged = data.replace((8000).to_bytes(4, "little"), (1).to_bytes(4, "little"))
+    assert "is at 1 Hz by its header, as no recording is" in reason(tmp_path / "a.wav", damaged)
+
+
 @pytest.mark.parametrize("riff_size", [0, 36])
 def test_a_recording_that_was_not_finished_is_named_so(tmp_path, riff_size):
     message = reason(tmp_path / "a.wav", wav_with(riff_size, 0))

@@ -20,6 +20,7 @@ from conftest import DATA
 from test_import_torch import View, checkpoint_bytes, write, zip_bytes
 
 from hifigan_tf.audio import hdf5
+from hifigan_tf.audio.mel_formats import read_mel
 from hifigan_tf.checkpoints import nemo, onnx, plain_yaml, safetensors
 from hifigan_tf.checkpoints.checkpoint_files import read_config, read_statistics
 from hifigan_tf.checkpoints.imported import Source, read_checkpoint
@@ -276,6 +277,26 @@ def test_hdf5_numbers_in_other_files_are_refused(tmp_path):
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file.create_dataset("conv1d/kernel:0", (1 << 28,), "f4", chunks=(1024,), compression="gzip")
     assert "with conv1d/kernel:0 its arrays are larger than the file" in refusal(tmp_path / "b.h5")
+
+
+def test_hdf5_names_that_are_no_text_are_read_as_text(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset(b"me\xffan", data=np.zeros(3))
+        file.create_dataset("scale", data=np.ones(3))
+    assert sorted(hdf5.read(tmp_path / "a.h5")) == ["me\ufffdan", "scale"]
+
+
+def test_an_npy_file_cannot_ask_for_memory_by_the_length_of_its_header(tmp_path):
+    """A header of version 2 states its length in four bytes, and numpy sets memory aside for all of it."""
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 80), }"
+    path = write(tmp_path / "a.npy", b"\x93NUMPY\x02\x00" + (700_000_000).to_bytes(4, "little") + header)
+    tracemalloc.start()
+    for read in (read_mel, lambda path: read_statistics(path, 80)):
+        with pytest.raises(UserError, match=re.escape(str(path))):
+            read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 def test_hdf5_arrays_are_together_no_larger_than_the_file(tmp_path):

@@ -33,6 +33,7 @@ FOREIGN_SUFFIXES = (
     *(".spx", ".dsf", ".tta"),
 )
 PEAK = 0.95  # the original normalises every clip to this peak
+LOWEST_RATE = 1000  # Hz, below which it is a damaged header that says so
 SILENCE = 1e-4  # a peak below this (-80 dBFS) is no speech
 FULL_SCALE_LIMIT = 2.0  # a larger peak is no overshoot (of a filter, a codec or a mix), but another scale
 DC_LIMIT = 0.01  # of the peak: a mean beyond this is no speech's
@@ -297,6 +298,10 @@ def _sound_file(path: Path, source: Path | io.BytesIO):
     with file_guard(path):
         try:
             with soundfile.SoundFile(file_or_name) as file:
+                if file.samplerate < LOWEST_RATE:
+                    raise UserError(
+                        f"{path} is at {file.samplerate} Hz by its header, as no recording is: copy it again"
+                    )
                 yield file
         except OSError as error:
             raise _unreadable(path, error) from None

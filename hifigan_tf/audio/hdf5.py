@@ -21,7 +21,7 @@ def read(path: Path) -> dict:
     left, result = path.stat().st_size, {}
     try:
         with h5py.File(path, "r") as file:
-            names: list[str] = []
+            names: list[str | bytes] = []  # bytes where they are no UTF-8
             file.visit(names.append)  # of what is in this file: links to others are not followed
             if len(names) > MOST_ARRAYS:
                 raise ValueError(f"it has {len(names)} entries")
@@ -35,7 +35,7 @@ def read(path: Path) -> dict:
                     continue
                 if item.size is None or (left := left - item.size * item.dtype.itemsize) < 0:
                     raise ValueError(f"with {brief(name)} its arrays are larger than the file")
-                result[name] = np.asarray(item)
+                result[name if isinstance(name, str) else name.decode(errors="replace")] = np.asarray(item)
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, MemoryError, AttributeError) as error:
         raise UserError(f"{path} cannot be read (cut short, or no HDF5 file): {brief(error)}") from None
     return result

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hifigan_tf.audio import numpy_files
 from hifigan_tf.audio.mel_recognition import (
     LOOKS_LIKE,
     MEDIAN_MAX,
@@ -24,7 +25,7 @@ from hifigan_tf.audio.mel_recognition import (
     recognize,
 )
 from hifigan_tf.audio.mel_scale import mean_and_scale, to_model_mel
-from hifigan_tf.audio.mel_stats import NUMPY_DAMAGE, load_stats
+from hifigan_tf.audio.mel_stats import load_stats
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError, file_guard
 
@@ -347,11 +348,11 @@ def _open(path: Path) -> np.ndarray:
     if path.suffix.lower() in FOREIGN_MELS:
         raise no_mel(path)
     try:
-        with file_guard(path, passing=NUMPY_DAMAGE):
-            mel = np.load(path, mmap_mode="r", allow_pickle=False)
+        with file_guard(path, passing=numpy_files.DAMAGE):
+            mel = numpy_files.load(path)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-    except NUMPY_DAMAGE:
+    except numpy_files.DAMAGE:
         mel = None
     if not isinstance(mel, np.ndarray) or mel.dtype.kind not in "fiu":
         raise UserError(f"{path} is no .npy array of numbers (cut short, or another kind of file): make it again")

@@ -1,24 +1,16 @@
 """Mean and scale of mel bands, as other libraries store them beside their models."""
 
-import tokenize
-import zipfile
-import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from hifigan_tf.audio import hdf5
+from hifigan_tf.audio import hdf5, numpy_files
 from hifigan_tf.errors import UserError, brief
 
 SUFFIXES = (".h5", ".hdf5", ".npz", ".npy")
 NAMES = {"mean": ("mean",), "scale": ("scale", "std")}
-# What numpy raises for a damaged header, which it reads as Python, and for a file that begins like a zip file.
-NUMPY_DAMAGE = (
-    *(ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError, tokenize.TokenError),
-    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
-)
 LARGEST_NPZ = 16 << 20  # bytes of arrays in a zip file, which may be packed very small
 MAKE = "give the mean and the scale of every mel band, in .h5 (stats.h5 of ParallelWaveGAN), .npz or .npy [2, num_mels]"
 
@@ -72,7 +64,7 @@ def _checked(path: Path, name: str, array: np.ndarray, num_mels: int) -> np.ndar
 
 def _read_numpy(path: Path) -> dict[str, np.ndarray]:
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        loaded = numpy_files.load(path)
         if isinstance(loaded, np.ndarray):
             if loaded.ndim != 2 or len(loaded) != 2:
                 raise UserError(
@@ -83,5 +75,5 @@ def _read_numpy(path: Path) -> dict[str, np.ndarray]:
             if sum(member.file_size for member in loaded.zip.infolist()) > LARGEST_NPZ:
                 raise UserError(f"{path} unpacks to more than {LARGEST_NPZ} bytes, which no statistics have: {MAKE}")
             return dict(loaded)
-    except (OSError, *NUMPY_DAMAGE) as error:
+    except (OSError, *numpy_files.DAMAGE) as error:
         raise UserError(f"{path} cannot be read (cut short, or no NumPy file): {brief(error)}") from None

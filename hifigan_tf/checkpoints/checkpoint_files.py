@@ -186,10 +186,11 @@ def _pickled_statistics(path: Path) -> dict | None:
     """Mean and scale in Coqui's .npy, which is a pickled dictionary of arrays; None for a plain array."""
     import numpy as np
 
-    from hifigan_tf.audio.mel_stats import NUMPY_DAMAGE
+    from hifigan_tf.audio import numpy_files
 
     try:
         with path.open("rb") as file:
+            numpy_files.check_header(file)
             version = np.lib.format.read_magic(file)
             header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
             if not header(file)[2].hasobject:
@@ -198,7 +199,7 @@ def _pickled_statistics(path: Path) -> dict | None:
         return {"mean": _array(values["mel_mean"]), "scale": _array(values["mel_std"])}
     except UserError as error:
         raise UserError(f"statistics {path} {error}") from None
-    except (KeyError, IndexError, AttributeError, OSError, *NUMPY_DAMAGE) as error:
+    except (KeyError, IndexError, AttributeError, OSError, *numpy_files.DAMAGE) as error:
         raise UserError(f"statistics {path} cannot be read ({brief(error)}): copy the file again") from None
 
 

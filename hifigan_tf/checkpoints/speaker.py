@@ -43,12 +43,12 @@ def with_speaker(path: Path, tensors: dict, vector: str | None) -> dict:
 def _read_vector(path: Path, size: int):
     import numpy as np
 
-    from hifigan_tf.audio.mel_stats import NUMPY_DAMAGE
+    from hifigan_tf.audio import numpy_files
 
     try:
-        stored = np.load(path, mmap_mode="r")
+        stored = numpy_files.load(path)
         vector = np.array(stored if stored.size == size else stored[:0], np.float32).reshape(-1)
-    except (OSError, AttributeError, IndexError, *NUMPY_DAMAGE) as error:
+    except (OSError, AttributeError, IndexError, *numpy_files.DAMAGE) as error:
         raise UserError(f"--speaker-vector {path} is no .npy file ({brief(error)})") from None
     if len(vector) != size or not np.isfinite(vector).all():
         raise UserError(f"--speaker-vector {path} has {stored.size} numbers: this checkpoint takes {size} finite ones")
