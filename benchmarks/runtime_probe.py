@@ -2,8 +2,8 @@
 
     python runtime_probe.py MODEL CONTRACT INPUT OUTPUT
 
-INPUT is a mel ``[frames, num_mels]`` as ``.npy``; OUTPUT becomes a ``.npz`` of its audio and the processor time of each
-call in ``seconds``. TFLite Micro has no signatures: there the first graph alone is run.
+INPUT is a mel ``[frames, num_mels]`` as ``.npy``; OUTPUT becomes a JSON of its ``audio``, and of ``seconds``, the
+processor time of each call. TFLite Micro has no signatures: there the first graph alone is run.
 """
 
 import json
@@ -105,7 +105,7 @@ def main() -> None:
     model, contract, mel, output = sys.argv[1:]
     values = json.loads(Path(contract).read_text(encoding="utf-8"))
     audio, seconds = outputs(load(model), values, np.load(mel))
-    np.savez(output, audio=audio, seconds=seconds)
+    Path(output).write_text(json.dumps({"audio": audio.tolist(), "seconds": seconds}), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """``python benchmarks/runtimes.py MODEL…``: in which runtimes a ``.tflite`` runs, and with which samples."""
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +30,11 @@ clip, and compares the audio with that of the LiteRT of this environment: the si
 100 dB, and the processor time of a call, the median. "no" says that the runtime refuses the model; --json has the
 reason.
 
-Runtimes for older Pythons need these as python3.9, python3.10 and so on in the PATH, or installed by pyenv; those
-without are left out, which is said."""
+Runtimes for older Pythons need these as python3.9, python3.10 and so on in the PATH, or installed by pyenv; LiteRT.js
+needs npm and Chromium. Those that cannot be installed are left out, which is said."""
 
-PROBE = Path(__file__).with_name("runtime_probe.py")
+PROBE = Path(__file__).with_name("runtime_probe")  # .py, .mjs
+WEB_DEMO = Path(__file__).resolve().parents[1] / "web_demo"
 FRAMES = 100  # of mel, for models that stream
 EXACT = 100  # dB
 
@@ -57,6 +60,7 @@ RUNTIMES = (
     Runtime("LiteRT 2.3", "3.13", ("ai-edge-litert==2.3.0",)),
     Runtime("TFLite Micro", "3.12", ("tflite-micro", "numpy")),
 )
+BROWSER = "LiteRT.js 2.5"  # as in web_demo/package.json
 
 
 def parse(argv=None):
@@ -64,7 +68,7 @@ def parse(argv=None):
         prog="python benchmarks/runtimes.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="vocoders as .tflite, best of full size")
-    names = [runtime.name for runtime in RUNTIMES]
+    names = [*(runtime.name for runtime in RUNTIMES), BROWSER]
     parser.add_argument("--runtimes", nargs="+", metavar="NAME", choices=names, default=names, help=", ".join(names))
     parser.add_argument("--environments", metavar="DIR", type=Path, default=Path("build/runtimes"), help="kept there")
     parser.add_argument("--json", metavar="F", type=Path, help="write the rows there")
@@ -79,43 +83,59 @@ def python_of(version: str) -> Path | None:
     return next(iter(sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)), None)
 
 
-def environment(runtime: Runtime, folder: Path) -> Path:
-    """The Python of the runtime's environment, made if it is missing. Raises ``UserError`` if it cannot be."""
+def browser_probe() -> list[str]:
+    """The command of the probe in Chromium, with LiteRT.js installed. Raises ``UserError`` if it cannot be."""
+    node, npm, chromium = (shutil.which(name) for name in ("node", "npm", os.environ.get("CHROMIUM", "chromium")))
+    if not (node and npm and chromium):
+        raise UserError("it needs node, npm and chromium, or the name of the browser in CHROMIUM=…")
+    wanted, installed = WEB_DEMO / "package-lock.json", WEB_DEMO / "node_modules" / ".package-lock.json"
+    if not installed.is_file() or installed.stat().st_mtime < wanted.stat().st_mtime:
+        _install([npm, "ci", "--prefix", str(WEB_DEMO)])
+    return ["env", f"CHROMIUM={chromium}", node, str(PROBE.with_suffix(".mjs"))]
+
+
+def probe(runtime: Runtime, folder: Path) -> list[str]:
+    """The command of the probe in the runtime's environment, made if it is missing.
+
+    Raises ``UserError`` if it cannot be.
+    """
     place = folder / runtime.name.lower().replace(" ", "-")
     python = place / "bin" / "python"
+    command = [str(python), str(PROBE.with_suffix(".py"))]
     if (place / "complete").is_file():
-        return python
+        return command
     base = python_of(runtime.python)
     if base is None:
         raise UserError(f"it needs Python {runtime.python}, which is not installed")
     shutil.rmtree(place, ignore_errors=True)
-    for command in (
-        [str(base), "-m", "venv", str(place)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *runtime.packages],
-    ):
-        process = subprocess.run(command, capture_output=True, text=True, check=False)
-        if process.returncode:
-            raise UserError(f"it could not be installed: {process.stderr.strip().splitlines()[-1]}")
+    _install([str(base), "-m", "venv", str(place)])
+    _install([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *runtime.packages])
     (place / "complete").touch()
-    return python
+    return command
 
 
-def run(python: Path, model: Path, folder: Path, mel: Path) -> dict:
-    """``audio`` and ``seconds`` of a model in a Python's runtime, or the ``reason`` why it does not run."""
-    output = folder / "output.npz"
+def _install(command: list[str]) -> None:
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise UserError(f"it could not be installed: {(process.stderr.strip() or 'no message').splitlines()[-1]}")
+
+
+def run(probe: list[str], model: Path, folder: Path, mel: Path) -> dict:
+    """``audio`` and ``seconds`` of a model by the command of a probe, or the ``reason`` why it does not run."""
+    output = folder / "output.json"
     output.unlink(missing_ok=True)
-    command = [str(python), str(PROBE), *map(str, (model, folder / "contract.json", mel, output))]
+    command = [*probe, *map(str, (model, folder / "contract.json", mel, output))]
     process = subprocess.run(
         command, capture_output=True, text=True, check=False, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     )
     if process.returncode:
         lines = [line for line in process.stderr.strip().splitlines() if line]
         return {"reason": lines[-1] if lines else f"it ended by signal {-process.returncode}"}
-    with np.load(output) as result:
-        return {"audio": result["audio"].astype(np.float64), "seconds": float(np.median(result["seconds"]))}
+    result = json.loads(output.read_text(encoding="utf-8"))
+    return {"audio": np.array(result["audio"]), "seconds": float(np.median(result["seconds"]))}
 
 
-def measure(path: Path, pythons: dict[str, Path]) -> list[dict]:
+def measure(path: Path, probes: dict[str, list[str]]) -> list[dict]:
     """A row for each runtime of one model."""
     data = path.read_bytes()
     values = contract.read_kind(data, str(path), VocoderContract)
@@ -124,11 +144,11 @@ def measure(path: Path, pythons: dict[str, Path]) -> list[dict]:
         folder = Path(name)
         (folder / "contract.json").write_text(values.dumps(), encoding="utf-8")
         np.save(folder / "mel.npy", speech(values.audio_config, values.window_frames or FRAMES))
-        own = run(Path(sys.executable), path.resolve(), folder, folder / "mel.npy")
+        own = run([sys.executable, str(PROBE.with_suffix(".py"))], path.resolve(), folder, folder / "mel.npy")
         if "reason" in own:
             raise UserError(f"{path} does not run here: {own['reason']}")
-        for runtime, python in pythons.items():
-            result = run(python, path.resolve(), folder, folder / "mel.npy")
+        for runtime, command in probes.items():
+            result = run(command, path.resolve(), folder, folder / "mel.npy")
             row = {"model": path.stem, "runtime": runtime, "reason": result.get("reason")}
             if row["reason"] is None:
                 row["snr_db"] = round(min(snr(own["audio"], result["audio"]), 200.0), 1)
@@ -172,16 +192,17 @@ def main(argv=None) -> None:
     models = [cli.existing_file(model, "MODEL") for model in args.models]
     if args.json:
         cli.writable_folder(args.json.parent)
-    pythons = {}
-    for runtime in RUNTIMES:
-        if runtime.name in args.runtimes:
+    makers = {runtime.name: partial(probe, runtime, args.environments.resolve()) for runtime in RUNTIMES}
+    probes = {}
+    for name, make in {**makers, BROWSER: browser_probe}.items():
+        if name in args.runtimes:
             try:
-                pythons[runtime.name] = environment(runtime, args.environments.resolve())
+                probes[name] = make()
             except UserError as error:
-                print(f"{runtime.name} is left out: {error}", file=sys.stderr)
-    if not pythons:
+                print(f"{name} is left out: {error}", file=sys.stderr)
+    if not probes:
         raise UserError("no runtime is left to run a model in")
-    rows = [row for model in cli.progress(models, desc="models", unit="model") for row in measure(model, pythons)]
+    rows = [row for model in cli.progress(models, desc="models", unit="model") for row in measure(model, probes)]
     print(report(rows))
     if args.json:
         write_json(args.json, rows)

@@ -91,18 +91,19 @@ def test_runtimes_are_compared_by_their_samples(tiny_generator, tmp_path, monkey
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho RuntimeError: no kernel >&2; exit 1\n")
     broken.chmod(0o755)
-    pythons = {"LiteRT 2.3": Path(sys.executable), "TFLite 2.7": broken}
+    script = str(runtimes.PROBE.with_suffix(".py"))
+    commands = {"LiteRT 2.3": [sys.executable, script], "TFLite 2.7": [str(broken), script]}
 
-    def environment(runtime, _):
-        if runtime.name not in pythons:
+    def probe(runtime, _):
+        if runtime.name not in commands:
             raise UserError("it needs Python 3.12, which is not installed")
-        return pythons[runtime.name]
+        return commands[runtime.name]
 
-    monkeypatch.setattr(runtimes, "environment", environment)
+    monkeypatch.setattr(runtimes, "probe", probe)
     models, figures = [tmp_path / "streams.tflite", tmp_path / "windows.tflite"], tmp_path / "figures.json"
     models[0].write_bytes(exported(tiny_generator, "float16"))
     models[1].write_bytes(exported(tiny_generator, frames=48))
-    names = [*pythons, "TFLite Micro"]
+    names = [*commands, "TFLite Micro"]
     runtimes.main([*map(str, models), "--runtimes", *names, "--json", str(figures)])
     rows = json.loads(figures.read_text())
     assert [(row["model"], row["runtime"]) for row in rows] == [
@@ -113,6 +114,11 @@ def test_runtimes_are_compared_by_their_samples(tiny_generator, tmp_path, monkey
     printed = capsys.readouterr()
     assert "| TFLite 2.7 | no | no |" in printed.out
     assert "TFLite Micro is left out: it needs Python 3.12, which is not installed" in printed.err
+
+
+def test_the_runtime_in_the_browser_is_that_of_the_page():
+    version = json.loads((runtimes.WEB_DEMO / "package.json").read_text())["dependencies"]["@litertjs/core"]
+    assert f"LiteRT.js {version}".startswith(runtimes.BROWSER)
 
 
 def test_noise_below_the_signal_in_decibels():

@@ -243,6 +243,20 @@ test("and on browsers without relaxed SIMD", async (t) => {
   await close(page);
 });
 
+test("benchmarks/runtimes.py finds them equal too", async () => {
+  const models = Object.values(SERVED).map((name) => join(REFERENCE, "models", `${name}.tflite`));
+  const output = join(BUILD, "runtimes.json");
+  const command = ["../benchmarks/runtimes.py", ...models, "--runtimes", "LiteRT.js 2.5", "--json", output];
+  const benchmark = spawn(process.env.PYTHON, command, { cwd: PAGE, stdio: ["ignore", "ignore", "inherit"] });
+  assert.deepEqual(await once(benchmark, "exit"), [0, null]);
+  const rows = JSON.parse(readFileSync(output, "utf8"));
+  assert.equal(rows.length, models.length);
+  for (const { model, reason, snr_db: snr } of rows) {
+    assert.equal(reason, null);
+    assert.ok(snr >= (model.endsWith("int8") ? LEAST_SNR : 90), `${model}: ${snr} dB`);
+  }
+});
+
 test("mels and audio of recordings of any length, of both formats of contract", async () => {
   const page = await open();
   const lengths = [1, 63, 64, 97, 128, 129, 255, 256, 1000, 8000];
