@@ -13,7 +13,7 @@ const puppeteer = createRequire(new URL("package.json", WEB_DEMO))("puppeteer-co
 const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm" };
 const [model, contract, input, output] = process.argv.slice(2);
 
-/** The numbers of a mel that NumPy wrote as float32. */
+/** The numbers that NumPy wrote as float32. */
 function numbers(npy) {
   const begin = 10 + npy.readUInt16LE(8);
   return Array.from(new Float32Array(npy.buffer.slice(npy.byteOffset + begin, npy.byteOffset + npy.length)));
@@ -28,22 +28,29 @@ async function outputs(contract, mel) {
   const bands = contract.audio.num_mels;
   const hop = contract.audio.hop_size;
 
-  async function run(signature, inputs) {
+  async function run(signature, inputs, wanted = "audio") {
     const begin = performance.now();
-    const result = await compiled.run(signature, inputs);
-    const audio = Array.from(result.audio.toTypedArray());
+    const { [wanted]: tensor, ...states } = await compiled.run(signature, inputs);
+    const output = Array.from(tensor.toTypedArray());
     seconds.push((performance.now() - begin) / 1000);
-    return { ...result, audio };
+    return { output, states };
+  }
+
+  let output;
+  if (contract.kind === "mel_frontend") {
+    for (let repeat = 0; repeat < 3; repeat++) {
+      ({ output } = await run(contract.analyze, { audio: new Tensor(Float32Array.from(mel), [1, mel.length]) }, "mel"));
+    }
+    return { output, seconds };
   }
 
   if (!contract.stateful) {
     const frames = contract.window_frames;
-    let audio;
     for (let repeat = 0; repeat < 3; repeat++) {
       const window = new Tensor(Float32Array.from(mel.slice(0, frames * bands)), [1, frames, bands]);
-      ({ audio } = await run(contract.window, { mel: window }));
+      ({ output } = await run(contract.window, { mel: window }));
     }
-    return { audio, seconds };
+    return { output, seconds };
   }
   const frames = Math.min(...contract.chunk_frames);
   const end = mel.length / bands;
@@ -60,12 +67,11 @@ async function outputs(contract, mel) {
     if (!middle) {
       inputs.valid = new Tensor(Int32Array.of(-fed, end - fed), [2]);
     }
-    const { audio: samples, ...next } = await run(middle ? contract.stream[frames] : contract.edge, inputs);
+    ({ output, states } = await run(middle ? contract.stream[frames] : contract.edge, inputs));
     Object.values(inputs).forEach((tensor) => tensor.delete());
-    audio.push(...samples);
-    states = next;
+    audio.push(...output);
   }
-  return { audio: audio.slice(contract.delay_samples).slice(0, end * hop), seconds };
+  return { output: audio.slice(contract.delay_samples).slice(0, end * hop), seconds };
 }
 
 const server = createServer((request, response) => {

@@ -2,8 +2,9 @@
 
     python runtime_probe.py MODEL CONTRACT INPUT OUTPUT
 
-INPUT is a mel ``[frames, num_mels]`` as ``.npy``; OUTPUT becomes a JSON of its ``audio``, and of ``seconds``, the
-processor time of each call. TFLite Micro has no signatures: there the first graph alone is run.
+INPUT is a ``.npy``, for a vocoder a mel ``[frames, num_mels]``, for a mel front end a block of samples. OUTPUT becomes
+a JSON of its ``output``, and of ``seconds``, the processor time of each call. TFLite Micro has no signatures: there the
+first graph alone is run.
 """
 
 import json
@@ -41,7 +42,7 @@ class FirstGraph:
             self.interpreter.set_input(inputs[names[shape]], index)
         self.interpreter.invoke()
         outputs = [self.interpreter.get_output(index) for index in range(2 if "state" in inputs else 1)]
-        return {names.get(value.shape, "audio"): value for value in outputs}
+        return {names.get(value.shape, "mel" if "audio" in inputs else "audio"): value for value in outputs}
 
 
 def load(model: str):
@@ -64,7 +65,7 @@ def load(model: str):
 
 
 def outputs(model, contract: dict, mel: np.ndarray) -> tuple:
-    """The audio ``[samples]`` of a mel ``[frames, num_mels]`` by the contract's steps, and seconds of each call."""
+    """The output of an input by the contract's steps, flat, and seconds of each call."""
     seconds = []
 
     def run(signature, inputs):
@@ -73,6 +74,8 @@ def outputs(model, contract: dict, mel: np.ndarray) -> tuple:
         seconds.append(time.process_time() - begin)
         return result
 
+    if contract["kind"] == "mel_frontend":
+        return [run(contract["analyze"], {"audio": mel[None]})["mel"].ravel() for _ in range(3)][-1], seconds
     if not contract["stateful"]:
         frames = contract["window_frames"]
         window = mel[None, :frames]
@@ -104,8 +107,8 @@ def outputs(model, contract: dict, mel: np.ndarray) -> tuple:
 def main() -> None:
     model, contract, mel, output = sys.argv[1:]
     values = json.loads(Path(contract).read_text(encoding="utf-8"))
-    audio, seconds = outputs(load(model), values, np.load(mel))
-    Path(output).write_text(json.dumps({"audio": audio.tolist(), "seconds": seconds}), encoding="utf-8")
+    found, seconds = outputs(load(model), values, np.load(mel))
+    Path(output).write_text(json.dumps({"output": found.tolist(), "seconds": seconds}), encoding="utf-8")
 
 
 if __name__ == "__main__":

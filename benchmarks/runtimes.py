@@ -23,19 +23,18 @@ from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
 from hifigan_tf.resources import DEMO_HELD_OUT
 from hifigan_tf.streaming import contract
-from hifigan_tf.streaming.contract import VocoderContract
+from hifigan_tf.streaming.contract import MelContract, VocoderContract
 
-DESCRIPTION = """Installs each runtime into an environment of its own, runs every model there on the mel of a demo
-clip, and compares the audio with that of the LiteRT of this environment: the signal-to-noise ratio, or "exact" above
-100 dB, and the processor time of a call, the median. "no" says that the runtime refuses the model; --json has the
-reason.
+DESCRIPTION = """Installs each runtime into an environment of its own, runs every model there on a demo clip, and
+compares its output with that of the LiteRT of this environment: the signal-to-noise ratio, or "exact" above 100 dB,
+and the processor time of a call, the median. "no" says that the runtime refuses the model; --json has the reason.
 
 Runtimes for older Pythons need these as python3.9, python3.10 and so on in the PATH, or installed by pyenv; LiteRT.js
 needs npm and Chromium. Those that cannot be installed are left out, which is said."""
 
 PROBE = Path(__file__).with_name("runtime_probe")  # .py, .mjs
 WEB_DEMO = Path(__file__).resolve().parents[1] / "web_demo"
-FRAMES = 100  # of mel, for models that stream
+FRAMES = 100  # of mel, for vocoders that stream
 EXACT = 100  # dB
 
 
@@ -67,7 +66,9 @@ def parse(argv=None):
     parser = argparse.ArgumentParser(
         prog="python benchmarks/runtimes.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="vocoders as .tflite, best of full size")
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="vocoders, or mel front ends, as .tflite; best of full size"
+    )
     names = [*(runtime.name for runtime in RUNTIMES), BROWSER]
     parser.add_argument("--runtimes", nargs="+", metavar="NAME", choices=names, default=names, help=", ".join(names))
     parser.add_argument("--environments", metavar="DIR", type=Path, default=Path("build/runtimes"), help="kept there")
@@ -76,11 +77,12 @@ def parse(argv=None):
 
 
 def python_of(version: str) -> Path | None:
-    """A Python of this version: from the PATH, or of pyenv."""
-    if found := shutil.which(f"python{version}"):
-        return Path(found)
+    """A Python of this version: of pyenv, whose names in the PATH do not all run, or from the PATH."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    return next(iter(sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)), None)
+    if found := sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True):
+        return found[0]
+    there = shutil.which(f"python{version}")
+    return Path(there) if there else None
 
 
 def browser_probe() -> list[str]:
@@ -120,11 +122,14 @@ def _install(command: list[str]) -> None:
         raise UserError(f"it could not be installed: {(process.stderr.strip() or 'no message').splitlines()[-1]}")
 
 
-def run(probe: list[str], model: Path, folder: Path, mel: Path) -> dict:
-    """``audio`` and ``seconds`` of a model by the command of a probe, or the ``reason`` why it does not run."""
+def run(probe: list[str], model: Path, folder: Path) -> dict:
+    """``output`` and ``seconds`` of a model by the command of a probe, or the ``reason`` why it does not run.
+
+    The folder holds its contract and its input.
+    """
     output = folder / "output.json"
     output.unlink(missing_ok=True)
-    command = [*probe, *map(str, (model, folder / "contract.json", mel, output))]
+    command = [*probe, *map(str, (model, folder / "contract.json", folder / "input.npy", output))]
     process = subprocess.run(
         command, capture_output=True, text=True, check=False, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     )
@@ -132,38 +137,44 @@ def run(probe: list[str], model: Path, folder: Path, mel: Path) -> dict:
         lines = [line for line in process.stderr.strip().splitlines() if line]
         return {"reason": lines[-1] if lines else f"it ended by signal {-process.returncode}"}
     result = json.loads(output.read_text(encoding="utf-8"))
-    return {"audio": np.array(result["audio"]), "seconds": float(np.median(result["seconds"]))}
+    return {"output": np.array(result["output"]), "seconds": float(np.median(result["seconds"]))}
 
 
 def measure(path: Path, probes: dict[str, list[str]]) -> list[dict]:
     """A row for each runtime of one model."""
     data = path.read_bytes()
-    values = contract.read_kind(data, str(path), VocoderContract)
+    try:
+        values = contract.read(data, str(path))
+    except UserError:
+        values = contract.read_kind(data, str(path), MelContract)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "contract.json").write_text(values.dumps(), encoding="utf-8")
-        np.save(folder / "mel.npy", speech(values.audio_config, values.window_frames or FRAMES))
-        own = run([sys.executable, str(PROBE.with_suffix(".py"))], path.resolve(), folder, folder / "mel.npy")
+        np.save(folder / "input.npy", speech(values))
+        own = run([sys.executable, str(PROBE.with_suffix(".py"))], path.resolve(), folder)
         if "reason" in own:
             raise UserError(f"{path} does not run here: {own['reason']}")
         for runtime, command in probes.items():
-            result = run(command, path.resolve(), folder, folder / "mel.npy")
+            result = run(command, path.resolve(), folder)
             row = {"model": path.stem, "runtime": runtime, "reason": result.get("reason")}
             if row["reason"] is None:
-                row["snr_db"] = round(min(snr(own["audio"], result["audio"]), 200.0), 1)
+                row["snr_db"] = round(min(snr(own["output"], result["output"]), 200.0), 1)
                 row["milliseconds"] = round(1000 * result["seconds"], 2)
             rows.append(row)
     return rows
 
 
-def speech(audio, frames: int) -> np.ndarray:
-    """The mel ``[frames, num_mels]`` of a demo clip."""
+def speech(values: MelContract | VocoderContract) -> np.ndarray:
+    """Of a demo clip a block of samples for a mel front end, or the mel ``[frames, num_mels]`` for a vocoder."""
     from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
     from hifigan_tf.audio.mel_stream import mel_spectrogram
 
+    audio = values.audio_config
     clip = normalize(load_audio(find_audio(DEMO_HELD_OUT)[0], audio.sampling_rate))
-    return mel_spectrogram(clip, NumpyMelSpectrogram.of(audio))[:frames]
+    if isinstance(values, MelContract):
+        return clip[: values.block_samples]
+    return mel_spectrogram(clip, NumpyMelSpectrogram.of(audio))[: values.window_frames or FRAMES]
 
 
 def snr(expected: np.ndarray, found: np.ndarray) -> float:

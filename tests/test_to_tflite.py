@@ -78,6 +78,7 @@ def test_the_contract_says_everything_and_any_zip_reader_opens_it(export, tiny):
     assert values["delay_ms"] == pytest.approx(1000 * values["delay_samples"] / RATE, abs=0.01)
     assert values["chunk_frames"] == [4, 16]
     assert {"tensorflow", "keras", "ai-edge-litert", "hifigan_tf"} <= values["versions"].keys()
+    assert values["versions"]["least_runtime"] == "TFLite 2.7"
     interpreter = load_tflite(output)._interpreter
     signatures = interpreter.get_signature_list()
     assert signatures.keys() == {*values["stream"].values(), values["edge"], values["initial_state"]}

@@ -29,6 +29,11 @@ from hifigan_tf.streaming.contract import FORMATS, Kind, VocoderContract, mel_fi
 from hifigan_tf.streaming.litert import ContractVocoder, open_model
 
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
+# The oldest runtime in which a full-size model of each mode has run: docs/runtimes.md. None older was tried than 2.7.
+LEAST_RUNTIMES = {
+    **dict.fromkeys(("float32", "float16", "int8", "int16"), "TFLite 2.7"),
+    "full_int8": "TFLite 2.10",
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def _contract(plan: Plan, network: Network, states: dict) -> VocoderContract:
         layers=plan.formats,
         generator=plan.generator.to_dict(),
         fingerprint=fingerprint(network, how),
-        versions=versions(),
+        versions=versions(plan.mode),
         **fields,
     )
 
@@ -118,9 +123,10 @@ def _windows(plan: Plan, model: bytes) -> dict:
     }
 
 
-def versions() -> dict[str, str]:
-    """Versions of this project and of the packages that make its models, for the contract."""
-    return {"hifigan_tf": __version__, **{name: metadata.version(name) for name in PACKAGES}}
+def versions(mode: str) -> dict[str, str]:
+    """Versions of this project, of the packages that make its models, and of the oldest runtime for a mode."""
+    packages = {name: metadata.version(name) for name in PACKAGES}
+    return {"hifigan_tf": __version__, **packages, "least_runtime": LEAST_RUNTIMES[mode]}
 
 
 def fingerprint(network: Network, how: str) -> str:

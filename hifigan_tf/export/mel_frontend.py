@@ -28,7 +28,7 @@ def build(audio: AudioConfig) -> ExportedModel[MelContract]:
         block_samples=(BLOCK_FRAMES - 1) * audio.hop_size + audio.n_fft,
         mirrored_samples=number_or_pair(*audio.mirrored_samples),
         min_samples=front_end.min_samples,
-        versions=versions(),
+        versions=versions("float32"),
         **mel_fields(audio),
     )
     block = tf.TensorSpec([1, contract.block_samples], name=AUDIO)

@@ -29,7 +29,9 @@ MEL, VALID, AUDIO, UNUSED = "mel", "valid", "audio", "unused"
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """Fields of all kinds of models: settings and range of the mel, measured quality, versions of the packages.
+    """Fields of all kinds of models: settings and range of the mel, measured quality, and ``versions``.
+
+    These are of the packages that made it, and of the oldest runtime for its mode, ``least_runtime``.
 
     A value of the mel is ``(log - mel_mean) / mel_scale``, with ``log`` of base ``log_base`` of a magnitude of at least
     ``log_floor``. ``audio`` holds ``mel_mean`` and ``mel_scale``, numbers or one for each band, and the other keys of
