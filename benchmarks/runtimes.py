@@ -96,16 +96,17 @@ def browser_probe() -> list[str]:
     return ["env", f"CHROMIUM={chromium}", node, str(PROBE.with_suffix(".mjs"))]
 
 
-def probe(runtime: Runtime, folder: Path) -> list[str]:
-    """The command of the probe in the runtime's environment, made if it is missing.
+def python_probe(runtime: Runtime, folder: Path) -> list[str]:
+    """The command of the probe in the runtime's environment. Raises ``UserError`` if that cannot be made."""
+    return [str(environment(runtime, folder)), str(PROBE.with_suffix(".py"))]
 
-    Raises ``UserError`` if it cannot be.
-    """
+
+def environment(runtime: Runtime, folder: Path) -> Path:
+    """The Python of the runtime's environment, made if it is missing. Raises ``UserError`` if it cannot be."""
     place = folder / runtime.name.lower().replace(" ", "-")
     python = place / "bin" / "python"
-    command = [str(python), str(PROBE.with_suffix(".py"))]
     if (place / "complete").is_file():
-        return command
+        return python
     base = python_of(runtime.python)
     if base is None:
         raise UserError(f"it needs Python {runtime.python}, which is not installed")
@@ -113,7 +114,7 @@ def probe(runtime: Runtime, folder: Path) -> list[str]:
     _install([str(base), "-m", "venv", str(place)])
     _install([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *runtime.packages])
     (place / "complete").touch()
-    return command
+    return python
 
 
 def _install(command: list[str]) -> None:
@@ -203,7 +204,7 @@ def main(argv=None) -> None:
     models = [cli.existing_file(model, "MODEL") for model in args.models]
     if args.json:
         cli.writable_folder(args.json.parent)
-    makers = {runtime.name: partial(probe, runtime, args.environments.resolve()) for runtime in RUNTIMES}
+    makers = {runtime.name: partial(python_probe, runtime, args.environments.resolve()) for runtime in RUNTIMES}
     probes = {}
     for name, make in {**makers, BROWSER: browser_probe}.items():
         if name in args.runtimes:

@@ -91,19 +91,18 @@ def test_runtimes_are_compared_by_their_samples(tiny_generator, tmp_path, monkey
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho RuntimeError: no kernel >&2; exit 1\n")
     broken.chmod(0o755)
-    script = str(runtimes.PROBE.with_suffix(".py"))
-    commands = {"LiteRT 2.3": [sys.executable, script], "TFLite 2.7": [str(broken), script]}
+    pythons = {"LiteRT 2.3": Path(sys.executable), "TFLite 2.7": broken}
 
-    def probe(runtime, _):
-        if runtime.name not in commands:
+    def environment(runtime, _):
+        if runtime.name not in pythons:
             raise UserError("it needs Python 3.12, which is not installed")
-        return commands[runtime.name]
+        return pythons[runtime.name]
 
-    monkeypatch.setattr(runtimes, "probe", probe)
+    monkeypatch.setattr(runtimes, "environment", environment)
     models, figures = [tmp_path / "streams.tflite", tmp_path / "windows.tflite"], tmp_path / "figures.json"
     models[0].write_bytes(exported(tiny_generator, "float16"))
     models[1].write_bytes(exported(tiny_generator, frames=48))
-    names = [*commands, "TFLite Micro"]
+    names = [*pythons, "TFLite Micro"]
     runtimes.main([*map(str, models), "--runtimes", *names, "--json", str(figures)])
     rows = json.loads(figures.read_text())
     assert [(row["model"], row["runtime"]) for row in rows] == [
