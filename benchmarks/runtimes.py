@@ -72,11 +72,11 @@ def parse(argv=None):
 
 
 def python_of(version: str) -> Path | None:
-    """A Python of this version: from the PATH, or of pyenv."""
-    if found := shutil.which(f"python{version}"):
-        return Path(found)
+    """A Python of this version: from the PATH, or of pyenv, whose names in the PATH may stand for none that runs."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    return next(iter(sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)), None)
+    found = filter(None, [shutil.which(f"python{version}")])
+    candidates = [*map(Path, found), *sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)]
+    return next((path for path in candidates if subprocess.run([path, "-V"], capture_output=True).returncode == 0), None)
 
 
 def environment(runtime: Runtime, folder: Path) -> Path:
