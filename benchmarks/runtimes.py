@@ -74,9 +74,11 @@ def parse(argv=None):
 def python_of(version: str) -> Path | None:
     """A Python of this version: from the PATH, or of pyenv, whose names in the PATH may stand for none that runs."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = filter(None, [shutil.which(f"python{version}")])
-    candidates = [*map(Path, found), *sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)]
-    return next((path for path in candidates if subprocess.run([path, "-V"], capture_output=True).returncode == 0), None)
+    found = [Path(path) for path in [shutil.which(f"python{version}")] if path]
+    for path in [*found, *sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)]:
+        if subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0:
+            return path
+    return None
 
 
 def environment(runtime: Runtime, folder: Path) -> Path:

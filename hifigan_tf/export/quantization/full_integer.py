@@ -32,7 +32,7 @@ from hifigan_tf.streaming.contract import AUDIO, MEL
 PIECE = "piece_{}"
 SUM_RANGE = 1.0 + max(abs(centre) + reach for centre, reach in PIECES)
 INT16 = 32768  # quantization steps on either side of zero
-PHASES = 8  # samples computed together: fewer leave units of the accelerators idle, more fill the kernel with more zeros
+PHASES = 8  # samples computed together: with more, more of the kernel is zeros; with fewer, units stand idle
 
 
 class WithoutStride(Deployment):
