@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
 from conftest import LOW_DELAY, exported, model_of, operations, untrained
 from test_graph import CONFIGS_TO_TRY, generator_of
 
+from hifigan_tf.errors import UserError
 from hifigan_tf.export.graph import Deployment
 from hifigan_tf.export.network import fold
 from hifigan_tf.export.quantization.full_integer import PHASES, WithoutStride
+from hifigan_tf.streaming.litert import load_tflite
 
 FRAMES = 48
 
@@ -127,7 +130,28 @@ def test_without_a_stride_the_audio_is_the_same(name):
     expected, found = plain.whole(mel).numpy(), without.whole(mel).numpy()
     assert expected.shape == found.shape
     assert np.abs(expected - found).max() < 2e-6
-    # Of the multiplications at most a third are with zeros.
+    # No more zeros than fill the last of its taps.
     taps = len(plain.network.post.kernel) - plain.network.post.stride + stride
     assert without.kernels["conv_post"].shape[1] * stride < taps + stride
     assert dataclasses.replace(without.network, post=plain.network.post).convs() == plain.network.convs()
+
+
+class Older(Interpreter):
+    """A runtime that cannot quantize 8 bits to 16, as LiteRT before 2.2 and TensorFlow 2.16."""
+
+    def get_signature_runner(self, signature_key=None):
+        def run(**inputs):
+            raise RuntimeError(f"quantize.cc:137 {self.reason}")
+
+        return run
+
+
+def test_a_runtime_that_is_too_old_is_named(tiny_generator, tiny_mels):
+    data = exported(tiny_generator, "full_int8", (), FRAMES, tiny_mels[:1], integer_io=True)
+    Older.reason = "output->type == kTfLiteInt8 was not true.\nNode number 80 (QUANTIZE) failed to prepare."
+    message = r"lacks an operation of the model \(quantize\.cc.*\): take another, .*ai-edge-litert 2\.2 or newer$"
+    with pytest.raises(UserError, match=message):
+        load_tflite(data, interpreter=Older).run(tiny_mels[0][:FRAMES])
+    Older.reason = "out of memory"
+    with pytest.raises(RuntimeError, match="out of memory"):
+        load_tflite(data, interpreter=Older).run(tiny_mels[0][:FRAMES])
