@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script,
 from benchmarks.measure import machine
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
+from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
@@ -77,12 +78,13 @@ def parse(argv=None):
 
 
 def python_of(version: str) -> Path | None:
-    """A Python of this version: of pyenv, whose names in the PATH do not all run, or from the PATH."""
+    """A Python of this version: from the PATH, or of pyenv, whose names in the PATH may stand for none that runs."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    if found := sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True):
-        return found[0]
-    there = shutil.which(f"python{version}")
-    return Path(there) if there else None
+    found = [Path(path) for path in [shutil.which(f"python{version}")] if path]
+    for path in [*found, *sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)]:
+        if subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0:
+            return path
+    return None
 
 
 def browser_probe() -> list[str]:
@@ -144,15 +146,18 @@ def run(probe: list[str], model: Path, folder: Path) -> dict:
 def measure(path: Path, probes: dict[str, list[str]]) -> list[dict]:
     """A row for each runtime of one model."""
     data = path.read_bytes()
+    values: VocoderContract | MelContract
     try:
         values = contract.read(data, str(path))
+        given = speech(values.audio_config, values.window_frames or FRAMES)
     except UserError:
         values = contract.read_kind(data, str(path), MelContract)
+        given = demo_clip(values.audio_config)[: values.block_samples]
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "contract.json").write_text(values.dumps(), encoding="utf-8")
-        np.save(folder / "input.npy", speech(values))
+        np.save(folder / "input.npy", given)
         own = run([sys.executable, str(PROBE.with_suffix(".py"))], path.resolve(), folder)
         if "reason" in own:
             raise UserError(f"{path} does not run here: {own['reason']}")
@@ -166,16 +171,17 @@ def measure(path: Path, probes: dict[str, list[str]]) -> list[dict]:
     return rows
 
 
-def speech(values: MelContract | VocoderContract) -> np.ndarray:
-    """Of a demo clip a block of samples for a mel front end, or the mel ``[frames, num_mels]`` for a vocoder."""
+def demo_clip(audio: AudioConfig) -> np.ndarray:
+    """The samples of a demo clip."""
+    return normalize(load_audio(find_audio(DEMO_HELD_OUT)[0], audio.sampling_rate))
+
+
+def speech(audio: AudioConfig, frames: int) -> np.ndarray:
+    """The mel ``[frames, num_mels]`` of a demo clip."""
     from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
     from hifigan_tf.audio.mel_stream import mel_spectrogram
 
-    audio = values.audio_config
-    clip = normalize(load_audio(find_audio(DEMO_HELD_OUT)[0], audio.sampling_rate))
-    if isinstance(values, MelContract):
-        return clip[: values.block_samples]
-    return mel_spectrogram(clip, NumpyMelSpectrogram.of(audio))[: values.window_frames or FRAMES]
+    return mel_spectrogram(demo_clip(audio), NumpyMelSpectrogram.of(audio))[:frames]
 
 
 def snr(expected: np.ndarray, found: np.ndarray) -> float:

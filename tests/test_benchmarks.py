@@ -11,13 +11,14 @@ import soundfile
 import tensorflow as tf
 from conftest import exported, write_tflite
 
-from benchmarks import runtimes, start_up, stream_latency, train_step
+from benchmarks import accelerators, runtimes, start_up, stream_latency, train_step
 from benchmarks.train_step_frameworks import PARTS, noise
 from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.checkpoints.official import named_convolutions
 from hifigan_tf.errors import UserError
 from hifigan_tf.models.layers import SpectralNormConv1D
 from hifigan_tf.resources import CONFIGS
+from hifigan_tf.streaming.windows import margins_of
 from hifigan_tf.training.trainer import Trainer
 
 
@@ -118,6 +119,99 @@ def test_runtimes_are_compared_by_their_samples(tiny_generator, tmp_path, monkey
 def test_the_runtime_in_the_browser_is_that_of_the_page():
     version = json.loads((runtimes.WEB_DEMO / "package.json").read_text())["dependencies"]["@litertjs/core"]
     assert f"LiteRT.js {version}".startswith(runtimes.BROWSER)
+
+
+MICRO = """
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter as LiteRT, OpResolverType
+
+class Interpreter:
+    @classmethod
+    def from_file(cls, path, arena_size):
+        self = cls()
+        self.model = LiteRT(model_path=path, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+        self.model.allocate_tensors()
+        return self
+
+    def set_input(self, values, index):
+        self.model.set_tensor(self.model.get_input_details()[index]["index"], values)
+
+    def invoke(self):
+        self.model.invoke()
+
+    def get_output(self, index):
+        return self.model.get_tensor(self.model.get_output_details()[index]["index"]) + np.int16(ADDED)
+
+    def print_allocations(self):
+        print("[RecordingMicroAllocator] Arena allocation total 12345 bytes")
+"""
+VELA = """#!/bin/sh
+while [ "$1" != --output-dir ]; do shift; done
+mkdir -p $2
+echo 'cycles_total,inference_time,sram_memory_used,dram_memory_used,off_chip_flash_memory_used' > $2/model_summary_A.csv
+echo '1000000,0.002,99.6,300,0' >> $2/model_summary_A.csv
+echo 'CPU operators = LEFT (0.0%)'
+"""
+
+
+@pytest.fixture
+def accelerators_with(tiny_generator, tiny_mels, tmp_path, monkeypatch, capsys):
+    """``accelerators.py`` with stand-ins for Vela and TensorFlow Lite Micro: its exit code, rows and errors."""
+    model = tmp_path / "tiny.tflite"
+    model.write_bytes(exported(tiny_generator, "full_int8", (), 48, tiny_mels[:1], integer_io=True))
+    (tmp_path / "tflite_micro-1.dist-info").mkdir()
+    (tmp_path / "tflite_micro-1.dist-info" / "METADATA").write_text("Name: tflite-micro\nVersion: 1\n")
+    (tmp_path / "tflite_micro").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    pythons = {"Vela": tmp_path / "python", "TFLite Micro": Path(sys.executable)}
+    monkeypatch.setattr(accelerators, "environment", lambda runtime, _: pythons[runtime.name])
+
+    def run(vela=VELA, added=0):
+        (tmp_path / "vela").write_text(vela)
+        (tmp_path / "vela").chmod(0o755)
+        (tmp_path / "tflite_micro" / "runtime.py").write_text(MICRO.replace("ADDED", str(added)))
+        (tmp_path / "tflite_micro" / "__init__.py").touch()
+        code = accelerators.main([str(model), "--json", str(tmp_path / "rows.json")])
+        return code, json.loads((tmp_path / "rows.json").read_text()), capsys.readouterr()
+
+    return run
+
+
+def test_accelerators_take_all_of_a_model(accelerators_with, tiny_generator):
+    code, rows, printed = accelerators_with(VELA.replace("LEFT", "0"))
+    assert (code, printed.err) == (0, "")
+    *compiled, run = rows
+    assert [row["accelerator"] for row in compiled] == [target.accelerator for target in accelerators.TARGETS]
+    assert {row["accelerator"][:9] for row in compiled} == {"ethos-u55", "ethos-u65", "ethos-u85"}
+    # Frames of 4 ms, without those that overlap, in 2 ms.
+    frames = 48 - sum(margins_of(tiny_generator.hyper_parameters))
+    assert {row["x_realtime"] for row in compiled} == {4 * frames / 2}
+    assert {(row["milliseconds"], row["sram_kib"], row["other_kib"]) for row in compiled} == {(2.0, 100, 300)}
+    assert run["samples"] == (1 + accelerators.INPUTS) * 48 * 32
+    assert f"| tiny | 48 | {run['samples']} | all equal | 13 KiB |" in printed.out
+
+
+def test_accelerators_that_take_less_fail(accelerators_with):
+    code, rows, printed = accelerators_with(VELA.replace("LEFT", "5"), added=1)
+    assert code == 1
+    assert {row["reason"] for row in rows[:-1]} == {"5 operations are left to the CPU"}
+    assert f"tiny, TFLite Micro: of {rows[-1]['samples']} samples {rows[-1]['samples']} differ" in printed.err
+    code, rows, printed = accelerators_with("#!/bin/sh\necho RuntimeError: could not run on NPU >&2; exit 1\n")
+    assert code == 1
+    assert "tiny, ethos-u55-128: RuntimeError: could not run on NPU\n" in printed.err
+    with pytest.raises(UserError, match="does not name the CPU operators"):
+        accelerators_with(VELA.replace("CPU operators", "operators"))
+
+
+def test_accelerators_take_only_models_in_integers(tiny_generator, tiny_mels, tmp_path):
+    model = tmp_path / "tiny.tflite"
+    model.write_bytes(exported(tiny_generator, "full_int8", (), 48, tiny_mels[:1]))
+    with pytest.raises(UserError, match="export it with --full-int8 --integer-io"):
+        accelerators.main([str(model)])
+    with pytest.raises(UserError, match="no model is given"):
+        accelerators.main([])
+    with pytest.raises(UserError, match="--frames 32 is for --checkpoint"):
+        accelerators.main([str(model), "--frames", "32"])
 
 
 def test_noise_below_the_signal_in_decibels():

@@ -70,11 +70,22 @@ class ContractModel(Generic[Kind]):
         self._lock = threading.Lock()
 
     def call(self, signature: str | None, **inputs) -> dict[str, np.ndarray]:
-        """Runs a signature; its outputs are copies, so that streams cannot disturb each other."""
+        """Runs a signature; its outputs are copies, so that streams cannot disturb each other.
+
+        Raises ``UserError`` where the runtime is too old for an operation of the model.
+        """
         with self._lock:
             if signature not in self._runners:
                 self._runners[signature] = self._interpreter.get_signature_runner(signature)
-            return self._runners[signature](**inputs)
+            try:
+                return self._runners[signature](**inputs)
+            except RuntimeError as error:
+                if "failed to prepare" not in str(error):
+                    raise
+                raise UserError(
+                    f"this runtime lacks an operation of the model ({one_line(error)}): take another, for models of "
+                    "--integer-io ai-edge-litert 2.2 or newer"
+                ) from None
 
 
 class ContractVocoder(ContractModel[VocoderContract]):

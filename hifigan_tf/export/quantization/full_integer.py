@@ -4,16 +4,26 @@ With 8-bit activations, TensorFlow's converter gets a graph whose tensors are ma
 and 16 bits, so the sum of the pieces of the waveform and its tanh are added here, to the converted file. With 16-bit
 activations the converter finds the ranges itself: they hardly matter. Layers that a recipe keeps in float are replaced
 in the file too, because the converter would also compute their neighbours in float.
+
+All operations are among those that Arm's Vela compiles for the smallest of its accelerators, Ethos-U55. It has no
+stride above 3. So the last convolution, which computes ``phases`` samples at a stride of as many steps, reads them side
+by side, as the channels of a single step, with zeros where its kernel does not fill them: the same sums at stride 1.
+
+    steps     | a b c d e f g h | i j k l m n o p |  each letter has all channels
+    kernel    | w w w w w w w w   w w w w w w 0 0 |  eight samples from 14 steps at stride 8
+                ^ one of two taps ^ the other        of eight times the channels at stride 1
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 from hifigan_tf.export.convert import WINDOW, mel_spec, to_tflite
-from hifigan_tf.export.graph import Deployment
+from hifigan_tf.export.graph import Deployment, WindowGraph, time_slice
 from hifigan_tf.export.network import Conv
 from hifigan_tf.export.quantization.flatbuffer import Flatbuffer
 from hifigan_tf.export.quantization.quantized_graphs import PIECES, StaticWindow, piece_range
@@ -22,12 +32,49 @@ from hifigan_tf.streaming.contract import AUDIO, MEL
 PIECE = "piece_{}"
 SUM_RANGE = 1.0 + max(abs(centre) + reach for centre, reach in PIECES)
 INT16 = 32768  # quantization steps on either side of zero
+PHASES = 8  # samples computed together: with more, more of the kernel is zeros; with fewer, units stand idle
 
 
-class MarkedWindow(StaticWindow):
+class WithoutStride(Deployment):
+    """The weights of a deployment for windows whose last convolution has the stride 1."""
+
+    def __init__(self, plain: Deployment):
+        super().__init__(replace(plain.network, post=with_full_steps(plain.network.post)), plain.spec)
+        post = self.network.post
+        _, channels, filters = post.kernel.shape
+        kernel = post.kernel.reshape(1, -1, post.stride * channels, filters)
+        self.kernels[post.name] = tf.Variable(kernel, trainable=False)
+
+    def whole(self, mel, valid=None):
+        return WindowWithoutStride(self, valid).run(mel)
+
+
+def with_full_steps(post: Conv) -> Conv:
+    """The last convolution with ``PHASES`` phases, or fewer, and zeros up to a multiple of its stride."""
+    phases, samples = math.gcd(post.stride, PHASES), post.kernel.shape[2] // post.stride
+    taps, filters = len(post.kernel) - post.stride + phases, samples * phases
+    zeros = -taps % phases
+    kernel = np.pad(post.kernel[:taps, :, :filters], [[0, zeros], [0, 0], [0, 0]])
+    return replace(post, kernel=kernel, bias=post.bias[:filters], stride=phases, ahead=post.delay + zeros)
+
+
+class WindowWithoutStride(WindowGraph):
+    """The graph over the weights of ``WithoutStride``."""
+
+    def finish(self, x, post):
+        return self.convolve(self.side_by_side(x, post), replace(post, stride=1))
+
+    def side_by_side(self, x, post: Conv):
+        """The input of the last convolution, each ``post.stride`` steps as the channels of one."""
+        x = self.pad(x, post)
+        x = time_slice(x, 0, self.frames * self.rate + post.reach)  # without what lies beyond the last frame
+        return tf.reshape(x, [1, 1, x.shape[2] // post.stride, post.stride * x.shape[3]])
+
+
+class MarkedWindow(WindowWithoutStride, StaticWindow):
     """``StaticWindow`` with constant ranges and kernels, for the converter; the pieces of the waveform are separate."""
 
-    def __init__(self, deployment: Deployment, ranges: dict):
+    def __init__(self, deployment: WithoutStride, ranges: dict):
         super().__init__(deployment, self._mark, lambda _, kernel: kernel)
         self.ranges = ranges
         # As constants, so that their ranges are known.
@@ -48,14 +95,13 @@ class MarkedWindow(StaticWindow):
         return self.found
 
     def finish(self, x, post):
-        x = self.pad(x, post)
+        x = self.side_by_side(x, post)
         self.found = {}
         for index, (centre, reach) in enumerate(PIECES):
             # A separate convolution for each piece, because its saturation cuts the piece out. The factor keeps the
             # converter from merging equal kernels.
             kernel = self.kernel(post, 1 + index * 1e-6)
-            y = tf.nn.conv2d(x, kernel, [1, 1, post.stride, 1], "VALID") + (self.biases[post.name] - centre)
-            y = self.within(y, post)
+            y = tf.nn.conv2d(x, kernel, 1, "VALID") + (self.biases[post.name] - centre)
             y = tf.quantization.fake_quant_with_min_max_args(y, *piece_range(reach))
             self.found[PIECE.format(index)] = y
         return y
@@ -65,6 +111,7 @@ def full_int8(
     deployment: Deployment, frames: int, ranges: dict, integer_io: bool, float_layers: tuple[str, ...]
 ) -> bytes:
     """The ``.tflite``, with the signature ``window``; with ``integer_io`` mel and audio are integers too."""
+    deployment = WithoutStride(deployment)
 
     def configure(converter):
         converter.inference_input_type = tf.int8 if integer_io else tf.float32
@@ -78,6 +125,7 @@ def int16_activations(
     deployment: Deployment, frames: int, mels: list[np.ndarray], integer_io: bool, float_layers: tuple[str, ...]
 ) -> bytes:
     """The ``.tflite`` with 8-bit weights and 16-bit activations; ranges are calibrated on ``mels`` of ``frames``."""
+    deployment = WithoutStride(deployment)
 
     def configure(converter):
         converter.representative_dataset = lambda: ((WINDOW, {MEL: mel[None]}) for mel in mels)
@@ -112,8 +160,12 @@ def _with_sum(model: bytes, integer_io: bool) -> bytes:
     for index in range(len(PIECES)):
         piece = outputs[PIECE.format(index)]
         shape, (scale,) = tensors[piece].shape, tensors[piece].quantization.scale
-        # A cast, which keeps integer and scale, because not every runtime can quantize 8 bits to 16.
-        wide = file.append("CAST", [piece], file.tensor(shape, "int16", scale), 1, schema.CastOptionsT())
+        wide = file.tensor(shape, "int16", scale)  # the same integers, of the same scale
+        if integer_io:
+            wide = file.append("QUANTIZE", [piece], wide, 2)  # Ethos-U55 and U65 have no cast
+        else:
+            # For CPUs, whose older runtimes can quantize 8 bits only to 8.
+            wide = file.append("CAST", [piece], wide, 1, schema.CastOptionsT())
         if total is not None:
             both = file.tensor(shape, "int16", SUM_RANGE / INT16)
             wide = file.append("ADD", [total, wide], both, 2, schema.AddOptionsT())
