@@ -14,7 +14,7 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from build_apk import APK, ASSETS, BUILD, ROOT, TOOLS, WORK, fetched, run, shown
+from build_apk import APK, ASSETS, BUILD, NAMESPACE, ROOT, SYSTEM, TOOLS, WORK, fetched, run, shown
 
 from hifigan_tf.streaming import contract
 
@@ -29,7 +29,7 @@ def main() -> None:
     if not APK.exists():
         sys.exit(f"error: {APK} is missing: make android makes it")
     fetch()
-    classpath = [*(UI / "jars").glob("*.jar"), WORK / "classes", BUILD / "jars/android-all.jar"]
+    classpath = [*(UI / "jars").glob("*.jar"), WORK / "classes", SYSTEM / "classes.jar"]
     compile_tests(classpath)
     write_config(add_bad_models())
     shutil.rmtree(SCREENS, ignore_errors=True)
@@ -83,7 +83,7 @@ def write_config(apk: Path) -> None:
     config = UI / "classes/com/android/tools/test_config.properties"
     config.parent.mkdir(parents=True)
     manifest = f"android_merged_manifest={WORK / 'AndroidManifest.xml'}\n"
-    config.write_text(f"{manifest}android_resource_apk={apk}\nandroid_custom_package=dev.hifigan.demo\n")
+    config.write_text(f"{manifest}android_resource_apk={apk}\nandroid_custom_package={NAMESPACE}\n")
 
 
 def run_tests(classpath: list[Path], names: list[str]) -> int:
