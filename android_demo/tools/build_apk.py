@@ -210,7 +210,7 @@ def run(*command, environment: dict[str, str] | None = None) -> str:
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     except FileNotFoundError:
-        sys.exit(f"error: {command[0]} is missing: it takes a JDK of 11 or later, and Maven")
+        sys.exit(f"error: {command[0]} is missing: it takes a JDK of 17 or later, and Maven")
     said = done.stdout + done.stderr
     if done.returncode and (unreachable := UNREACHABLE.search(said)):
         sys.exit(f"error: Debian's packages or Maven Central are out of reach: {unreachable[0]}")

@@ -2,6 +2,7 @@ package dev.hifigan.demo;
 
 import android.content.Context;
 import android.content.SharedPreferences;
+import android.content.pm.PackageManager;
 import android.os.Handler;
 import dev.hifigan.vocoder.Contract;
 import dev.hifigan.vocoder.NpyReader;
@@ -26,7 +27,7 @@ final class FastestTask extends Task {
 
     static final String PREFERENCES = "fastest";
     static final String MODE = "mode";
-    static final String MEASURED = "measured"; // the version and the models
+    static final String MEASURED = "measured"; // its key
 
     private static final double SECONDS = 1;
     private static final int THREADS = 1; // what the screen begins with
@@ -48,7 +49,7 @@ final class FastestTask extends Task {
     Work work() throws Exception {
         List<String> modes = Models.modes(context);
         SharedPreferences kept = context.getSharedPreferences(PREFERENCES, Context.MODE_PRIVATE);
-        String key = key(modes);
+        String key = key(context, modes);
         String fastest = kept.getString(MODE, null);
         if (!key.equals(kept.getString(MEASURED, null)) || !modes.contains(fastest)) {
             report(Work.of(Work.Phase.MEASURING, source));
@@ -63,8 +64,8 @@ final class FastestTask extends Task {
         return last().ended(Work.Phase.IDLE, null);
     }
 
-    /** The version of the app, and the hash of each model. */
-    private String key(List<String> modes) throws Exception {
+    /** What a measurement holds for: the version of the app, and the hash of each model. */
+    static String key(Context context, List<String> modes) throws IOException, PackageManager.NameNotFoundException {
         StringBuilder key = new StringBuilder();
         key.append(context.getPackageManager().getPackageInfo(context.getPackageName(), 0).versionName);
         for (String mode : modes) {

@@ -104,7 +104,7 @@ public class SpeedTestTest {
     @Test
     public void itNeedsCandidates() {
         assertEquals("no models to measure: it takes at least 1",
-                assertThrows(IllegalArgumentException.class, () -> new SpeedTest(Collections.emptyMap()))
+                assertThrows(IllegalStateException.class, () -> new SpeedTest(Collections.emptyMap()).run(1))
                         .getMessage());
     }
 
