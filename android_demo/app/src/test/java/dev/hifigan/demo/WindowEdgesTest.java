@@ -57,9 +57,12 @@ public class WindowEdgesTest {
         assertEquals(NAVIGATION, phone.view(android.R.id.content).getPaddingBottom());
     }
 
+    /** Robolectric does not do what these systems do to every window of an app for them: let it reach to the edges. */
+    @SuppressWarnings("deprecation")
     private void start(String qualifiers) {
         RuntimeEnvironment.setQualifiers(qualifiers);
         phone.start();
+        phone.activity().getWindow().setDecorFitsSystemWindows(false);
         phone.vocode();
     }
 
