@@ -63,7 +63,8 @@ def read_properties() -> dict[str, str]:
 def fetch(properties: dict[str, str]) -> None:
     """Debian's tools to ``build/tools`` and the jars to ``build/jars``."""
     debian, pom = TOOLS / "fetch_tools.sh", TOOLS / "pom.xml"
-    with fetched(BUILD / "fetched", debian.read_text() + pom.read_text() + properties["demo.mavenCentralRuntime"]) as missing:
+    wanted = debian.read_text() + pom.read_text() + properties["demo.mavenCentralRuntime"]
+    with fetched(BUILD / "fetched", wanted) as missing:
         if missing:
             shutil.rmtree(BUILD / "jars", ignore_errors=True)
             run(debian, BUILD / "tools")
@@ -132,7 +133,7 @@ def unpack_runtimes() -> list[Path]:
 
 
 def compile_classes(jars: list[Path]) -> None:
-    # Every warning is an error, except about Java 8 being old, serialization, and faults in Android's classes themselves.
+    # Every warning is an error, except about Java 8 being old, serialization, and faults in Android's own classes.
     strict = ["--release", "8", "-Xlint:all,-options,-classfile,-serial", "-Werror", "-encoding", "UTF-8", "-g"]
     classpath = ":".join(map(str, [SYSTEM / "classes.jar", *jars]))
     sources = sorted([*(SOURCES / "java").rglob("*.java"), *(WORK / "gen").rglob("*.java")])

@@ -1,7 +1,8 @@
 """Tests the app on this computer, from the first press to the last sample: ``android_demo/tools/ui_test.py [TESTS]``.
 
 It tests the app in the APK, and the snippet of the README. Robolectric runs Android's own classes on a JVM, those of
-Android 8, 15 and, where Java is 21 or newer, 16; ``host/`` replaces the runtime, with real models and kernels; only the layers below, such as sound output, are faked.
+Android 8, 15 and, where Java is 21 or newer, 16. ``host/`` replaces the runtime, with real models and kernels; only the
+layers below, such as sound output, are faked.
 Pictures of the screen go to ``android_demo/build/screens``.
 """
 
