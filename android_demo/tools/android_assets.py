@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 DESCRIPTION = """Fills the assets of the Android app from a checkpoint:
 
     models/vocoder_int8.tflite, vocoder_float16.tflite, mel_frontend.tflite
-    models/vocoder_float32.tflite    with --float32 alone: a third of an app that has no use for it but comparison
+    models/vocoder_float32.tflite    with --float32: for comparison, since float16 does the same in a smaller app
     models/<model>.json      its contract, to read; programs use the one inside the model
     mels/<clip>.npy, .wav    a clip of the demo corpus, as a mel and as recorded, at the model's rate
     source.json              a hash of the sources, so that a second run does nothing if they are unchanged

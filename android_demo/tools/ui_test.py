@@ -54,11 +54,12 @@ def main() -> None:
 
 def fetch() -> None:
     pom = TOOLS / "ui_pom.xml"
-    with fetched(UI / "fetched", pom.read_text()) as missing:
+    with fetched(UI / "fetched", f"{pom.read_text()}{systems()}") as missing:
         if missing:
             maven = ["mvn", "--batch-mode", "--quiet", "--file", pom]
             run(*maven, "dependency:copy-dependencies", f"-DoutputDirectory={UI / 'jars'}")
-            run(*maven, "dependency:copy@systems", f"-DoutputDirectory={UI / 'systems'}")
+            for execution in ["systems", *(["android-16"] if "36" in systems() else [])]:
+                run(*maven, f"dependency:copy@{execution}", f"-DoutputDirectory={UI / 'systems'}")
             for archive in (UI / "jars").glob("*.aar"):
                 with zipfile.ZipFile(archive) as aar:
                     archive.with_suffix(".jar").write_bytes(aar.read("classes.jar"))
