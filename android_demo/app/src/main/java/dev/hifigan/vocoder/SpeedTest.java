@@ -69,7 +69,7 @@ public final class SpeedTest {
     }
 
     /**
-     * Measures for so long.
+     * Measures for this time.
      *
      * @return real-time factors, in the order of the candidates; null after {@link #cancel}
      */

@@ -9,7 +9,6 @@ import android.os.Bundle;
 import android.os.Handler;
 import android.os.Looper;
 import android.widget.Spinner;
-import java.util.Arrays;
 import org.junit.Rule;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -30,7 +29,7 @@ public class FastestModelTest {
         assertTrue("it can be stopped by doing something", phone.view(R.id.vocode).isEnabled());
         phone.awaitStatus(R.string.status_idle);
         String fastest = phone.kept().getString(FastestTask.MODE, null);
-        assertTrue(fastest, Arrays.asList("int8", "float16").contains(fastest));
+        assertTrue(fastest, Models.modes(Phone.app()).contains(fastest));
         assertEquals(key(), phone.kept().getString(FastestTask.MEASURED, null));
         assertEquals(fastest, selected());
         assertEquals("", phone.text(R.id.message));
@@ -55,7 +54,8 @@ public class FastestModelTest {
 
     @Test
     public void theKeyIsOfTheVersionAndOfEachModel() {
-        assertTrue(key(), key().matches("1\\.0( [0-9a-f]{64}){2}"));
+        int models = Models.modes(Phone.app()).size();
+        assertTrue(key(), models >= 2 && key().matches("1\\.0( [0-9a-f]{64}){" + models + "}"));
     }
 
     @Test

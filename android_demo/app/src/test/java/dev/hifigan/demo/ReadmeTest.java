@@ -104,7 +104,7 @@ public class ReadmeTest {
         silenceAfter(loudspeaker, expected.length);
     }
 
-    /** The samples after so many, all zeros; returns how many. */
+    /** The number of samples heard after the first {@code samples}, which must be zeros. */
     private static int silenceAfter(Loudspeaker loudspeaker, int samples) {
         short[] heard = shorts(loudspeaker);
         assertTrue(heard.length + " heard", heard.length >= samples);
