@@ -9,6 +9,9 @@ import android.os.Bundle;
 import android.os.Handler;
 import android.os.Looper;
 import android.widget.Spinner;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import org.junit.Rule;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -25,8 +28,7 @@ public class FastestModelTest {
     public void theFirstStartMeasuresAndKeepsTheFastest() throws Exception {
         phone.kept().edit().clear().commit();
         phone.start();
-        phone.awaitStatus(R.string.status_measuring);
-        assertTrue("it can be stopped by doing something", phone.view(R.id.vocode).isEnabled());
+        phone.await("the fastest", () -> phone.kept().contains(FastestTask.MODE));
         phone.awaitStatus(R.string.status_idle);
         String fastest = phone.kept().getString(FastestTask.MODE, null);
         assertTrue(fastest, Models.modes(Phone.app()).contains(fastest));
@@ -43,6 +45,20 @@ public class FastestModelTest {
             phone.await(mode, () -> selected().equals(mode));
             phone.end();
         }
+    }
+
+    @Test
+    public void itSaysWhenItMeasures() {
+        phone.kept().edit().clear().commit();
+        List<String> fastest = new ArrayList<>();
+        assertEquals(Arrays.asList(Work.Phase.MEASURING, Work.Phase.IDLE), phases(fastest));
+        assertEquals(Arrays.asList(Work.Phase.IDLE), phases(fastest));
+        assertEquals(fastest.get(0), fastest.get(1));
+        phone.start();
+        phone.activity().show(new UiState(Work.of(Work.Phase.MEASURING, Source.BUNDLED), null, null, null));
+        assertEquals(phone.string(R.string.status_measuring), phone.text(R.id.status));
+        assertTrue("doing something else is possible", phone.view(R.id.vocode).isEnabled());
+        assertEquals(phone.string(R.string.vocode), phone.text(R.id.vocode));
     }
 
     @Test
@@ -98,6 +114,19 @@ public class FastestModelTest {
         phone.vocode();
         assertFalse(phone.text(R.id.vocoded_time).isEmpty());
         assertEquals("", phone.text(R.id.message));
+    }
+
+    /** What a run tells of its progress; its answer is added. */
+    private List<Work.Phase> phases(List<String> fastest) {
+        List<Work.Phase> phases = new ArrayList<>();
+        new FastestTask(
+                Phone.app(),
+                new Handler(Looper.getMainLooper()),
+                (from, work) -> phases.add(work.phase),
+                fastest::add,
+                Source.BUNDLED).run();
+        phone.idle();
+        return phases;
     }
 
     private static String key() {
