@@ -78,17 +78,19 @@ lint: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python docs/make_api.py
 
-# The app's models, of CHECKPOINT=… or else of the demo, which is trained first where it has not been.
+# The app's models, of CHECKPOINT=… or else of the demo, which is trained first where it has not been; with FLOAT32=1 the
+# float32 model too.
 android-assets: $(INSTALLED) $(if $(filter runs/demo,$(CHECKPOINT)),runs/demo/best.keras)
-	$(BIN)/python export/android_assets.py --checkpoint "$(CHECKPOINT)"
+	$(BIN)/python export/android_assets.py --checkpoint "$(CHECKPOINT)" $(if $(FLOAT32),--float32)
 
 runs/demo/best.keras: | $(INSTALLED)
 	$(BIN)/python -m hifigan_tf.demo
 
-# A signed debug APK, unpacked and checked: needs a JDK, Maven and, for Android's tools, Debian's apt.
+# A signed debug APK, unpacked and checked: needs a JDK, Maven and, for Android's tools, Debian's apt. SETTINGS changes
+# what android_demo/gradle.properties says, for example SETTINGS=-Pdemo.applicationId=org.example.speech.
 android: android-assets
-	$(BIN)/python android_demo/tools/build_apk.py
-	$(BIN)/python android_demo/tools/verify_apk.py
+	$(BIN)/python android_demo/tools/build_apk.py $(SETTINGS)
+	$(BIN)/python android_demo/tools/verify_apk.py $(SETTINGS)
 
 # The core of the app, on this computer's JVM and LiteRT, compared with Python.
 android-test: $(INSTALLED)

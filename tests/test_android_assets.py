@@ -2,8 +2,10 @@
 
 import json
 import platform
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,8 @@ from hifigan_tf.streaming.contract import MelContract, VocoderContract
 from hifigan_tf.streaming.litert import load_tflite
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 from hifigan_tf.streaming.streaming_vocoder import vocode
+
+ALL_MODELS = android_assets.FLOAT32 | android_assets.MODELS
 
 # Between the runtimes, float differs by the order of summation, int8 by the rounding of the input.
 MIN_SNR = {"float32": 90, "float16": 90, "int8": 30}
@@ -37,19 +41,20 @@ def run(*options):
 @pytest.fixture(scope="module")
 def assets(tiny_checkpoint, speech, tmp_path_factory):
     folder = tmp_path_factory.mktemp("app") / "main" / "assets"
-    done = run("--checkpoint", tiny_checkpoint.parent, "--output-dir", folder, "--evaluation-data", speech)
+    options = ("--checkpoint", tiny_checkpoint.parent, "--output-dir", folder, "--evaluation-data", speech)
+    done = run(*options, "--float32")
     assert done.returncode == 0, done.stderr
     assert "model 4 of 4: mel_frontend" in done.stderr
     return folder
 
 
 def test_everything_is_there_and_nothing_else(assets):
-    models = [f"models/{name}{end}" for name in android_assets.MODELS for end in (".tflite", ".json")]
+    models = [f"models/{name}{end}" for name in ALL_MODELS for end in (".tflite", ".json")]
     (clip,) = {path.stem for path in (assets / "mels").iterdir()}
     expected = {*models, f"mels/{clip}.npy", f"mels/{clip}.wav", "source.json"}
     assert {path.relative_to(assets).as_posix() for path in assets.rglob("*") if path.is_file()} == expected
     assert [path.name for path in assets.parent.iterdir()] == ["assets"]
-    for name in android_assets.MODELS:
+    for name in ALL_MODELS:
         kind = MelContract if name == "mel_frontend" else VocoderContract
         inside = contract.read_kind((assets / "models" / f"{name}.tflite").read_bytes(), name, kind)
         assert (assets / "models" / f"{name}.json").read_text() == inside.dumps()
@@ -115,7 +120,7 @@ def test_the_limits_of_the_arm64_check(speech, tiny):
 
 
 def test_assets_are_made_again_only_if_something_is_missing(assets, tiny_checkpoint, speech):
-    options = ("--checkpoint", tiny_checkpoint, "--output-dir", assets, "--evaluation-data", speech)
+    options = ("--checkpoint", tiny_checkpoint, "--output-dir", assets, "--evaluation-data", speech, "--float32")
     model = assets / "models" / "vocoder_int8.tflite"
     before = model.stat().st_mtime_ns
     done = run(*options)
@@ -127,6 +132,21 @@ def test_assets_are_made_again_only_if_something_is_missing(assets, tiny_checkpo
     model.rename(model.with_suffix(".away"))
     assert not android_assets.up_to_date(assets, made_from)
     model.with_suffix(".away").rename(model)
+
+
+def test_float32_is_left_to_those_who_ask_for_it(assets, tiny_checkpoint, tmp_path, monkeypatch):
+    def copied(options):
+        output = Path(options[options.index("--output") + 1])
+        output.parent.mkdir(exist_ok=True)
+        shutil.copy(assets / "models" / output.name, output)
+        return 0
+
+    monkeypatch.setattr(android_assets.to_tflite, "main", copied)
+    options = ["--checkpoint", str(tiny_checkpoint), "--output-dir", str(tmp_path / "assets")]
+    small = {"vocoder_float16", "vocoder_int8", "mel_frontend"}
+    for added, expected in ([], small), (["--float32"], small | {"vocoder_float32"}), ([], small):
+        android_assets.main([*options, *added])
+        assert {path.stem for path in (tmp_path / "assets" / "models").iterdir()} == expected
 
 
 def test_the_digest_depends_on_the_checkpoint_and_the_code(tmp_path, monkeypatch):

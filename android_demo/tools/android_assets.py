@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 
 DESCRIPTION = """Fills the assets of the Android app from a checkpoint:
 
-    models/vocoder_float32.tflite, vocoder_float16.tflite, vocoder_int8.tflite, mel_frontend.tflite
+    models/vocoder_int8.tflite, vocoder_float16.tflite, mel_frontend.tflite
+    models/vocoder_float32.tflite    with --float32: for comparison, since float16 does the same in a smaller app
     models/<model>.json      its contract, to read; programs use the one inside the model
     mels/<clip>.npy, .wav    a clip of the demo corpus, as a mel and as recorded, at the model's rate
     source.json              a hash of the sources, so that a second run does nothing if they are unchanged
@@ -30,11 +31,11 @@ ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "android_demo" / "app" / "src" / "main" / "assets"
 SOURCE = "source.json"
 MODELS = {
-    "vocoder_float32": "--float32",
     "vocoder_float16": "--float16",
     "vocoder_int8": "--int8",
     "mel_frontend": "--mel-frontend",
 }
+FLOAT32 = {"vocoder_float32": "--float32"}
 
 
 def parse(argv=None):
@@ -42,6 +43,7 @@ def parse(argv=None):
         prog="python export/android_assets.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
     parser.add_argument("--checkpoint", metavar="CKPT", default="runs/demo", help="a .keras file or a run folder")
+    parser.add_argument("--float32", action="store_true", help="the float32 model too")
     parser.add_argument("--output-dir", metavar="DIR", type=Path, default=ASSETS, help="the app's assets")
     parser.add_argument("--evaluation-data", metavar="DIR", help="recordings of speech; default: the demo corpus")
     return parser.parse_args(argv)
@@ -69,7 +71,8 @@ def main(argv=None) -> None:
     args = parse(argv)
     checkpoint = cli.checkpoint(args.checkpoint)
     clip = find_audio(DEMO_HELD_OUT)[0]
-    made_from = digest(checkpoint, clip)
+    chosen = FLOAT32 | MODELS if args.float32 else MODELS
+    made_from = f"{digest(checkpoint, clip)} {' '.join(chosen)}"
     if up_to_date(args.output_dir, made_from):
         log.info("nothing to do: %s is up to date with %s", args.output_dir, checkpoint)
         return
@@ -86,8 +89,8 @@ def main(argv=None) -> None:
     with atomic_folder(args.output_dir) as folder:
         models, mels = folder / "models", folder / "mels"
         mels.mkdir()
-        for place, (name, mode) in enumerate(MODELS.items(), 1):
-            log.info("model %d of %d: %s", place, len(MODELS), name)
+        for place, (name, mode) in enumerate(chosen.items(), 1):
+            log.info("model %d of %d: %s", place, len(chosen), name)
             model = models / f"{name}.tflite"
             options = ["--checkpoint", str(checkpoint), mode, "--output", str(model)]
             if args.evaluation_data:

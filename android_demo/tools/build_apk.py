@@ -1,7 +1,7 @@
 """A signed debug APK without Gradle, Android Studio or an SDK: Debian's tools, and jars from Maven Central.
 
-``python android_demo/tools/build_apk.py`` writes ``android_demo/build/hifigan-demo.apk``. Gradle builds the same app;
-settings of both are in ``gradle.properties``.
+``python android_demo/tools/build_apk.py [-Pdemo.NAME=VALUE …]`` writes ``android_demo/build/hifigan-demo.apk``. Gradle
+builds the same app; settings of both are in ``gradle.properties``, and ``-P`` changes one.
 """
 
 import re
@@ -17,9 +17,11 @@ ROOT = TOOLS.parent
 SOURCES = ROOT / "app/src/main"
 ASSETS = SOURCES / "assets"
 BUILD = ROOT / "build"  # everything downloaded or built, ignored by git
+SYSTEM = BUILD / "system"  # Android's own classes and resources
 WORK = BUILD / "apk"
 APK = BUILD / "hifigan-demo.apk"
 KEYSTORE = BUILD / "debug.keystore"  # kept, so that an APK installs over the previous one
+NAMESPACE = "dev.hifigan.demo"  # of the classes, whatever the application's id is; as in app/build.gradle
 STORED = {".tflite", ".so", ".arsc", ".wav", ".png"}  # mapped from the APK, or compressed already
 PAGE = 16384  # page size of the newest phones; a multiple of all others
 KEY_PASSWORD = "android"  # as usual for debug keys
@@ -46,20 +48,30 @@ def main() -> None:
 
 
 def read_properties() -> dict[str, str]:
-    """``gradle.properties`` as a dict."""
+    """``gradle.properties`` as a dict, with what the command line changes."""
     text = (ROOT / "gradle.properties").read_text(encoding="utf-8")
-    return dict(re.findall(r"^([\w.]+)=(.*)$", text, re.MULTILINE))
+    properties = dict(re.findall(r"^([\w.]+)=(.*)$", text, re.MULTILINE))
+    for option in filter(lambda option: option.startswith("-P"), sys.argv[1:]):
+        name, _, value = option[2:].partition("=")
+        if name not in properties or not value:
+            known = ", ".join(name for name in properties if name.startswith("demo."))
+            sys.exit(f"error: {option} sets nothing: give -PNAME=VALUE, with one of {known}")
+        properties[name] = value
+    return properties
 
 
 def fetch(properties: dict[str, str]) -> None:
     """Debian's tools to ``build/tools`` and the jars to ``build/jars``."""
     debian, pom = TOOLS / "fetch_tools.sh", TOOLS / "pom.xml"
-    with fetched(BUILD / "fetched", debian.read_text() + pom.read_text() + properties["demo.runtime"]) as missing:
+    wanted = debian.read_text() + pom.read_text() + properties["demo.mavenCentralRuntime"]
+    with fetched(BUILD / "fetched", wanted) as missing:
         if missing:
             shutil.rmtree(BUILD / "jars", ignore_errors=True)
             run(debian, BUILD / "tools")
             copy = ["dependency:copy-dependencies", "-Dmdep.stripVersion=true", f"-DoutputDirectory={BUILD / 'jars'}"]
-            run("mvn", "--batch-mode", "--quiet", "--file", pom, *runtime(properties), *copy)
+            maven = ["mvn", "--batch-mode", "--quiet", "--file", pom, *runtime(properties)]
+            run(*maven, *copy)
+            run(*maven, "dependency:copy@systems", f"-DoutputDirectory={SYSTEM}")
 
 
 @contextmanager
@@ -81,16 +93,14 @@ def shown(path: Path) -> Path:
 def runtime(properties: dict[str, str]) -> list[str]:
     """Properties of the runtime for ``pom.xml``."""
     names = ("groupId", "artifactId", "version")
-    return [f"-Druntime.{name}={part}" for name, part in zip(names, properties["demo.runtime"].split(":"), strict=True)]
+    parts = properties["demo.mavenCentralRuntime"].split(":")
+    return [f"-Druntime.{name}={part}" for name, part in zip(names, parts, strict=True)]
 
 
 def link_resources(properties: dict[str, str]) -> Path:
     """The manifest and all resources as an archive, and ``R.java``."""
-    # Gradle sets these two itself and warns if they are in the manifest.
     manifest = (SOURCES / "AndroidManifest.xml").read_text(encoding="utf-8")
-    manifest = manifest.replace("<manifest ", f'<manifest package="{properties["demo.applicationId"]}" ', 1)
-    manifest = manifest.replace("<application", '<application android:extractNativeLibs="false"', 1)
-    (WORK / "AndroidManifest.xml").write_text(manifest, encoding="utf-8")
+    (WORK / "AndroidManifest.xml").write_text(merged(manifest, properties["demo.applicationId"]), encoding="utf-8")
 
     compiled, linked = WORK / "resources.zip", WORK / "resources.apk"
     tool("aapt2", "compile", "--dir", SOURCES / "res", "-o", compiled)
@@ -98,9 +108,18 @@ def link_resources(properties: dict[str, str]) -> Path:
         *("--min-sdk-version", properties["demo.minSdk"], "--target-sdk-version", properties["demo.targetSdk"]),
         *("--version-code", properties["demo.versionCode"], "--version-name", properties["demo.versionName"]),
     ]
-    names = ["--manifest", WORK / "AndroidManifest.xml", "--java", WORK / "gen", "-o", linked]
-    tool("aapt2", "link", "-I", BUILD / "jars/android-all.jar", "--debug-mode", *versions, *names, compiled)
+    names = ["--manifest", WORK / "AndroidManifest.xml", "--custom-package", NAMESPACE, "--java", WORK / "gen"]
+    tool("aapt2", "link", "-I", SYSTEM / "resources.jar", "--debug-mode", *versions, *names, "-o", linked, compiled)
     return linked
+
+
+def merged(manifest: str, application_id: str) -> str:
+    """The manifest as Gradle makes it: with the application's id, and the full names of the classes."""
+    manifest = manifest.replace("${applicationId}", application_id)
+    manifest = manifest.replace('android:name=".', f'android:name="{NAMESPACE}.')
+    # Gradle sets these two itself and warns if they are in the manifest.
+    manifest = manifest.replace("<manifest ", f'<manifest package="{application_id}" ', 1)
+    return manifest.replace("<application", '<application android:extractNativeLibs="false"', 1)
 
 
 def unpack_runtimes() -> list[Path]:
@@ -114,9 +133,9 @@ def unpack_runtimes() -> list[Path]:
 
 
 def compile_classes(jars: list[Path]) -> None:
-    # Every warning is an error, except about Java 8 being old, serialization, and faults in android-all itself.
+    # Every warning is an error, except about Java 8 being old, serialization, and faults in Android's own classes.
     strict = ["--release", "8", "-Xlint:all,-options,-classfile,-serial", "-Werror", "-encoding", "UTF-8", "-g"]
-    classpath = ":".join(map(str, [BUILD / "jars/android-all.jar", *jars]))
+    classpath = ":".join(map(str, [SYSTEM / "classes.jar", *jars]))
     sources = sorted([*(SOURCES / "java").rglob("*.java"), *(WORK / "gen").rglob("*.java")])
     run("javac", *strict, "-cp", classpath, "-d", WORK / "classes", *sources)
 
@@ -192,7 +211,7 @@ def run(*command, environment: dict[str, str] | None = None) -> str:
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     except FileNotFoundError:
-        sys.exit(f"error: {command[0]} is missing: it takes a JDK of 11 or later, and Maven")
+        sys.exit(f"error: {command[0]} is missing: it takes a JDK of 17 or later, and Maven")
     said = done.stdout + done.stderr
     if done.returncode and (unreachable := UNREACHABLE.search(said)):
         sys.exit(f"error: Debian's packages or Maven Central are out of reach: {unreachable[0]}")

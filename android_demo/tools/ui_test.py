@@ -1,7 +1,8 @@
 """Tests the app on this computer, from the first press to the last sample: ``android_demo/tools/ui_test.py [TESTS]``.
 
-It tests the app in the APK. Robolectric runs Android's own classes, of Android 8 and of Android 14, on a JVM, and
-``host/`` replaces the runtime, with real models and kernels; only the layers below, such as sound output, are faked.
+It tests the app in the APK, and the snippet of the README. Robolectric runs Android's own classes on a JVM, those of
+Android 8, 15 and, where Java is 21 or newer, 16. ``host/`` replaces the runtime, with real models and kernels; only the
+layers below, such as sound output, are faked.
 Pictures of the screen go to ``android_demo/build/screens``.
 """
 
@@ -14,7 +15,7 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from build_apk import APK, ASSETS, BUILD, ROOT, TOOLS, WORK, fetched, run, shown
+from build_apk import APK, ASSETS, BUILD, NAMESPACE, ROOT, SYSTEM, TOOLS, WORK, fetched, run, shown
 
 from hifigan_tf.streaming import contract
 
@@ -23,13 +24,24 @@ STAND_IN = ROOT / "host/src/main/java"
 UI = BUILD / "ui"
 SCREENS = BUILD / "screens"
 LOG = BUILD / "ui-test.log"
+SNIPPET_IMPORTS = """
+import static java.nio.channels.FileChannel.MapMode.READ_ONLY;
+
+import android.content.res.*;
+import android.media.*;
+import dev.hifigan.vocoder.*;
+import java.io.*;
+import java.nio.*;
+import java.nio.channels.*;
+import java.util.*;
+"""
 
 
 def main() -> None:
     if not APK.exists():
         sys.exit(f"error: {APK} is missing: make android makes it")
     fetch()
-    classpath = [*(UI / "jars").glob("*.jar"), WORK / "classes", BUILD / "jars/android-all.jar"]
+    classpath = [*(UI / "jars").glob("*.jar"), WORK / "classes", SYSTEM / "classes.jar"]
     compile_tests(classpath)
     write_config(add_bad_models())
     shutil.rmtree(SCREENS, ignore_errors=True)
@@ -42,21 +54,31 @@ def main() -> None:
 
 def fetch() -> None:
     pom = TOOLS / "ui_pom.xml"
-    with fetched(UI / "fetched", pom.read_text()) as missing:
+    with fetched(UI / "fetched", f"{pom.read_text()}{systems()}") as missing:
         if missing:
             maven = ["mvn", "--batch-mode", "--quiet", "--file", pom]
             run(*maven, "dependency:copy-dependencies", f"-DoutputDirectory={UI / 'jars'}")
-            run(*maven, "dependency:copy@systems", f"-DoutputDirectory={UI / 'systems'}")
+            for execution in ["systems", *(["android-16"] if "36" in systems() else [])]:
+                run(*maven, f"dependency:copy@{execution}", f"-DoutputDirectory={UI / 'systems'}")
             for archive in (UI / "jars").glob("*.aar"):
                 with zipfile.ZipFile(archive) as aar:
                     archive.with_suffix(".jar").write_bytes(aar.read("classes.jar"))
 
 
 def compile_tests(classpath: list[Path]) -> None:
-    sources = [*TESTS.glob("*.java"), *STAND_IN.rglob("*.java")]
+    sources = [*TESTS.glob("*.java"), *STAND_IN.rglob("*.java"), write_snippet()]
     shutil.rmtree(UI / "classes", ignore_errors=True)
     strict = ["-Xlint:all,-classfile,-serial,-processing", "-Werror", "-proc:none"]
     run("javac", *strict, "-cp", ":".join(map(str, classpath)), "-d", UI / "classes", *sources)
+
+
+def write_snippet() -> Path:
+    """What the README tells other apps to write, as a class."""
+    (snippet,) = re.findall(r"^```java\n(.+?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.M)
+    source = UI / "gen/Snippet.java"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text(f"package {NAMESPACE};\n\n{SNIPPET_IMPORTS}\nfinal class Snippet {{\n{snippet}}}\n")
+    return source
 
 
 def add_bad_models() -> Path:
@@ -83,13 +105,20 @@ def write_config(apk: Path) -> None:
     config = UI / "classes/com/android/tools/test_config.properties"
     config.parent.mkdir(parents=True)
     manifest = f"android_merged_manifest={WORK / 'AndroidManifest.xml'}\n"
-    config.write_text(f"{manifest}android_resource_apk={apk}\nandroid_custom_package=dev.hifigan.demo\n")
+    config.write_text(f"{manifest}android_resource_apk={apk}\nandroid_custom_package={NAMESPACE}\n")
+
+
+def systems() -> list[str]:
+    """The versions of Android whose classes this Java reads."""
+    java = int(run("java", "--version").split()[1].partition(".")[0])  # openjdk 17.0.15 2025-04-15
+    return ["26", "35", *(["36"] if java >= 21 else [])]
 
 
 def run_tests(classpath: list[Path], names: list[str]) -> int:
     library = Path(find_spec("ai_edge_litert").submodule_search_locations[0]) / "libLiteRt.so"
     properties = {
         "robolectric.offline": "true",
+        "robolectric.enabledSdks": ",".join(systems()),
         "robolectric.dependency.dir": UI / "systems",
         "litert.library": library,
         "screens": SCREENS,

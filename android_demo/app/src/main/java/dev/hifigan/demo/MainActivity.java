@@ -7,9 +7,11 @@ import android.content.Intent;
 import android.content.pm.PackageManager;
 import android.media.AudioManager;
 import android.net.Uri;
+import android.os.Build;
 import android.os.Bundle;
 import android.provider.Settings;
 import android.view.View;
+import android.widget.AdapterView;
 import android.widget.ArrayAdapter;
 import android.widget.Button;
 import android.widget.ProgressBar;
@@ -17,7 +19,8 @@ import android.widget.Spinner;
 import android.widget.TextView;
 
 /** The screen: it shows the state of the {@link Session} and passes on what the user does. It holds no state itself. */
-public final class MainActivity extends Activity implements Session.Screen, View.OnClickListener {
+public final class MainActivity extends Activity
+        implements Session.Screen, View.OnClickListener, AdapterView.OnItemSelectedListener {
     private static final int PICK = 1;
     private static final int PERMISSION = 2;
     private static final String PICKED = "picked";
@@ -33,6 +36,7 @@ public final class MainActivity extends Activity implements Session.Screen, View
     private Session session;
     private UiState state; // what is shown
     private Spinner model;
+    private ArrayAdapter<String> modes; // of the models
     private Spinner threads;
     private TrackViews original;
     private TrackViews vocoded;
@@ -41,6 +45,9 @@ public final class MainActivity extends Activity implements Session.Screen, View
     protected void onCreate(Bundle saved) {
         super.onCreate(saved);
         setContentView(R.layout.main);
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.VANILLA_ICE_CREAM) {
+            WindowEdges.keepClear(this);
+        }
         setVolumeControlStream(AudioManager.STREAM_MUSIC);
         session = ((DemoApplication) getApplication()).session();
         model = findViewById(R.id.model);
@@ -101,14 +108,26 @@ public final class MainActivity extends Activity implements Session.Screen, View
         } else if (id == R.id.play_vocoded) {
             playOrStop(Track.VOCODED);
         } else if (id == R.id.share_audio) {
-            startActivity(ShareProvider.share(state.work.results.files.audio));
+            startActivity(ShareProvider.share(this, state.work.results.files.audio));
         } else if (id == R.id.share_figures) {
-            startActivity(ShareProvider.share(state.work.results.files.json));
+            startActivity(ShareProvider.share(this, state.work.results.files.json));
         } else if (id == R.id.message_settings) {
             startActivity(new Intent(
                     Settings.ACTION_APPLICATION_DETAILS_SETTINGS, Uri.fromParts("package", getPackageName(), null)));
         }
     }
+
+    /** Called for the screen's own selection too, which is no choice of the user's. */
+    @Override
+    public void onItemSelected(AdapterView<?> spinner, View item, int position, long id) {
+        String selected = (String) model.getSelectedItem();
+        if (state != null && !selected.equals(shownMode(state))) {
+            session.chooseMode(selected);
+        }
+    }
+
+    @Override
+    public void onNothingSelected(AdapterView<?> spinner) {}
 
     @Override
     protected void onActivityResult(int request, int result, Intent data) {
@@ -135,7 +154,11 @@ public final class MainActivity extends Activity implements Session.Screen, View
 
     @Override
     public void show(UiState state) {
+        String before = this.state == null ? null : shownMode(this.state);
         this.state = state;
+        if (!shownMode(state).equals(before)) { // only then: the user's newest choice may be on its way here
+            model.setSelection(modes.getPosition(shownMode(state)));
+        }
         showMessage(state.message);
         showControls(state.work);
         showFigures(state.work.results);
@@ -144,7 +167,9 @@ public final class MainActivity extends Activity implements Session.Screen, View
     }
 
     private void fillSpinners() {
-        model.setAdapter(spinnerOf(getResources().getStringArray(R.array.models)));
+        modes = spinnerOf(Models.modes(this).toArray(new String[0]));
+        model.setAdapter(modes);
+        model.setOnItemSelectedListener(this);
         int cores = Math.min(MAX_THREADS, Runtime.getRuntime().availableProcessors());
         String[] counts = new String[cores];
         for (int i = 0; i < cores; i++) {
@@ -246,6 +271,11 @@ public final class MainActivity extends Activity implements Session.Screen, View
         }
     }
 
+    /** Until something has decided, the first. */
+    private String shownMode(UiState state) {
+        return state.mode == null ? modes.getItem(0) : state.mode;
+    }
+
     private String nameOf(Source source) {
         switch (source.kind) {
             case BUNDLED:
@@ -259,6 +289,8 @@ public final class MainActivity extends Activity implements Session.Screen, View
 
     private static int statusOf(Work.Phase phase) {
         switch (phase) {
+            case MEASURING:
+                return R.string.status_measuring;
             case RECORDING:
                 return R.string.status_recording;
             case LOADING:

@@ -13,7 +13,7 @@ import java.util.concurrent.Executors;
  * The state of the app, independent of the activity that shows it: one task at a time on a worker thread, one track at
  * a time on a player. All methods are for the main thread, and none blocks.
  */
-final class Session implements Task.Listener, Player.Listener {
+final class Session implements Task.Listener, FastestTask.Listener, Player.Listener {
     /** The activity that shows it. */
     interface Screen {
         void show(UiState state);
@@ -23,8 +23,9 @@ final class Session implements Task.Listener, Player.Listener {
     private final Handler main = new Handler(Looper.getMainLooper());
     private final ExecutorService worker = Executors.newSingleThreadExecutor();
     private final Player player;
-    private UiState state = new UiState(Work.of(Work.Phase.IDLE, Source.BUNDLED), null, null);
+    private UiState state = new UiState(Work.of(Work.Phase.IDLE, Source.BUNDLED), null, null, null);
     private Task task; // the newest; reports of older ones are ignored
+    private FastestTask fastest; // null before the first screen
     private Screen screen; // null while there is none
     private boolean inBackground;
 
@@ -36,6 +37,9 @@ final class Session implements Task.Listener, Player.Listener {
     void attach(Screen screen) {
         this.screen = screen;
         setInBackground(false);
+        if (fastest == null) {
+            findFastest();
+        }
         screen.show(state);
     }
 
@@ -45,6 +49,11 @@ final class Session implements Task.Listener, Player.Listener {
             this.screen = null;
             setInBackground(background);
         }
+    }
+
+    /** The user's choice; it holds, whichever is the fastest. */
+    void chooseMode(String mode) {
+        show(state.withMode(mode));
     }
 
     /** Whether nothing has been chosen or done yet. */
@@ -99,6 +108,8 @@ final class Session implements Task.Listener, Player.Listener {
         chooseBundled();
     }
 
+    /** Up to Android 13 the system says when memory runs short; later ones end apps instead. */
+    @SuppressWarnings("deprecation")
     void trimMemory(int level) {
         boolean urgent = level == ComponentCallbacks2.TRIM_MEMORY_RUNNING_CRITICAL
                 || level >= ComponentCallbacks2.TRIM_MEMORY_MODERATE;
@@ -120,13 +131,20 @@ final class Session implements Task.Listener, Player.Listener {
     }
 
     @Override
+    public void onFastest(String mode) {
+        if (state.mode == null) {
+            show(state.withMode(mode));
+        }
+    }
+
+    @Override
     public void onPlaying(UiState.Playback playback) {
         show(state.with(playback));
     }
 
     @Override
     public void onSilent(Message problem) {
-        show(new UiState(state.work, null, problem == null ? state.message : problem));
+        show(new UiState(state.work, null, problem == null ? state.message : problem, state.mode));
     }
 
     /** Ends the current task, and begins the next. */
@@ -136,9 +154,19 @@ final class Session implements Task.Listener, Player.Listener {
         }
         player.stop();
         task = next;
-        show(new UiState(next == null ? idle : next.last(), null, null));
+        show(new UiState(next == null ? idle : next.last(), null, null, state.mode));
         if (next != null) {
             worker.execute(next);
+        }
+    }
+
+    /** Whatever the user does first ends the measurement; the next start of the app then takes it up again. */
+    private void findFastest() {
+        fastest = new FastestTask(context, main, this, this, state.work.source);
+        if (task == null) {
+            begin(fastest, null);
+        } else {
+            worker.execute(fastest);
         }
     }
 

@@ -15,12 +15,13 @@ import java.io.FileNotFoundException;
 
 /** Lets other apps read the files of a run, and no others, once the user has shared them. */
 public final class ShareProvider extends ContentProvider {
-    private static final String AUTHORITY = "dev.hifigan.demo.share"; // as in the manifest
+    private static final String AUTHORITY = ".share"; // after the application's id, as in the manifest
     private static final String WAV = ".wav";
 
     /** The sheet in which the user chooses the receiving app. */
-    static Intent share(File file) {
-        Uri uri = new Uri.Builder().scheme("content").authority(AUTHORITY).appendPath(file.getName()).build();
+    static Intent share(Context context, File file) {
+        String authority = context.getPackageName() + AUTHORITY;
+        Uri uri = new Uri.Builder().scheme("content").authority(authority).appendPath(file.getName()).build();
         Intent send = new Intent(Intent.ACTION_SEND)
                 .setType(typeOf(file.getName()))
                 .putExtra(Intent.EXTRA_STREAM, uri)

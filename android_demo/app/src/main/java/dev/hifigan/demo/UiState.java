@@ -7,23 +7,30 @@ final class UiState {
     final Playback playback;
     /** Null for none. */
     final Message message;
+    /** The mode of the model that is chosen; null until the user or the fastest one has decided. */
+    final String mode;
 
-    UiState(Work work, Playback playback, Message message) {
+    UiState(Work work, Playback playback, Message message, String mode) {
         this.work = work;
         this.playback = playback;
         this.message = message;
+        this.mode = mode;
     }
 
     UiState with(Work next) {
-        return new UiState(next, playback, next.message == null ? message : next.message);
+        return new UiState(next, playback, next.message == null ? message : next.message, mode);
     }
 
     UiState with(Playback next) {
-        return new UiState(work, next, message);
+        return new UiState(work, next, message, mode);
     }
 
     UiState with(Message next) {
-        return new UiState(work, playback, next);
+        return new UiState(work, playback, next, mode);
+    }
+
+    UiState withMode(String next) {
+        return new UiState(work, playback, message, next);
     }
 
     boolean isPlaying(Track track) {

@@ -7,6 +7,7 @@ final class Work {
     /** What is going on. */
     enum Phase {
         IDLE,
+        MEASURING,
         RECORDING,
         LOADING,
         READING,

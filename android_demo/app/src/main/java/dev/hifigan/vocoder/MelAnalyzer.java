@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import org.tensorflow.lite.Interpreter;
 
 /**
  * Audio to log-mel frames by the mel front-end model, a piece at a time, with the same frames as for the whole.
@@ -40,7 +41,12 @@ public final class MelAnalyzer implements Closeable {
 
     /** @param model the whole file, best mapped; a direct buffer must not change while the analyzer is open */
     public MelAnalyzer(ByteBuffer model, String name, int threads) throws ModelException {
-        this.model = new Model(model, name, Contract.MEL_FRONTEND, threads);
+        this(model, name, Model.threads(threads));
+    }
+
+    /** @param options handed to the runtime as they are */
+    public MelAnalyzer(ByteBuffer model, String name, Interpreter.Options options) throws ModelException {
+        this.model = new Model(model, name, Contract.MEL_FRONTEND, options);
         contract = this.model.contract;
         ByteBuffer blockBytes = Model.buffer(contract.blockSamples);
         ByteBuffer melBytes = Model.buffer(contract.blockFrames * contract.audio.numMels);

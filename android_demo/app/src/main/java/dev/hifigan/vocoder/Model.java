@@ -16,22 +16,27 @@ final class Model implements Closeable {
     private boolean closed;
 
     /** @param kind of contract that the model must have */
-    Model(ByteBuffer bytes, String name, String kind, int threads) throws ModelException {
-        if (threads < 1) {
-            throw new IllegalArgumentException(threads + " threads: it takes at least 1");
-        }
+    Model(ByteBuffer bytes, String name, String kind, Interpreter.Options options) throws ModelException {
         this.name = name;
         contract = Contract.read(bytes, name);
         if (!contract.kind.equals(kind)) {
             throw new ModelException(name + " is a " + contract.kind + ": a " + kind + " is needed here");
         }
         try {
-            interpreter = new Interpreter(direct(bytes), new Interpreter.Options().setNumThreads(threads));
+            interpreter = new Interpreter(direct(bytes), options);
         } catch (IllegalArgumentException e) {
             throw damaged(e);
         } catch (IllegalStateException e) {
             throw damaged(e);
         }
+    }
+
+    /** The runtime's own options, except for the number of threads. */
+    static Interpreter.Options threads(int threads) {
+        if (threads < 1) {
+            throw new IllegalArgumentException(threads + " threads: it takes at least 1");
+        }
+        return new Interpreter.Options().setNumThreads(threads);
     }
 
     /** A buffer for {@code count} numbers of 32 bits. */

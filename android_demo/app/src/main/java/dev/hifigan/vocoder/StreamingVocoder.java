@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.tensorflow.lite.Interpreter;
 
 /**
  * Log-mel frames to audio, a few at a time, with the same samples as for the whole utterance.
@@ -61,7 +62,18 @@ public final class StreamingVocoder implements Closeable {
 
     /** @param chunkFrames one of {@link Contract#chunkFrames}; 0 is the smallest */
     public StreamingVocoder(ByteBuffer model, String name, int threads, int chunkFrames) throws ModelException {
-        this.model = new Model(model, name, Contract.VOCODER, threads);
+        this(model, name, Model.threads(threads), chunkFrames);
+    }
+
+    /**
+     * With the runtime's options, for example a delegate.
+     *
+     * @param options handed to the runtime as they are; a delegate must live as long as the vocoder
+     * @param chunkFrames one of {@link Contract#chunkFrames}; 0 is the smallest
+     */
+    public StreamingVocoder(ByteBuffer model, String name, Interpreter.Options options, int chunkFrames)
+            throws ModelException {
+        this.model = new Model(model, name, Contract.VOCODER, options);
         contract = this.model.contract;
         boolean ready = false;
         try {

@@ -13,7 +13,7 @@ import org.robolectric.annotation.Config;
 
 /** Unusable input leads to a line on the screen, and the app keeps working. */
 @RunWith(RobolectricTestRunner.class)
-@Config(sdk = 34, shadows = SpeakerTrack.class)
+@Config(sdk = 35, shadows = SpeakerTrack.class)
 public class BadInputTest {
     @Rule public final Phone phone = new Phone();
 

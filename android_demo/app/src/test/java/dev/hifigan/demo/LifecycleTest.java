@@ -23,7 +23,7 @@ import org.robolectric.annotation.Config;
 
 /** Rotation, the background, memory, and the end. */
 @RunWith(RobolectricTestRunner.class)
-@Config(sdk = 34, shadows = SpeakerTrack.class)
+@Config(sdk = 35, shadows = SpeakerTrack.class)
 public class LifecycleTest {
     @Rule public final Phone phone = new Phone();
 
@@ -101,6 +101,7 @@ public class LifecycleTest {
     }
 
     @Test
+    @SuppressWarnings("deprecation") // it is for systems up to Android 13
     public void lowMemoryEndsWorkWithAMessage() throws Exception {
         phone.start();
         phone.pick(longFile());
@@ -119,11 +120,11 @@ public class LifecycleTest {
     public void theChoiceSurvivesTheEndOfTheProcess() throws Exception {
         phone.start();
         phone.pick(longFile());
-        phone.select(R.id.model, "float32");
+        phone.select(R.id.model, "float16");
         Bundle saved = phone.end();
         phone.start(saved);
         phone.await("the file", () -> phone.text(R.id.source).equals("Source: My long.wav"));
-        assertEquals("float32", ((Spinner) phone.view(R.id.model)).getSelectedItem());
+        assertEquals("float16", ((Spinner) phone.view(R.id.model)).getSelectedItem());
     }
 
     @Test

@@ -24,6 +24,15 @@ final class Loudspeaker {
         return new Loudspeaker(0);
     }
 
+    /** One whose driver has ended. */
+    static Loudspeaker dead() {
+        return new Loudspeaker(-1);
+    }
+
+    boolean isDead() {
+        return allowed < 0;
+    }
+
     /** Runs this, on the player's thread, before the first samples are played. */
     synchronized void onFirst(Runnable onFirst) {
         this.onFirst = onFirst;

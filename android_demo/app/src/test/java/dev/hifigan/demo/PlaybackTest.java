@@ -20,7 +20,7 @@ import org.robolectric.shadows.ShadowAudioManager;
 
 /** What is played, and when playback stops. */
 @RunWith(RobolectricTestRunner.class)
-@Config(sdk = 34, shadows = SpeakerTrack.class)
+@Config(sdk = 35, shadows = SpeakerTrack.class)
 public class PlaybackTest {
     @Rule public final Phone phone = new Phone();
 

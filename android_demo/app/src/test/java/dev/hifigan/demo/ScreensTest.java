@@ -25,7 +25,7 @@ import org.robolectric.annotation.GraphicsMode;
 
 /** The screen in both orientations, languages and themes, and with large letters on a small phone. */
 @RunWith(ParameterizedRobolectricTestRunner.class)
-@Config(sdk = {26, 34}, shadows = SpeakerTrack.class)
+@Config(sdk = {26, 35, 36}, shadows = SpeakerTrack.class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 public class ScreensTest {
     @Rule public final Phone phone = new Phone();
@@ -76,7 +76,7 @@ public class ScreensTest {
         }
         checkContrast();
         checkPictures();
-        if (RuntimeEnvironment.getApiLevel() == 34) {
+        if (RuntimeEnvironment.getApiLevel() == 35) {
             phone.photograph(name);
         }
     }

@@ -25,7 +25,7 @@ import org.robolectric.annotation.Config;
 
 /** What another app gets after the user has shared it. */
 @RunWith(RobolectricTestRunner.class)
-@Config(sdk = 34, shadows = SpeakerTrack.class)
+@Config(sdk = 35, shadows = SpeakerTrack.class)
 public class SharingTest {
     @Rule public final Phone phone = new Phone();
 
@@ -48,7 +48,7 @@ public class SharingTest {
     @SuppressWarnings("unchecked")
     public void theFigures() throws Exception {
         phone.start();
-        phone.select(R.id.model, "float32");
+        phone.select(R.id.model, "float16");
         phone.vocode();
         Intent send = share(R.id.share_figures);
         assertEquals("application/json", send.getType());
@@ -56,9 +56,9 @@ public class SharingTest {
         Map<String, Object> device = (Map<String, Object>) report.get("device");
         Map<String, Object> figures = (Map<String, Object>) report.get("figures");
         assertEquals(Build.MODEL, device.get("model"));
-        assertEquals("14", device.get("android"));
+        assertEquals("15", device.get("android"));
         assertTrue(device.containsKey("abi"));
-        assertEquals("float32", ((Map<String, Object>) report.get("model")).get("mode"));
+        assertEquals("float16", ((Map<String, Object>) report.get("model")).get("mode"));
         assertEquals(1.0, report.get("threads"));
         assertEquals("bundled", report.get("source"));
         assertEquals(true, report.get("complete"));
@@ -67,6 +67,16 @@ public class SharingTest {
         assertTrue((Double) figures.get("real_time_factor") > 0);
         assertTrue((Double) figures.get("peak_memory_bytes") > 1e6);
         assertEquals(3, (Double) figures.get("audio_seconds"), 0.5);
+    }
+
+    /** So apps with these classes and other ids can be installed beside each other. */
+    @Test
+    public void theProviderIsThisAppsAlone() {
+        String application = RuntimeEnvironment.getApplication().getPackageName();
+        phone.start();
+        phone.vocode();
+        assertEquals(application + ".share", stream(share(R.id.share_audio)).getAuthority());
+        assertEquals("dev.hifigan.demo", MainActivity.class.getPackage().getName());
     }
 
     @Test

@@ -27,7 +27,7 @@ import org.robolectric.shadows.util.DataSource;
 
 /** Files on the phone, and the microphone. */
 @RunWith(RobolectricTestRunner.class)
-@Config(sdk = 34, shadows = SpeakerTrack.class)
+@Config(sdk = 35, shadows = SpeakerTrack.class)
 public class SourcesTest {
     @Rule public final Phone phone = new Phone();
 

@@ -1,13 +1,15 @@
 package dev.hifigan.demo;
 
 import android.media.AudioTrack;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import org.robolectric.annotation.Implementation;
 import org.robolectric.annotation.Implements;
 
 /** The layer below {@code AudioTrack}: a buffer that plays into the {@link Loudspeaker}, with the real one's rules. */
 @Implements(AudioTrack.class)
 public final class SpeakerTrack {
-    private static final int FRAMES = 4096;
+    static final int FRAMES = 4096; // its buffer
 
     private final Loudspeaker loudspeaker = Loudspeaker.plugged;
     private final byte[] buffer = new byte[2 * FRAMES];
@@ -45,6 +47,16 @@ public final class SpeakerTrack {
         synchronized (loudspeaker) {
             buffered = 0;
         }
+    }
+
+    @Implementation
+    protected int native_write_short(short[] audio, int offset, int size, int format, boolean blocking) {
+        if (loudspeaker.isDead()) {
+            return AudioTrack.ERROR_DEAD_OBJECT;
+        }
+        ByteBuffer bytes = ByteBuffer.allocate(2 * size).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asShortBuffer().put(audio, offset, size);
+        return native_write_byte(bytes.array(), 0, 2 * size, format, blocking) / 2;
     }
 
     /** Waits for room, unless it is paused. */

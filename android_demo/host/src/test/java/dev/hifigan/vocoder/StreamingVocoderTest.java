@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.Test;
+import org.tensorflow.lite.Interpreter;
 
 public class StreamingVocoderTest {
     @Test
@@ -114,6 +115,31 @@ public class StreamingVocoderTest {
                 StreamingVocoder two = new StreamingVocoder(Reference.model(name), name, 2)) {
             assertArrayEquals(vocode(one, mel, 40), vocode(two, mel, 40), 0);
         }
+    }
+
+    /** The caller's options, a delegate for example, reach the runtime as they are. */
+    @Test
+    public void theCallersOptionsReachTheRuntime() throws IOException {
+        class Options extends Interpreter.Options {
+            int asked;
+
+            @Override
+            public int getNumThreads() {
+                asked++;
+                return super.getNumThreads();
+            }
+        }
+
+        float[][] mel = Arrays.copyOf(Reference.mel(Reference.clips().get(0)), 40);
+        String name = "vocoder_int8";
+        Options options = new Options();
+        try (StreamingVocoder own = Reference.vocoder(name, 4);
+                StreamingVocoder given = new StreamingVocoder(Reference.model(name), name, options, 4)) {
+            assertEquals(1, options.asked);
+            assertArrayEquals(vocode(own, mel, 40), vocode(given, mel, 40), 0);
+        }
+        new MelAnalyzer(Reference.model("mel_frontend"), "mel_frontend", options).close();
+        assertEquals(2, options.asked);
     }
 
     @Test

@@ -1,0 +1,143 @@
+package dev.hifigan.demo;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNull;
+import static org.junit.Assert.assertTrue;
+
+import android.os.Bundle;
+import android.os.Handler;
+import android.os.Looper;
+import android.widget.Spinner;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.Rule;
+import org.junit.Test;
+import org.junit.runner.RunWith;
+import org.robolectric.RobolectricTestRunner;
+import org.robolectric.annotation.Config;
+
+/** The model that the app begins with. */
+@RunWith(RobolectricTestRunner.class)
+@Config(sdk = 35, shadows = SpeakerTrack.class)
+public class FastestModelTest {
+    @Rule public final Phone phone = new Phone();
+
+    @Test
+    public void theFirstStartMeasuresAndKeepsTheFastest() throws Exception {
+        phone.kept().edit().clear().commit();
+        phone.start();
+        phone.await("the fastest", () -> phone.kept().contains(FastestTask.MODE));
+        phone.awaitStatus(R.string.status_idle);
+        String fastest = phone.kept().getString(FastestTask.MODE, null);
+        assertTrue(fastest, Models.modes(Phone.app()).contains(fastest));
+        assertEquals(key(), phone.kept().getString(FastestTask.MEASURED, null));
+        assertEquals(fastest, selected());
+        assertEquals("", phone.text(R.id.message));
+    }
+
+    @Test
+    public void laterStartsDoNotMeasure() throws Exception {
+        for (String mode : new String[] {"float16", "int8"}) {
+            phone.keep(key(), mode);
+            phone.start();
+            phone.await(mode, () -> selected().equals(mode));
+            phone.end();
+        }
+    }
+
+    @Test
+    public void itSaysWhenItMeasures() {
+        phone.kept().edit().clear().commit();
+        List<String> fastest = new ArrayList<>();
+        assertEquals(Arrays.asList(Work.Phase.MEASURING, Work.Phase.IDLE), phases(fastest));
+        assertEquals(Arrays.asList(Work.Phase.IDLE), phases(fastest));
+        assertEquals(fastest.get(0), fastest.get(1));
+        phone.start();
+        phone.activity().show(new UiState(Work.of(Work.Phase.MEASURING, Source.BUNDLED), null, null, null));
+        assertEquals(phone.string(R.string.status_measuring), phone.text(R.id.status));
+        assertTrue("doing something else is possible", phone.view(R.id.vocode).isEnabled());
+        assertEquals(phone.string(R.string.vocode), phone.text(R.id.vocode));
+    }
+
+    @Test
+    public void otherModelsAreMeasured() throws Exception {
+        phone.keep(key().replaceFirst("[0-9a-f]{64}", "another model"), "float16");
+        phone.start();
+        phone.await("the key", () -> key().equals(phone.kept().getString(FastestTask.MEASURED, null)));
+    }
+
+    @Test
+    public void theKeyIsOfTheVersionAndOfEachModel() {
+        int models = Models.modes(Phone.app()).size();
+        assertTrue(key(), models >= 2 && key().matches("1\\.0( [0-9a-f]{64}){" + models + "}"));
+    }
+
+    @Test
+    public void theUsersChoiceHolds() {
+        phone.start();
+        phone.select(R.id.model, "float16");
+        phone.session().onFastest("int8"); // as from a measurement that ends now
+        phone.idle();
+        assertEquals("float16", selected());
+        phone.rotate("+land");
+        assertEquals("float16", selected());
+        Bundle saved = phone.end();
+        phone.start(saved);
+        phone.session().onFastest("int8");
+        phone.idle();
+        assertEquals("float16", selected());
+    }
+
+    @Test
+    public void whatIsStoppedIsNotKept() {
+        phone.kept().edit().clear().commit();
+        FastestTask task = new FastestTask(
+                Phone.app(),
+                new Handler(Looper.getMainLooper()),
+                (from, work) -> {},
+                mode -> {
+                    throw new AssertionError(mode);
+                },
+                Source.BUNDLED);
+        task.stop(null);
+        task.run();
+        phone.idle();
+        assertNull(phone.kept().getString(FastestTask.MODE, null));
+    }
+
+    @Test
+    public void vocodingAtOnceDoesNotWaitForIt() {
+        phone.kept().edit().clear().commit();
+        phone.start();
+        phone.vocode();
+        assertFalse(phone.text(R.id.vocoded_time).isEmpty());
+        assertEquals("", phone.text(R.id.message));
+    }
+
+    /** What a run tells of its progress; its answer is added. */
+    private List<Work.Phase> phases(List<String> fastest) {
+        List<Work.Phase> phases = new ArrayList<>();
+        new FastestTask(
+                Phone.app(),
+                new Handler(Looper.getMainLooper()),
+                (from, work) -> phases.add(work.phase),
+                fastest::add,
+                Source.BUNDLED).run();
+        phone.idle();
+        return phases;
+    }
+
+    private static String key() {
+        try {
+            return FastestTask.key(Phone.app(), Models.modes(Phone.app()));
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private String selected() {
+        return (String) ((Spinner) phone.view(R.id.model)).getSelectedItem();
+    }
+}

@@ -1,0 +1,51 @@
+"""The settings of the Android app, as its build without Gradle takes them."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from android_demo.tools import build_apk
+
+ANDROID = "{http://schemas.android.com/apk/res/android}"
+
+
+def names(element: ET.Element) -> set[str]:
+    return {part.get(f"{ANDROID}name") for part in element.find("application")}
+
+
+@pytest.fixture
+def manifest():
+    return (build_apk.SOURCES / "AndroidManifest.xml").read_text(encoding="utf-8")
+
+
+def test_another_application_id_leaves_the_classes_where_they_are(manifest):
+    merged = ET.fromstring(build_apk.merged(manifest, "org.example.speech"))
+    assert merged.get("package") == "org.example.speech"
+    sources = build_apk.SOURCES / "java"
+    for name in names(merged):
+        assert (sources / f"{name.replace('.', '/')}.java").is_file(), name
+    provider = merged.find("application/provider")
+    assert provider.get(f"{ANDROID}authorities") == "org.example.speech.share"
+    assert "${" not in build_apk.merged(manifest, "org.example.speech")
+
+
+def test_both_builds_have_one_namespace():
+    gradle = (build_apk.ROOT / "app/build.gradle").read_text(encoding="utf-8")
+    assert re.findall(r"namespace = '(.+?)'", gradle) == [build_apk.NAMESPACE]
+    wanted = set(re.findall(r"property\('(.+?)'\)", gradle)) | {"demo.mavenCentralRuntime"}
+    assert {name for name in build_apk.read_properties() if name.startswith("demo.")} == wanted
+
+
+def test_the_command_line_changes_a_setting(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["build_apk.py", "-Pdemo.applicationId=org.example.speech", "-Pdemo.targetSdk=37"])
+    properties = build_apk.read_properties()
+    assert (properties["demo.applicationId"], properties["demo.targetSdk"]) == ("org.example.speech", "37")
+    assert properties["demo.compileSdk"] == "36"
+
+
+@pytest.mark.parametrize("option", ["-Pdemo.applicationID=org.example", "-Pdemo.applicationId", "-Pdemo.minSdk="])
+def test_a_setting_that_is_none_is_an_error(option, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["build_apk.py", option])
+    with pytest.raises(SystemExit, match=f"^error: {option} sets nothing: give -PNAME=VALUE, with one of demo.app"):
+        build_apk.read_properties()
