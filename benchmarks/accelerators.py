@@ -93,6 +93,8 @@ def load_models(args) -> dict[str, bytes]:
     """``{name: model}`` of all that the command line names."""
     models = {Path(path).stem: cli.existing_file(path, "MODEL").read_bytes() for path in args.models}
     if args.checkpoint or args.config:
+        import keras
+
         from hifigan_tf.config import Config
         from hifigan_tf.models.generator import Generator, load_generator
 
@@ -100,6 +102,7 @@ def load_models(args) -> dict[str, bytes]:
             models[checkpoint.stem] = export(load_generator(checkpoint), args.frames)
         for path in map(Path, args.config):
             config = Config.load(path)
+            keras.utils.set_random_seed(0)
             models[f"{path.stem}, random"] = export(Generator.of(config.generator, config.audio), args.frames)
     for name, model in models.items():
         values = contract.read_kind(model, name, VocoderContract)
