@@ -7,7 +7,7 @@ in the file too, because the converter would also compute their neighbours in fl
 
 All operations are among those that Arm's Vela compiles for the smallest of its accelerators, Ethos-U55. It has no
 stride above 3. So the last convolution, which computes several samples at a stride of as many steps, reads these steps
-side by side, as the channels of a single one, with zeros where its kernel does not fill them: the same sums at stride 1.
+side by side, as the channels of a single one, with zeros where its kernel does not fill them: the same sums, stride 1.
 
     steps     | a b c d e f g h | i j k l m n o p |  each letter has all channels
     kernel    | w w w w w w w w   w w w w w w 0 0 |  eight samples from 14 steps at stride 8
