@@ -89,22 +89,26 @@ def export(generator, frames: int | None) -> bytes:
     return build(plan, calibrate(plan)).packed()
 
 
-def load_models(args) -> dict[str, bytes]:
-    """``{name: model}`` of all that the command line names."""
-    models = {Path(path).stem: cli.existing_file(path, "MODEL").read_bytes() for path in args.models}
+def load_models(args) -> list[tuple[str, bytes]]:
+    """``(name, model)`` for all that the command line names."""
+    models = [(Path(path).stem, cli.existing_file(path, "MODEL").read_bytes()) for path in args.models]
     if args.checkpoint or args.config:
+        import keras
+
         from hifigan_tf.config import Config
         from hifigan_tf.models.generator import Generator, load_generator
 
         for checkpoint in map(cli.checkpoint, args.checkpoint):
-            models[checkpoint.stem] = export(load_generator(checkpoint), args.frames)
+            models.append((checkpoint.stem, export(load_generator(checkpoint), args.frames)))
         for path in map(Path, args.config):
             config = Config.load(path)
-            models[f"{path.stem}, random"] = export(Generator.of(config.generator, config.audio), args.frames)
-    for name, model in models.items():
+            keras.utils.set_random_seed(0)
+            generator = Generator.of(config.generator, config.audio)
+            models.append((f"{path.stem}, random", export(generator, args.frames)))
+    for name, model in models:
         values = contract.read_kind(model, name, VocoderContract)
         if values.mode not in LEAST_SNR or not values.quantization:
-            raise UserError(f"{name} is not in integers alone ({values.mode}): export it with --full-int8 --integer-io")
+            raise UserError(f"{name} has float tensors ({values.mode}): export it with --full-int8 --integer-io")
     return models
 
 
@@ -221,7 +225,7 @@ def main(argv=None) -> int:
     models = load_models(args)
     vela, micro = (environment(runtime, args.environments.resolve()) for runtime in (VELA, MICRO))
     rows = []
-    for name, packed in models.items():
+    for name, packed in models:
         values, model = contract.read_kind(packed, name, VocoderContract), contract.unpack(packed)
         common = {"model": name, "frames": values.window_frames}
         for target in TARGETS:

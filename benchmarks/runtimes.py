@@ -57,6 +57,7 @@ RUNTIMES = (
     Runtime("TensorFlow 2.21", "3.13", ("tensorflow==2.21.0",)),
     Runtime("LiteRT 1.0", "3.11", ("ai-edge-litert==1.0.1", "numpy<2")),
     Runtime("LiteRT 1.4", "3.11", ("ai-edge-litert==1.4.0",)),
+    Runtime("LiteRT 2.2", "3.13", ("ai-edge-litert==2.2.0",)),
     Runtime("LiteRT 2.3", "3.13", ("ai-edge-litert==2.3.0",)),
     Runtime("TFLite Micro", "3.12", ("tflite-micro", "numpy")),
 )

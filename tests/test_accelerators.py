@@ -18,6 +18,7 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.export.graph import Deployment
 from hifigan_tf.export.network import fold
 from hifigan_tf.export.quantization.full_integer import PHASES, WithoutStride
+from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import load_tflite
 
 FRAMES = 48
@@ -148,6 +149,7 @@ class Older(Interpreter):
 
 def test_a_runtime_that_is_too_old_is_named(tiny_generator, tiny_mels):
     data = exported(tiny_generator, "full_int8", (), FRAMES, tiny_mels[:1], integer_io=True)
+    assert contract.read(data, "x").versions["least_runtime"] == "LiteRT 2.2"
     Older.reason = "output->type == kTfLiteInt8 was not true.\nNode number 80 (QUANTIZE) failed to prepare."
     message = r"lacks an operation of the model \(quantize\.cc.*\): take another, .*ai-edge-litert 2\.2 or newer$"
     with pytest.raises(UserError, match=message):

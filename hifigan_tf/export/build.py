@@ -33,6 +33,7 @@ PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
 LEAST_RUNTIMES = {
     **dict.fromkeys(("float32", "float16", "int8", "int16"), "TFLite 2.7"),
     "full_int8": "TFLite 2.10",
+    "full_int8 --integer-io": "LiteRT 2.2",
 }
 
 
@@ -91,7 +92,7 @@ def _contract(plan: Plan, network: Network, states: dict) -> VocoderContract:
         layers=plan.formats,
         generator=plan.generator.to_dict(),
         fingerprint=fingerprint(network, how),
-        versions=versions(plan.mode),
+        versions=versions(plan.mode, plan.options.integer_io),
         **fields,
     )
 
@@ -123,10 +124,11 @@ def _windows(plan: Plan, model: bytes) -> dict:
     }
 
 
-def versions(mode: str) -> dict[str, str]:
+def versions(mode: str, integer_io: bool = False) -> dict[str, str]:
     """Versions of this project, of the packages that make its models, and of the oldest runtime for a mode."""
     packages = {name: metadata.version(name) for name in PACKAGES}
-    return {"hifigan_tf": __version__, **packages, "least_runtime": LEAST_RUNTIMES[mode]}
+    least = (integer_io and LEAST_RUNTIMES.get(f"{mode} --integer-io")) or LEAST_RUNTIMES[mode]
+    return {"hifigan_tf": __version__, **packages, "least_runtime": least}
 
 
 def fingerprint(network: Network, how: str) -> str:

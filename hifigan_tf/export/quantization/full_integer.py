@@ -6,8 +6,8 @@ activations the converter finds the ranges itself: they hardly matter. Layers th
 in the file too, because the converter would also compute their neighbours in float.
 
 All operations are among those that Arm's Vela compiles for the smallest of its accelerators, Ethos-U55. It has no
-stride above 3. So the last convolution, which computes ``phases`` samples at a stride of as many steps, reads them side
-by side, as the channels of a single step, with zeros where its kernel does not fill them: the same sums at stride 1.
+stride above 3. So the last convolution, which computes several samples at a stride of as many steps, reads these steps
+side by side, as the channels of a single one, with zeros where its kernel does not fill them: the same sums, stride 1.
 
     steps     | a b c d e f g h | i j k l m n o p |  each letter has all channels
     kernel    | w w w w w w w w   w w w w w w 0 0 |  eight samples from 14 steps at stride 8
