@@ -17,7 +17,8 @@ from test_graph import CONFIGS_TO_TRY, generator_of
 from hifigan_tf.errors import UserError
 from hifigan_tf.export.graph import Deployment
 from hifigan_tf.export.network import fold
-from hifigan_tf.export.quantization.full_integer import PHASES, WithoutStride
+from hifigan_tf.export.quantization.flatbuffer import Flatbuffer
+from hifigan_tf.export.quantization.full_integer import PHASES, WithoutStride, with_equal_rounding
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import load_tflite
 
@@ -135,6 +136,50 @@ def test_without_a_stride_the_audio_is_the_same(name):
     taps = len(plain.network.post.kernel) - plain.network.post.stride + stride
     assert without.kernels["conv_post"].shape[1] * stride < taps + stride
     assert dataclasses.replace(without.network, post=plain.network.post).convs() == plain.network.convs()
+
+
+def rounded(integer: int, ratio: float) -> int:
+    """The integer times a ratio as TFLite's kernels compute it: a 32-bit multiplier and a shift, rounded twice."""
+    mantissa, exponent = math.frexp(ratio)
+    product = (integer << max(0, exponent)) * round(mantissa * 2**31)
+    high = int((abs(product) + 2**30) // 2**31) * (1 if product >= 0 else -1)
+    shift = max(0, -exponent)
+    return (abs(high) + (1 << shift >> 1) >> shift) * (1 if high >= 0 else -1)
+
+
+def roundings_that_differ(data: bytes) -> int:
+    """Over all LeakyReLUs of a model, the integers that ratios in float32 and in float64 make different ones of."""
+    found = 0
+    for name, operator, graph in operations(model_of(data)):
+        if name == "LEAKY_RELU":
+            source, output = (graph.tensors[i].quantization for i in (operator.inputs[0], operator.outputs[0]))
+            scales = [np.float32(quantization.scale[0]) for quantization in (source, output)]
+            for integer in range(-128 - source.zeroPoint[0], 128 - source.zeroPoint[0]):
+                slope = np.float32(operator.builtinOptions.alpha) if integer < 0 else np.float32(1)
+                single = scales[0] * slope / scales[1]
+                double = float(scales[0]) * float(slope) / float(scales[1])
+                found += rounded(integer, float(single)) != rounded(integer, double)
+    return found
+
+
+def test_all_runtimes_round_alike(tiny_generator, tiny_mels):
+    data = exported(tiny_generator, "full_int8", (), FRAMES, tiny_mels[:1], integer_io=True)
+    assert roundings_that_differ(data) == 0
+    # 15, 45 and so on times 49 / 30 lie half-way.
+    file = Flatbuffer(contract.unpack(data))
+    for operator in file.graph.operators:
+        if file.kind(operator) == schema.BuiltinOperator.LEAKY_RELU:
+            source, output = (file.graph.tensors[i].quantization for i in (operator.inputs[0], operator.outputs[0]))
+            source.scale, output.scale = [0.009542363], [0.005842263]
+            source.zeroPoint, output.zeroPoint = [-18], [-110]
+    before = file.dump()
+    assert roundings_that_differ(before) >= 5
+    after = with_equal_rounding(before)
+    assert roundings_that_differ(after) == 0
+    pairs = zip(model_of(before).subgraphs[0].tensors, model_of(after).subgraphs[0].tensors, strict=True)
+    for old, new in pairs:
+        if old.quantization is not None and old.quantization.scale is not None:
+            np.testing.assert_allclose(new.quantization.scale, old.quantization.scale, rtol=1e-5)
 
 
 class Older(Interpreter):

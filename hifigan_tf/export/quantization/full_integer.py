@@ -31,6 +31,7 @@ from hifigan_tf.streaming.contract import AUDIO, MEL
 
 PIECE = "piece_{}"
 SUM_RANGE = 1.0 + max(abs(centre) + reach for centre, reach in PIECES)
+HALF_WAY = 1e-4  # of a step; float32 moves the largest integer by a quarter of that
 INT16 = 32768  # quantization steps on either side of zero
 PHASES = 8  # samples computed together: with more, more of the kernel is zeros; with fewer, units stand idle
 
@@ -118,7 +119,8 @@ def full_int8(
         converter.inference_output_type = tf.int8
 
     model = _converted(deployment, frames, MarkedWindow(deployment, ranges).pieces, configure)
-    return _with_sum(_with_float_layers(model, deployment, float_layers), integer_io)
+    model = with_equal_rounding(_with_float_layers(model, deployment, float_layers))
+    return _with_sum(model, integer_io)
 
 
 def int16_activations(
@@ -207,6 +209,43 @@ def _with_float_layers(model: bytes, deployment: Deployment, float_layers: tuple
         file.append("QUANTIZE", operator.outputs, output, 1)
     assert not left, f"the converter has named the convolutions {sorted(left)} otherwise"
     return file.dump()
+
+
+def with_equal_rounding(model: bytes) -> bytes:
+    """The model with scales for which all runtimes round a LeakyReLU alike.
+
+    LiteRT divides the scale of its input by that of its output in float32, TensorFlow Lite Micro in float64. So an
+    integer that becomes one half-way between two steps goes up in one and down in the other. Where there is such an
+    integer, the output's scale, and that of tensors that only move its values, is changed in its last bits.
+    """
+    file = Flatbuffer(model)
+    kinds, tensors = schema.BuiltinOperator, file.graph.tensors
+    moving = (kinds.PAD, kinds.MIRROR_PAD, kinds.RESHAPE, kinds.SLICE, kinds.STRIDED_SLICE)
+    changed: dict[int, float] = {}  # {tensor: its scale}
+    for operator in file.graph.operators:
+        source, output = operator.inputs[0], operator.outputs[0]
+        if file.kind(operator) == kinds.LEAKY_RELU:
+            (zero_point,), (first,) = tensors[source].quantization.zeroPoint, tensors[output].quantization.scale
+            (source_scale,), scale = tensors[source].quantization.scale, np.float32(first)
+            while is_half_way(source_scale / float(scale), int(zero_point), operator.builtinOptions.alpha):
+                scale = np.nextafter(scale, np.float32(np.inf))
+            changed[output] = float(scale)
+        elif file.kind(operator) in moving and source in changed:
+            changed[output] = changed[source]
+        if output in changed:
+            tensors[output].quantization.scale = [changed[output]]
+    return file.dump()
+
+
+def is_half_way(ratio: float, zero_point: int, slope: float) -> bool:
+    """Whether a LeakyReLU, with this ratio of scales, makes of any integer one half-way between two steps."""
+    integers = np.arange(-128, 128) - zero_point
+    for factor, those in ((ratio, integers[integers >= 0]), (ratio * slope, integers[integers < 0])):
+        # For factors below a half the kernels round twice, first to a fraction.
+        fractions = 2.0 ** max(0, -math.frexp(factor)[1])
+        if np.any(np.abs(those * factor * fractions % 1 - 0.5) < HALF_WAY):
+            return True
+    return False
 
 
 def io_quantization(model: bytes) -> dict:
