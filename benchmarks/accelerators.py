@@ -113,7 +113,7 @@ def load_models(args) -> list[tuple[str, bytes]]:
 
 
 def compile_model(python: Path, model: bytes, values: VocoderContract, target: Target) -> dict:
-    """A row of Vela's figures of a model for an accelerator; with the ``reason`` where it cannot compile all of it."""
+    """A row of Vela's estimates for a model; with the ``reason`` where it cannot compile all of it."""
     with tempfile.TemporaryDirectory() as name:
         source, output = Path(name, "model.tflite"), Path(name, "output")
         source.write_bytes(model)
