@@ -99,7 +99,8 @@ def load_models(args) -> list[tuple[str, bytes]]:
         from hifigan_tf.models.generator import Generator, load_generator
 
         for checkpoint in map(cli.checkpoint, args.checkpoint):
-            models.append((checkpoint.stem, export(load_generator(checkpoint), args.frames)))
+            name = checkpoint.parent.name if checkpoint.stem in ("best", "last") else checkpoint.stem
+            models.append((name, export(load_generator(checkpoint), args.frames)))
         for path in map(Path, args.config):
             config = Config.load(path)
             keras.utils.set_random_seed(0)

@@ -2,7 +2,8 @@
 //
 //     node runtime_probe.mjs MODEL CONTRACT INPUT OUTPUT
 //
-// Needs `npm ci` in web_demo, and Chromium (CHROMIUM=…). The seconds are those of the clock: a page has no other.
+// Needs `npm ci` in web_demo, and Chromium (CHROMIUM=…). The seconds are those of the clock: a page has no other. LiteRT.js
+// has no tensors of 8 or 16 bits, so that models of --integer-io are refused.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -85,16 +86,18 @@ const server = createServer((request, response) => {
   }
 }).listen(0, "127.0.0.1");
 await new Promise((resolve) => server.once("listening", resolve));
-const browser = await puppeteer.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
+let browser;
 try {
+  browser = await puppeteer.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
   const page = await browser.newPage();
   await page.goto(`http://localhost:${server.address().port}/`);
   const result = await page.evaluate(outputs, JSON.parse(readFileSync(contract, "utf8")), numbers(readFileSync(input)));
   writeFileSync(output, JSON.stringify(result));
 } catch (error) {
-  console.error(String(error.message).trim().split("\n")[0]);
+  const what = browser ? "" : "Chromium does not start: ";
+  console.error(what + String(error.message).trim().split("\n")[0]);
   process.exitCode = 1;
 } finally {
-  await browser.close();
+  await browser?.close();
   server.close();
 }

@@ -37,6 +37,7 @@ PROBE = Path(__file__).with_name("runtime_probe")  # .py, .mjs
 WEB_DEMO = Path(__file__).resolve().parents[1] / "web_demo"
 FRAMES = 100  # of mel, for vocoders that stream
 EXACT = 100  # dB
+PATIENCE = 600  # seconds for a model in a runtime
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ RUNTIMES = (
     Runtime("LiteRT 1.4", "3.11", ("ai-edge-litert==1.4.0",)),
     Runtime("LiteRT 2.2", "3.13", ("ai-edge-litert==2.2.0",)),
     Runtime("LiteRT 2.3", "3.13", ("ai-edge-litert==2.3.0",)),
-    Runtime("TFLite Micro", "3.12", ("tflite-micro", "numpy")),
+    Runtime("TFLite Micro", "3.12", ("tflite-micro==0.dev20261023182759", "numpy")),
 )
 BROWSER = "LiteRT.js 2.5"  # as in web_demo/package.json
 
@@ -93,8 +94,10 @@ def browser_probe() -> list[str]:
     node, npm, chromium = (shutil.which(name) for name in ("node", "npm", os.environ.get("CHROMIUM", "chromium")))
     if not (node and npm and chromium):
         raise UserError("it needs node, npm and chromium, or the name of the browser in CHROMIUM=…")
-    wanted, installed = WEB_DEMO / "package-lock.json", WEB_DEMO / "node_modules" / ".package-lock.json"
-    if not installed.is_file() or installed.stat().st_mtime < wanted.stat().st_mtime:
+    wanted, modules = WEB_DEMO / "package-lock.json", WEB_DEMO / "node_modules"
+    # `make web` installs without puppeteer.
+    there = (modules / ".package-lock.json").is_file() and (modules / "puppeteer-core").is_dir()
+    if not there or (modules / ".package-lock.json").stat().st_mtime < wanted.stat().st_mtime:
         _install([npm, "ci", "--prefix", str(WEB_DEMO)])
     return ["env", f"CHROMIUM={chromium}", node, str(PROBE.with_suffix(".mjs"))]
 
@@ -134,9 +137,11 @@ def run(probe: list[str], model: Path, folder: Path) -> dict:
     output = folder / "output.json"
     output.unlink(missing_ok=True)
     command = [*probe, *map(str, (model, folder / "contract.json", folder / "input.npy", output))]
-    process = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    )
+    environ = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    try:
+        process = subprocess.run(command, capture_output=True, text=True, check=False, env=environ, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return {"reason": f"it took more than {PATIENCE} s"}
     if process.returncode:
         lines = [line for line in process.stderr.strip().splitlines() if line]
         return {"reason": lines[-1] if lines else f"it ended by signal {-process.returncode}"}

@@ -18,7 +18,7 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.export.graph import Deployment
 from hifigan_tf.export.network import fold
 from hifigan_tf.export.quantization.flatbuffer import Flatbuffer
-from hifigan_tf.export.quantization.full_integer import PHASES, WithoutStride, with_equal_rounding
+from hifigan_tf.export.quantization.full_integer import PHASES, WithoutStride, is_half_way, with_equal_rounding
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import load_tflite
 
@@ -182,6 +182,24 @@ def test_all_runtimes_round_alike(tiny_generator, tiny_mels):
             assert scale == pytest.approx(0.005842263, rel=1e-5)
 
 
+def test_where_no_integer_is_half_way_both_round_alike():
+    """For ratios above and below a half, among them many that do have such integers."""
+    rng, found = np.random.default_rng(0), 0
+    for _ in range(2000):
+        denominator = int(rng.integers(2, 60))
+        output = np.float32(rng.uniform(0.004, 0.03))
+        source = np.float32(float(output) * int(rng.integers(1, 2 * denominator)) / denominator)
+        zero_point, slope = int(rng.integers(-128, 128)), float(np.float32(rng.choice([0.1, 0.01, 0.25])))
+        if is_half_way(float(source) / float(output), zero_point, slope):
+            found += 1
+            continue
+        for integer in range(-128 - zero_point, 128 - zero_point):
+            of_slope = slope if integer < 0 else 1.0
+            single = float(source * np.float32(of_slope) / output)
+            assert rounded(integer, single) == rounded(integer, float(source) * of_slope / float(output))
+    assert 200 < found < 1800
+
+
 class Older(Interpreter):
     """A runtime that cannot quantize 8 bits to 16, as LiteRT before 2.2 and TensorFlow 2.16."""
 
@@ -196,9 +214,26 @@ def test_a_runtime_that_is_too_old_is_named(tiny_generator, tiny_mels):
     data = exported(tiny_generator, "full_int8", (), FRAMES, tiny_mels[:1], integer_io=True)
     assert contract.read(data, "x").versions["least_runtime"] == "LiteRT 2.2"
     Older.reason = "output->type == kTfLiteInt8 was not true.\nNode number 80 (QUANTIZE) failed to prepare."
-    message = r"lacks an operation of the model \(quantize\.cc.*\): take another, .*ai-edge-litert 2\.2 or newer$"
+    message = r"^this runtime lacks an operation of the model, which takes LiteRT 2\.2 or newer \(quantize\.cc.*\)$"
     with pytest.raises(UserError, match=message):
         load_tflite(data, interpreter=Older).run(tiny_mels[0][:FRAMES])
+
+
+class Oldest(Interpreter):
+    """A runtime that does not know an operation at all."""
+
+    def __init__(self, **_):
+        raise ValueError("Didn't find op for builtin opcode 'GELU' version '2'. An older version might be supported.")
+
+
+def test_a_runtime_that_does_not_know_an_operation_is_named(tiny_generator):
+    data = exported(tiny_generator)
+    with pytest.raises(UserError, match=r"lacks an operation of the model, which takes TFLite 2\.7 or newer"):
+        load_tflite(data, interpreter=Oldest)
+
+
+def test_other_errors_of_a_runtime_stay_what_they_are(tiny_generator, tiny_mels):
+    data = exported(tiny_generator, "full_int8", (), FRAMES, tiny_mels[:1], integer_io=True)
     Older.reason = "out of memory"
     with pytest.raises(RuntimeError, match="out of memory"):
         load_tflite(data, interpreter=Older).run(tiny_mels[0][:FRAMES])

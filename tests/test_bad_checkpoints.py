@@ -283,7 +283,7 @@ def test_hdf5_names_that_are_no_text_are_read_as_text(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset(b"me\xffan", data=np.zeros(3))
         file.create_dataset("scale", data=np.ones(3))
-    assert sorted(hdf5.read(tmp_path / "a.h5")) == ["me\ufffdan", "scale"]
+    assert sorted(hdf5.read(tmp_path / "a.h5")) == ["me\\xffan", "scale"]
 
 
 def test_an_npy_file_cannot_ask_for_memory_by_the_length_of_its_header(tmp_path):

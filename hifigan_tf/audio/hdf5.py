@@ -35,7 +35,7 @@ def read(path: Path) -> dict:
                     continue
                 if item.size is None or (left := left - item.size * item.dtype.itemsize) < 0:
                     raise ValueError(f"with {brief(name)} its arrays are larger than the file")
-                result[name if isinstance(name, str) else name.decode(errors="replace")] = np.asarray(item)
+                result[name if isinstance(name, str) else name.decode(errors="backslashreplace")] = np.asarray(item)
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, MemoryError, AttributeError) as error:
         raise UserError(f"{path} cannot be read (cut short, or no HDF5 file): {brief(error)}") from None
     return result

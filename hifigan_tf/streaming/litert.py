@@ -9,10 +9,12 @@ import numpy as np
 
 from hifigan_tf.audio.mel_scale import pad_with_silence
 from hifigan_tf.errors import UserError, one_line
-from hifigan_tf.streaming.contract import AUDIO, MEL, Kind, VocoderContract, read_kind
+from hifigan_tf.streaming.contract import AUDIO, MEL, Contract, Kind, VocoderContract, read_kind
 
 # Where an interpreter of TFLite models is, the fastest first.
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite.python.interpreter")
+# What they say of an operation that they lack, or know only in an older version.
+LACKING = ("failed to prepare", "Didn't find op for builtin opcode")
 
 
 def find_interpreter() -> type:
@@ -47,16 +49,30 @@ def open_tflite(model: str | Path | bytes, kind: type[Kind], threads: int, inter
         if not Path(model).is_file():
             raise UserError(f"model {model} does not exist: check the path")
         model = Path(model).read_bytes()
-    return read_kind(model, name, kind), open_model(model, name, threads, interpreter)
+    contract = read_kind(model, name, kind)
+    return contract, open_model(model, name, threads, interpreter, contract)
 
 
-def open_model(model: bytes, name: str, threads: int = 1, interpreter=None):
-    """The interpreter of a ``.tflite``'s bytes. Raises ``UserError``, naming ``name``, for what is none."""
+def open_model(model: bytes, name: str, threads: int = 1, interpreter=None, contract: Contract | None = None):
+    """The interpreter of a ``.tflite``'s bytes.
+
+    Raises ``UserError``, naming ``name``, for what is none, and where the runtime is too old for it.
+    """
     interpreter = interpreter or find_interpreter()
     try:
         return interpreter(model_content=model, num_threads=threads)
     except (ValueError, RuntimeError) as error:
+        _refuse_old_runtime(name, contract, error)
         raise UserError(f"{name} cannot be loaded (cut short?): {one_line(error)}") from None
+
+
+def _refuse_old_runtime(name: str, contract: Contract | None, error: Exception) -> None:
+    """Raises ``UserError`` where an error says that the runtime lacks an operation, or knows only an older one."""
+    if any(text in str(error) for text in LACKING):
+        least = (contract.versions.get("least_runtime") if contract else None) or "a newer one"
+        raise UserError(
+            f"this runtime lacks an operation of {name}, which takes {least} or newer ({one_line(error)})"
+        ) from None
 
 
 class ContractModel(Generic[Kind]):
@@ -80,12 +96,8 @@ class ContractModel(Generic[Kind]):
             try:
                 return self._runners[signature](**inputs)
             except RuntimeError as error:
-                if "failed to prepare" not in str(error):
-                    raise
-                raise UserError(
-                    f"this runtime lacks an operation of the model ({one_line(error)}): take another, for models of "
-                    "--integer-io ai-edge-litert 2.2 or newer"
-                ) from None
+                _refuse_old_runtime("the model", self.contract, error)
+                raise
 
 
 class ContractVocoder(ContractModel[VocoderContract]):

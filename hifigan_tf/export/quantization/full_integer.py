@@ -220,7 +220,7 @@ def with_equal_rounding(model: bytes) -> bytes:
     """
     file = Flatbuffer(model)
     kinds, tensors = schema.BuiltinOperator, file.graph.tensors
-    moving = (kinds.PAD, kinds.MIRROR_PAD, kinds.RESHAPE, kinds.SLICE, kinds.STRIDED_SLICE)
+    moving = (kinds.GATHER, kinds.PAD, kinds.MIRROR_PAD, kinds.RESHAPE, kinds.SLICE, kinds.STRIDED_SLICE)
     changed: dict[int, float] = {}  # {tensor: its scale}
     for operator in file.graph.operators:
         source, output = operator.inputs[0], operator.outputs[0]
