@@ -30,7 +30,8 @@ def test_another_application_id_leaves_the_classes_where_they_are(manifest):
     assert "${" not in build_apk.merged(manifest, "org.example.speech")
 
 
-def test_both_builds_have_one_namespace():
+def test_both_builds_have_one_namespace(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["build_apk.py"])
     gradle = (build_apk.ROOT / "app/build.gradle").read_text(encoding="utf-8")
     assert re.findall(r"namespace = '(.+?)'", gradle) == [build_apk.NAMESPACE]
     wanted = set(re.findall(r"property\('(.+?)'\)", gradle)) | {"demo.mavenCentralRuntime"}
@@ -44,8 +45,26 @@ def test_the_command_line_changes_a_setting(monkeypatch):
     assert properties["demo.compileSdk"] == "36"
 
 
-@pytest.mark.parametrize("option", ["-Pdemo.applicationID=org.example", "-Pdemo.applicationId", "-Pdemo.minSdk="])
+SETTING_NOTHING = (
+    "-Pdemo.applicationID=org.example",
+    "-Pdemo.applicationId",
+    "-Pdemo.minSdk=",
+    "-Pdemo.runtime=org.tensorflow:tensorflow-lite:2.16.1",  # these three are Gradle's
+    "-Pdemo.compileSdk=35",
+    "-Porg.gradle.jvmargs=-Xmx4g",
+    "demo.minSdk=27",
+)
+
+
+@pytest.mark.parametrize("option", SETTING_NOTHING)
 def test_a_setting_that_is_none_is_an_error(option, monkeypatch):
     monkeypatch.setattr("sys.argv", ["build_apk.py", option])
     with pytest.raises(SystemExit, match=f"^error: {option} sets nothing: give -PNAME=VALUE, with one of demo.app"):
         build_apk.read_properties()
+
+
+def test_every_setting_that_the_build_takes_is_read():
+    text = "".join((build_apk.TOOLS / name).read_text(encoding="utf-8") for name in ("build_apk.py", "verify_apk.py"))
+    gradle = (build_apk.ROOT / "gradle.properties").read_text(encoding="utf-8")
+    read = set(re.findall(r"properties(?:\(\))?\[[\"'](demo\.\w+)[\"']\]", text))
+    assert read == set(re.findall(r"^(demo\.\w+)=", gradle, re.MULTILINE)) - build_apk.GRADLE_ONLY
