@@ -1,5 +1,6 @@
 """The settings of the Android app, as its build without Gradle takes them."""
 
+import importlib
 import re
 import xml.etree.ElementTree as ET
 
@@ -68,3 +69,11 @@ def test_every_setting_that_the_build_takes_is_read():
     gradle = (build_apk.ROOT / "gradle.properties").read_text(encoding="utf-8")
     read = set(re.findall(r"properties(?:\(\))?\[[\"'](demo\.\w+)[\"']\]", text))
     assert read == set(re.findall(r"^(demo\.\w+)=", gradle, re.MULTILINE)) - build_apk.GRADLE_ONLY
+
+
+@pytest.mark.parametrize(("java", "newest"), [("17.0.15 2025-04-15", "35"), ("21-ea 2023-09-19", "36"), ("25", "36")])
+def test_a_java_of_any_version_reads_the_systems_that_it_can(java, newest, monkeypatch):
+    monkeypatch.syspath_prepend(build_apk.TOOLS)
+    ui_test = importlib.import_module("ui_test")
+    monkeypatch.setattr(ui_test, "run", lambda *_: f"openjdk {java}\nOpenJDK Runtime Environment\n")
+    assert ui_test.systems()[-1] == newest
