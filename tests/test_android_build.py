@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -77,3 +78,10 @@ def test_a_java_of_any_version_reads_the_systems_that_it_can(java, newest, monke
     ui_test = importlib.import_module("ui_test")
     monkeypatch.setattr(ui_test, "run", lambda *_: f"openjdk {java}\nOpenJDK Runtime Environment\n")
     assert ui_test.systems()[-1] == newest
+
+
+def test_the_arm64_check_says_how_to_make_the_float32_model(tmp_path):
+    (tmp_path / "vocoder_int8.tflite").touch()
+    done = subprocess.run([build_apk.ROOT / "verify_arm64.sh", tmp_path], capture_output=True, text=True)
+    line = f"error: {tmp_path} has no vocoder_float32.tflite: make android-assets FLOAT32=1 makes it\n"
+    assert (done.returncode, done.stderr) == (2, line)
