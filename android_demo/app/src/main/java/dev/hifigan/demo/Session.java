@@ -56,6 +56,11 @@ final class Session implements Task.Listener, FastestTask.Listener, Player.Liste
         show(state.withMode(mode));
     }
 
+    /** Of the chosen model; null until the user or the fastest one has decided. */
+    String mode() {
+        return state.mode;
+    }
+
     /** Whether nothing has been chosen or done yet. */
     boolean isFresh() {
         return task == null;

@@ -40,7 +40,7 @@ public class FastestModelTest {
     @Test
     public void laterStartsDoNotMeasure() throws Exception {
         for (String mode : new String[] {"float16", "int8"}) {
-            phone.keep(key(), mode);
+            phone.keep(mode);
             phone.start();
             phone.await(mode, () -> selected().equals(mode));
             phone.end();
@@ -75,19 +75,37 @@ public class FastestModelTest {
     }
 
     @Test
-    public void theUsersChoiceHolds() {
+    public void theUsersChoiceHolds() throws Exception {
+        theUsersChoiceHolds("int8", "float16");
+        theUsersChoiceHolds("float16", "int8"); // the first, which is shown until something has decided
+    }
+
+    private void theUsersChoiceHolds(String fastest, String choice) throws Exception {
+        phone.keep(fastest);
         phone.start();
-        phone.select(R.id.model, "float16");
-        phone.session().onFastest("int8"); // as from a measurement that ends now
+        phone.await(fastest, () -> selected().equals(fastest) && fastest.equals(phone.session().mode()));
+        phone.select(R.id.model, choice);
+        phone.session().onFastest(fastest); // as from a measurement that ends now
         phone.idle();
-        assertEquals("float16", selected());
+        assertEquals(choice, selected());
         phone.rotate("+land");
-        assertEquals("float16", selected());
+        assertEquals(choice, selected());
         Bundle saved = phone.end();
         phone.start(saved);
-        phone.session().onFastest("int8");
+        phone.session().onFastest(fastest);
         phone.idle();
-        assertEquals("float16", selected());
+        assertEquals(choice, selected());
+        phone.end();
+    }
+
+    @Test
+    public void aChoiceThatAnUpdateTookAwayIsForgotten() throws Exception {
+        phone.keep("float16");
+        phone.start();
+        Bundle saved = phone.end();
+        saved.putString(MainActivity.MODE, "int4");
+        phone.start(saved);
+        phone.await("float16", () -> selected().equals("float16"));
     }
 
     @Test
