@@ -4,7 +4,9 @@ import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertTrue;
+import static org.robolectric.Shadows.shadowOf;
 
+import android.content.pm.PackageInfo;
 import android.os.Bundle;
 import android.os.Handler;
 import android.os.Looper;
@@ -69,9 +71,14 @@ public class FastestModelTest {
     }
 
     @Test
-    public void theKeyIsOfTheVersionAndOfEachModel() {
+    public void theKeyIsOfTheUpdateAndOfEachModel() {
         int models = Models.modes(Phone.app()).size();
-        assertTrue(key(), models >= 2 && key().matches("1\\.0( [0-9a-f]{64}){" + models + "}"));
+        PackageInfo installed =
+                shadowOf(Phone.app().getPackageManager()).getInternalMutablePackageInfo(Phone.app().getPackageName());
+        for (long update : new long[] {1_800_000_000_000L, 1_800_000_000_001L}) { // the version stays as it is
+            installed.lastUpdateTime = update;
+            assertTrue(key(), models >= 2 && key().matches(update + "( [0-9a-f]{64}){" + models + "}"));
+        }
     }
 
     @Test
