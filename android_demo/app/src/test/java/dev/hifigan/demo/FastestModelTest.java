@@ -6,6 +6,7 @@ import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertTrue;
 import static org.robolectric.Shadows.shadowOf;
 
+import android.content.ComponentCallbacks2;
 import android.content.pm.PackageInfo;
 import android.os.Bundle;
 import android.os.Handler;
@@ -14,6 +15,7 @@ import android.widget.Spinner;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BiConsumer;
 import org.junit.Rule;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -133,12 +135,80 @@ public class FastestModelTest {
     }
 
     @Test
-    public void vocodingAtOnceDoesNotWaitForIt() {
-        phone.kept().edit().clear().commit();
+    public void playingEndsIt() throws Exception {
+        endsIt((session, screen) -> session.play(Track.ORIGINAL));
+    }
+
+    @Test
+    public void choosingAModelEndsIt() throws Exception {
+        endsIt((session, screen) -> session.chooseMode("float16"));
+    }
+
+    @Test
+    public void leavingTheAppEndsIt() throws Exception {
+        endsIt((session, screen) -> {
+            session.detach(screen, true);
+            session.attach(screen);
+        });
+    }
+
+    @Test
+    @SuppressWarnings("deprecation") // it is for systems up to Android 13
+    public void lowMemoryEndsIt() throws Exception {
+        endsIt((session, screen) -> session.trimMemory(ComponentCallbacks2.TRIM_MEMORY_RUNNING_CRITICAL));
+    }
+
+    @Test
+    public void turningThePhoneDoesNotEndIt() throws Exception {
+        Session session = sessionOfAFirstStart();
+        Session.Screen screen = state -> {};
+        session.attach(screen);
+        session.detach(screen, false);
+        phone.await("the fastest", () -> phone.kept().contains(FastestTask.MODE));
+        session.finish();
+    }
+
+    @Test
+    public void vocodingAtOnceDoesNotWaitForIt() throws Exception {
+        vocodesAtOnce(sessionOfAFirstStart());
+    }
+
+    @Test
+    public void evenWhenItWaitsBehindARestoredFile() throws Exception {
+        Session session = sessionOfAFirstStart();
+        session.choosePicked(Files.put("short.wav", Files.wav(Files.noise(22050), 22050, 1)));
+        vocodesAtOnce(session);
+    }
+
+    /** One that will measure, and a test that decides when something else happens. */
+    private Session sessionOfAFirstStart() throws Exception {
         phone.start();
-        phone.vocode();
-        assertFalse(phone.text(R.id.vocoded_time).isEmpty());
-        assertEquals("", phone.text(R.id.message));
+        phone.await("the session of the phone", () -> phone.session().mode() != null);
+        phone.kept().edit().clear().commit();
+        return new Session(Phone.app());
+    }
+
+    private void endsIt(BiConsumer<Session, Session.Screen> action) throws Exception {
+        Session session = sessionOfAFirstStart();
+        List<Work.Phase> phases = new ArrayList<>();
+        Session.Screen screen = state -> phases.add(state.work.phase);
+        session.attach(screen);
+        action.accept(session, screen);
+        phone.await("the end of the measurement", () ->
+                phases.contains(Work.Phase.MEASURING) && phases.get(phases.size() - 1) == Work.Phase.IDLE);
+        assertFalse(phone.kept().contains(FastestTask.MODE));
+        session.finish();
+    }
+
+    private void vocodesAtOnce(Session session) {
+        UiState[] shown = new UiState[1];
+        session.attach(state -> shown[0] = state);
+        session.vocode("int8", 1);
+        phone.await("the vocoded audio", () -> shown[0].work.phase == Work.Phase.DONE);
+        assertTrue(shown[0].work.vocoded.seconds > 0);
+        assertNull(shown[0].message);
+        assertFalse(phone.kept().contains(FastestTask.MODE));
+        session.finish();
     }
 
     /** What a run tells of its progress; its answer is added. */
