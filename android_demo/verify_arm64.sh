@@ -3,10 +3,10 @@
 #
 #   android_demo/verify_arm64.sh [MODELS [SPEECH]]
 #
-# MODELS is the output of `make android-assets FLOAT32=1`; SPEECH is a folder of recordings, by default that of HIFIGAN_SHARED or of
-# the demo.
-# Takes about three minutes on two cores, and 150 MB of downloads the first time. Exit code 1 if a model differs too
-# much, 2 if it cannot run. It uses the wheel of LiteRT for Linux on arm64, not the library in the app.
+# MODELS is the output of `make android-assets FLOAT32=1`; SPEECH is a folder of recordings, by default that of
+# HIFIGAN_SHARED or of the demo. Takes about three minutes on two cores, and 150 MB of downloads the first time. Exit
+# code 1 if a model differs too much, 2 if it cannot run. It uses the wheel of LiteRT for Linux on arm64, not the library
+# in the app.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-$here/../.venv/bin/python}
@@ -19,11 +19,12 @@ fail() {
   echo "error: $1" >&2
   exit 2
 }
+[ -f "$models/vocoder_float32.tflite" ] ||
+  fail "$models has no vocoder_float32.tflite: make android-assets FLOAT32=1 makes it"
 [ "$(uname -m)" = x86_64 ] || fail "this is $(uname -m): the emulator fetched is for x86_64"
 grep -q '^ID=debian' /etc/os-release ||
   fail "this is no Debian: the emulator and the Python for ARM are packages of Debian"
 command -v "$python" >/dev/null || fail "$python is not there: make test makes it, or set PYTHON"
-[ -d "$models" ] || fail "$models is not there: make android-assets FLOAT32=1 makes it"
 
 wheels=$("$python" -c 'from importlib.metadata import version as v
 print(*(f"{name}=={v(name)}" for name in ("numpy", "ai-edge-litert")))')

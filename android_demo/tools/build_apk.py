@@ -1,7 +1,7 @@
 """A signed debug APK without Gradle, Android Studio or an SDK: Debian's tools, and jars from Maven Central.
 
 ``python android_demo/tools/build_apk.py [-Pdemo.NAME=VALUE …]`` writes ``android_demo/build/hifigan-demo.apk``. Gradle
-builds the same app; settings of both are in ``gradle.properties``, and ``-P`` changes one.
+builds the same app; settings of both are in ``gradle.properties``, and ``-P`` changes one of this build.
 """
 
 import re
@@ -25,6 +25,7 @@ NAMESPACE = "dev.hifigan.demo"  # of the classes, whatever the application's id 
 STORED = {".tflite", ".so", ".arsc", ".wav", ".png"}  # mapped from the APK, or compressed already
 PAGE = 16384  # page size of the newest phones; a multiple of all others
 KEY_PASSWORD = "android"  # as usual for debug keys
+GRADLE_ONLY = {"demo.compileSdk", "demo.runtime"}
 UNREACHABLE = re.compile(
     r".*(Could not transfer|Failure to transfer|Failed to fetch|Could not resolve '|Unable to connect).*"
 )
@@ -51,12 +52,12 @@ def read_properties() -> dict[str, str]:
     """``gradle.properties`` as a dict, with what the command line changes."""
     text = (ROOT / "gradle.properties").read_text(encoding="utf-8")
     properties = dict(re.findall(r"^([\w.]+)=(.*)$", text, re.MULTILINE))
-    for option in filter(lambda option: option.startswith("-P"), sys.argv[1:]):
-        name, _, value = option[2:].partition("=")
-        if name not in properties or not value:
-            known = ", ".join(name for name in properties if name.startswith("demo."))
-            sys.exit(f"error: {option} sets nothing: give -PNAME=VALUE, with one of {known}")
-        properties[name] = value
+    known = [name for name in properties if name.startswith("demo.") and name not in GRADLE_ONLY]
+    for option in sys.argv[1:]:
+        setting = re.fullmatch(r"-P([\w.]+)=(.+)", option)
+        if not setting or setting[1] not in known:
+            sys.exit(f"error: {option} sets nothing: give -PNAME=VALUE, with one of {', '.join(known)}")
+        properties[setting[1]] = setting[2]
     return properties
 
 

@@ -110,7 +110,7 @@ def write_config(apk: Path) -> None:
 
 def systems() -> list[str]:
     """The versions of Android whose classes this Java reads."""
-    java = int(run("java", "--version").split()[1].partition(".")[0])  # openjdk 17.0.15 2025-04-15
+    java = int(re.match(r"\d+", run("java", "--version").split()[1])[0])  # openjdk 17.0.15 2025-04-15, openjdk 21-ea …
     return ["26", "35", *(["36"] if java >= 21 else [])]
 
 

@@ -15,8 +15,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Finds the fastest model on this phone: measures for a second at the first start, and keeps the answer for these models
- * in this version of the app.
+ * Finds the fastest model on this phone: measures for a second at the first start, and keeps the answer until the app is
+ * updated.
  */
 final class FastestTask extends Task {
     /** Called on the main thread. */
@@ -64,10 +64,10 @@ final class FastestTask extends Task {
         return last().ended(Work.Phase.IDLE, null);
     }
 
-    /** What a measurement holds for: the version of the app, and the hash of each model. */
+    /** What a measurement holds for: the app as installed last, whatever its version says, and the hash of each model. */
     static String key(Context context, List<String> modes) throws IOException, PackageManager.NameNotFoundException {
         StringBuilder key = new StringBuilder();
-        key.append(context.getPackageManager().getPackageInfo(context.getPackageName(), 0).versionName);
+        key.append(context.getPackageManager().getPackageInfo(context.getPackageName(), 0).lastUpdateTime);
         for (String mode : modes) {
             String name = Models.vocoder(mode);
             key.append(' ').append(Contract.read(Models.map(context, name), name).modelSha256);

@@ -24,6 +24,7 @@ public final class MainActivity extends Activity
     private static final int PICK = 1;
     private static final int PERMISSION = 2;
     private static final String PICKED = "picked";
+    static final String MODE = "mode";
     private static final int MAX_THREADS = 8;
     private static final double MEGABYTE = 1e6;
     private static final double MILLISECONDS = 1e3; // in a second
@@ -58,9 +59,8 @@ public final class MainActivity extends Activity
         for (int button : BUTTONS) {
             findViewById(button).setOnClickListener(this);
         }
-        String picked = saved == null ? null : saved.getString(PICKED);
-        if (picked != null && session.isFresh()) { // the system had ended the app meanwhile
-            session.choosePicked(Uri.parse(picked));
+        if (saved != null && session.isFresh()) { // the system had ended the app meanwhile
+            restore(saved);
         }
     }
 
@@ -84,12 +84,13 @@ public final class MainActivity extends Activity
         super.onDestroy();
     }
 
-    /** Spinners keep their choice themselves. */
+    /** The number of threads is kept by its spinner. */
     @Override
     protected void onSaveInstanceState(Bundle out) {
         super.onSaveInstanceState(out);
         Uri picked = session.picked();
         out.putString(PICKED, picked == null ? null : picked.toString());
+        out.putString(MODE, session.mode());
     }
 
     @Override
@@ -166,10 +167,22 @@ public final class MainActivity extends Activity
         vocoded.show(state);
     }
 
+    private void restore(Bundle saved) {
+        String picked = saved.getString(PICKED);
+        if (picked != null) {
+            session.choosePicked(Uri.parse(picked));
+        }
+        String mode = saved.getString(MODE);
+        if (modes.getPosition(mode) >= 0) { // an update may have taken the model away
+            session.chooseMode(mode);
+        }
+    }
+
     private void fillSpinners() {
         modes = spinnerOf(Models.modes(this).toArray(new String[0]));
         model.setAdapter(modes);
         model.setOnItemSelectedListener(this);
+        model.setSaveEnabled(false); // the session has the choice
         int cores = Math.min(MAX_THREADS, Runtime.getRuntime().availableProcessors());
         String[] counts = new String[cores];
         for (int i = 0; i < cores; i++) {

@@ -53,7 +53,13 @@ final class Session implements Task.Listener, FastestTask.Listener, Player.Liste
 
     /** The user's choice; it holds, whichever is the fastest. */
     void chooseMode(String mode) {
+        stopMeasuring();
         show(state.withMode(mode));
+    }
+
+    /** Of the chosen model; null until the user or the fastest one has decided. */
+    String mode() {
+        return state.mode;
     }
 
     /** Whether nothing has been chosen or done yet. */
@@ -90,6 +96,7 @@ final class Session implements Task.Listener, FastestTask.Listener, Player.Liste
     }
 
     void play(Track track) {
+        stopMeasuring();
         show(state.with((Message) null));
         AudioInput input = track == Track.ORIGINAL ? state.work.source.audio(context) : state.work.audio;
         player.play(track, input);
@@ -113,8 +120,11 @@ final class Session implements Task.Listener, FastestTask.Listener, Player.Liste
     void trimMemory(int level) {
         boolean urgent = level == ComponentCallbacks2.TRIM_MEMORY_RUNNING_CRITICAL
                 || level >= ComponentCallbacks2.TRIM_MEMORY_MODERATE;
-        if (urgent && state.work.isBusy()) {
-            task.stop(Message.of(R.string.error_memory));
+        if (urgent) {
+            stopMeasuring();
+            if (state.work.isBusy()) {
+                task.stop(Message.of(R.string.error_memory));
+            }
         }
     }
 
@@ -152,6 +162,9 @@ final class Session implements Task.Listener, FastestTask.Listener, Player.Liste
         if (task != null) {
             task.stop(null);
         }
+        if (next != fastest) {
+            stopMeasuring();
+        }
         player.stop();
         task = next;
         show(new UiState(next == null ? idle : next.last(), null, null, state.mode));
@@ -160,7 +173,7 @@ final class Session implements Task.Listener, FastestTask.Listener, Player.Liste
         }
     }
 
-    /** Whatever the user does first ends the measurement; the next start of the app then takes it up again. */
+    /** It may wait behind the task of a restored file, or be the task itself. */
     private void findFastest() {
         fastest = new FastestTask(context, main, this, this, state.work.source);
         if (task == null) {
@@ -170,11 +183,21 @@ final class Session implements Task.Listener, FastestTask.Listener, Player.Liste
         }
     }
 
+    /** Other things come first; the next start of the app takes it up again. */
+    private void stopMeasuring() {
+        if (fastest != null) {
+            fastest.stop(null);
+        }
+    }
+
     private void setInBackground(boolean inBackground) {
         this.inBackground = inBackground;
         player.setInBackground(inBackground);
-        if (inBackground && state.work.phase == Work.Phase.RECORDING) {
-            task.stop(null); // an app in the background records only silence
+        if (inBackground) {
+            stopMeasuring(); // the system slows down what is in the background
+            if (state.work.phase == Work.Phase.RECORDING) {
+                task.stop(null); // an app in the background records only silence
+            }
         }
     }
 

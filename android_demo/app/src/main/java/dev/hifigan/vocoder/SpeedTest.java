@@ -46,7 +46,10 @@ public final class SpeedTest {
         this.clock = clock;
     }
 
-    /** A vocoder as a candidate. It takes these frames, over and over. */
+    /**
+     * A vocoder as a candidate. It takes these frames, over and over; so that its check of the mel does not refuse such a
+     * mel, call {@link StreamingVocoder#checkMel}{@code (false)} before.
+     */
     public static Candidate of(final StreamingVocoder vocoder, final float[][] frames) {
         if (frames.length == 0) {
             throw new IllegalArgumentException("no frames to measure with: it takes at least 1");

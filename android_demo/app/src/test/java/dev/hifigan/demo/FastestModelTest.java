@@ -4,7 +4,10 @@ import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertTrue;
+import static org.robolectric.Shadows.shadowOf;
 
+import android.content.ComponentCallbacks2;
+import android.content.pm.PackageInfo;
 import android.os.Bundle;
 import android.os.Handler;
 import android.os.Looper;
@@ -12,6 +15,7 @@ import android.widget.Spinner;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BiConsumer;
 import org.junit.Rule;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -40,7 +44,7 @@ public class FastestModelTest {
     @Test
     public void laterStartsDoNotMeasure() throws Exception {
         for (String mode : new String[] {"float16", "int8"}) {
-            phone.keep(key(), mode);
+            phone.keep(mode);
             phone.start();
             phone.await(mode, () -> selected().equals(mode));
             phone.end();
@@ -69,25 +73,48 @@ public class FastestModelTest {
     }
 
     @Test
-    public void theKeyIsOfTheVersionAndOfEachModel() {
+    public void theKeyIsOfTheUpdateAndOfEachModel() {
         int models = Models.modes(Phone.app()).size();
-        assertTrue(key(), models >= 2 && key().matches("1\\.0( [0-9a-f]{64}){" + models + "}"));
+        PackageInfo installed =
+                shadowOf(Phone.app().getPackageManager()).getInternalMutablePackageInfo(Phone.app().getPackageName());
+        for (long update : new long[] {1_800_000_000_000L, 1_800_000_000_001L}) { // the version stays as it is
+            installed.lastUpdateTime = update;
+            assertTrue(key(), models >= 2 && key().matches(update + "( [0-9a-f]{64}){" + models + "}"));
+        }
     }
 
     @Test
-    public void theUsersChoiceHolds() {
+    public void theUsersChoiceHolds() throws Exception {
+        theUsersChoiceHolds("int8", "float16");
+        theUsersChoiceHolds("float16", "int8"); // the first, which is shown until something has decided
+    }
+
+    private void theUsersChoiceHolds(String fastest, String choice) throws Exception {
+        phone.keep(fastest);
         phone.start();
-        phone.select(R.id.model, "float16");
-        phone.session().onFastest("int8"); // as from a measurement that ends now
+        phone.await(fastest, () -> selected().equals(fastest) && fastest.equals(phone.session().mode()));
+        phone.select(R.id.model, choice);
+        phone.session().onFastest(fastest); // as from a measurement that ends now
         phone.idle();
-        assertEquals("float16", selected());
+        assertEquals(choice, selected());
         phone.rotate("+land");
-        assertEquals("float16", selected());
+        assertEquals(choice, selected());
         Bundle saved = phone.end();
         phone.start(saved);
-        phone.session().onFastest("int8");
+        phone.session().onFastest(fastest);
         phone.idle();
-        assertEquals("float16", selected());
+        assertEquals(choice, selected());
+        phone.end();
+    }
+
+    @Test
+    public void aChoiceThatAnUpdateTookAwayIsForgotten() throws Exception {
+        phone.keep("float16");
+        phone.start();
+        Bundle saved = phone.end();
+        saved.putString(MainActivity.MODE, "int4");
+        phone.start(saved);
+        phone.await("float16", () -> selected().equals("float16"));
     }
 
     @Test
@@ -108,12 +135,80 @@ public class FastestModelTest {
     }
 
     @Test
-    public void vocodingAtOnceDoesNotWaitForIt() {
-        phone.kept().edit().clear().commit();
+    public void playingEndsIt() throws Exception {
+        endsIt((session, screen) -> session.play(Track.ORIGINAL));
+    }
+
+    @Test
+    public void choosingAModelEndsIt() throws Exception {
+        endsIt((session, screen) -> session.chooseMode("float16"));
+    }
+
+    @Test
+    public void leavingTheAppEndsIt() throws Exception {
+        endsIt((session, screen) -> {
+            session.detach(screen, true);
+            session.attach(screen);
+        });
+    }
+
+    @Test
+    @SuppressWarnings("deprecation") // it is for systems up to Android 13
+    public void lowMemoryEndsIt() throws Exception {
+        endsIt((session, screen) -> session.trimMemory(ComponentCallbacks2.TRIM_MEMORY_RUNNING_CRITICAL));
+    }
+
+    @Test
+    public void turningThePhoneDoesNotEndIt() throws Exception {
+        Session session = sessionOfAFirstStart();
+        Session.Screen screen = state -> {};
+        session.attach(screen);
+        session.detach(screen, false);
+        phone.await("the fastest", () -> phone.kept().contains(FastestTask.MODE));
+        session.finish();
+    }
+
+    @Test
+    public void vocodingAtOnceDoesNotWaitForIt() throws Exception {
+        vocodesAtOnce(sessionOfAFirstStart());
+    }
+
+    @Test
+    public void evenWhenItWaitsBehindARestoredFile() throws Exception {
+        Session session = sessionOfAFirstStart();
+        session.choosePicked(Files.put("short.wav", Files.wav(Files.noise(22050), 22050, 1)));
+        vocodesAtOnce(session);
+    }
+
+    /** One that will measure, and a test that decides when something else happens. */
+    private Session sessionOfAFirstStart() throws Exception {
         phone.start();
-        phone.vocode();
-        assertFalse(phone.text(R.id.vocoded_time).isEmpty());
-        assertEquals("", phone.text(R.id.message));
+        phone.await("the session of the phone", () -> phone.session().mode() != null);
+        phone.kept().edit().clear().commit();
+        return new Session(Phone.app());
+    }
+
+    private void endsIt(BiConsumer<Session, Session.Screen> action) throws Exception {
+        Session session = sessionOfAFirstStart();
+        List<Work.Phase> phases = new ArrayList<>();
+        Session.Screen screen = state -> phases.add(state.work.phase);
+        session.attach(screen);
+        action.accept(session, screen);
+        phone.await("the end of the measurement", () ->
+                phases.contains(Work.Phase.MEASURING) && phases.get(phases.size() - 1) == Work.Phase.IDLE);
+        assertFalse(phone.kept().contains(FastestTask.MODE));
+        session.finish();
+    }
+
+    private void vocodesAtOnce(Session session) {
+        UiState[] shown = new UiState[1];
+        session.attach(state -> shown[0] = state);
+        session.vocode("int8", 1);
+        phone.await("the vocoded audio", () -> shown[0].work.phase == Work.Phase.DONE);
+        assertTrue(shown[0].work.vocoded.seconds > 0);
+        assertNull(shown[0].message);
+        assertFalse(phone.kept().contains(FastestTask.MODE));
+        session.finish();
     }
 
     /** What a run tells of its progress; its answer is added. */
