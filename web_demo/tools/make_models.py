@@ -8,10 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script, from any folder
 
-from android_demo.tools.android_assets import SOURCE, digest, up_to_date
 from hifigan_tf import cli, to_tflite
 from hifigan_tf.audio.audio_files import find_audio
 from hifigan_tf.errors import UserError
+from hifigan_tf.export.sources import SOURCE, digest, up_to_date
 from hifigan_tf.files import atomic_folder, write_json
 from hifigan_tf.resources import DEMO_HELD_OUT, VOICE
 
