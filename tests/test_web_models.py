@@ -43,6 +43,15 @@ def test_a_finished_model_gets_its_front_end_and_a_second_run_does_nothing(model
     assert "nothing to do" in again.stderr
 
 
+def test_a_renamed_model_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_models, "with_front_ends", lambda vocoders, folder: list(vocoders))
+    folder = tmp_path / "models"
+    for name in ("one", "other"):
+        (tmp_path / f"{name}.tflite").write_bytes(b"the same")
+        make_models.main(["--model", str(tmp_path / f"{name}.tflite"), "--output-dir", str(folder)])
+        assert json.loads((folder / "models.json").read_text())["models"] == [name]
+
+
 def test_bad_models_leave_the_folder_as_it_is(model, tmp_path):
     other = tmp_path / "mine.tflite"
     other.write_bytes(model.read_bytes())
@@ -51,6 +60,9 @@ def test_bad_models_leave_the_folder_as_it_is(model, tmp_path):
     assert_one_error(run("--model", tmp_path / "none.tflite", "--output-dir", folder), "none.tflite does not exist")
     other.write_bytes(contract.unpack(model.read_bytes()))
     assert_one_error(run("--model", other, "--output-dir", folder), "mine.tflite carries no contract")
+    front_end = tmp_path / "mel_frontend.tflite"
+    front_end.write_bytes(model.read_bytes())
+    assert_one_error(run("--model", front_end, "--output-dir", folder), "has the name of a mel front end")
     assert not folder.exists()
 
 
