@@ -1,7 +1,8 @@
-"""The models of the page in the browser, made by the real command, and the packages that the page needs."""
+"""The tools of the page in the browser, run as commands, and the packages that the page needs."""
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +12,13 @@ from conftest import assert_one_error, exported
 
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.contract import MelContract
-from web_demo.tools import make_models
+from web_demo.tools import make_models, serve
 
 PAGE = Path(make_models.__file__).parents[1]
 
 
-def run(*options):
-    script = [sys.executable, make_models.__file__, *map(str, options)]
+def run(*options, tool=make_models):
+    script = [sys.executable, tool.__file__, *map(str, options)]
     return subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -64,6 +65,13 @@ def test_bad_models_leave_the_folder_as_it_is(model, tmp_path):
     front_end.write_bytes(model.read_bytes())
     assert_one_error(run("--model", front_end, "--output-dir", folder), "has the name of a mel front end")
     assert not folder.exists()
+
+
+def test_a_port_that_cannot_be_used_is_one_line():
+    assert_one_error(run("--port", 70000, tool=serve), "port 70000 cannot be used (ports go from 0 to 65535)")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert_one_error(run("--port", port, tool=serve), f"port {port} cannot be used (Address already in use)")
 
 
 def test_the_packages_are_pinned_and_come_from_any_registry():
