@@ -67,13 +67,13 @@ async function executable() {
   return path.trim();
 }
 
-/** Serves the page with the models of the reference; `replaced` are other files for names in litert/. */
+/** Serves the page with the models of the reference; `replaced` are other files for names in it and in litert/. */
 async function serve(name, replaced) {
   const folder = join(BUILD, name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, "litert"), { recursive: true });
   for (const part of ["index.html", "style.css", "icon.svg", "src"]) {
-    symlinkSync(join(PAGE, part), join(folder, part));
+    symlinkSync(join(PAGE, replaced[part] ?? part), join(folder, part));
   }
   symlinkSync(join(REFERENCE, "models"), join(folder, "models"));
   const runtime = "litert_wasm_internal";
@@ -483,6 +483,12 @@ test("a page that does not start says why", async () => {
   const cut = await open({ ready: null, address: await serve("cut_site", { "index.js": "none" }) });
   assert.match(await failure(cut), /The worker did not start/);
   await close(cut);
+});
+
+test("a page without its picture starts", async () => {
+  const page = await open({ address: await serve("bare_site", { "icon.svg": "none" }) });
+  assert.equal(await text(page, "error"), "");
+  await close(page);
 });
 
 test("no models are served", async () => {
