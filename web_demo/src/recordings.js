@@ -39,9 +39,7 @@ export async function decodeRecording(file, samplingRate) {
     throw new UserError(`${file.name} has no samples: choose another recording.`);
   }
   const samples = mono(decoded);
-  if (!normalize(samples)) {
-    throw new UserError(`${file.name} is silent: choose another recording.`);
-  }
+  normalize(samples, file.name);
   return { samples, note: note(decoded, rate) };
 }
 
@@ -97,17 +95,19 @@ function mono(decoded) {
   return samples;
 }
 
-/** Scales to a peak of 0.95 in place; false for silence. */
-function normalize(samples) {
+/** Scales to a peak of 0.95 in place. */
+function normalize(samples, name) {
   const peak = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
-  if (!(peak > 0 && Number.isFinite(peak))) {
-    return false;
+  if (!Number.isFinite(peak)) {
+    throw new UserError(`${name} holds NaN or infinite samples: export it again.`);
+  }
+  if (peak === 0) {
+    throw new UserError(`${name} is silent: choose another recording.`);
   }
   const gain = Math.fround(PEAK / peak);
   for (let i = 0; i < samples.length; i++) {
     samples[i] *= gain;
   }
-  return true;
 }
 
 function note(decoded, rate) {

@@ -393,6 +393,8 @@ const BAD_FILES = [
   ["recording-file", ["text.wav"], /text\.wav cannot be decoded/],
   ["recording-file", ["empty.wav"], /empty\.wav is empty/],
   ["recording-file", ["silent.wav"], /silent\.wav is silent/],
+  ["recording-file", ["nan.wav"], /nan\.wav holds NaN or infinite samples/],
+  ["recording-file", ["infinite.wav"], /infinite\.wav holds NaN or infinite samples/],
   ["recording-file", ["hour.flac"], /hour\.flac lasts 60\.0 minutes, and this page takes up to 10/],
 ];
 
