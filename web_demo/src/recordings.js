@@ -127,26 +127,28 @@ function note(decoded, rate) {
 }
 
 /**
- * The sampling rate in the header of a WAV, FLAC or Ogg file; null for other kinds.
+ * The sampling rate in the header of a WAV, FLAC, Opus or Vorbis file; null for other kinds, and where it is not known.
  *
  * @param {DataView} bytes
  */
-function rateOf(bytes) {
-  const name = (at) => String.fromCharCode(...new Uint8Array(bytes.buffer, at, Math.min(4, bytes.byteLength - at)));
+export function rateOf(bytes) {
+  const is = (text, at) => String.fromCharCode(...new Uint8Array(bytes.buffer, at, text.length)) === text;
   try {
-    if (name(0) === "RIFF") {
+    if (is("RIFF", 0)) {
       let at = 12;
-      while (name(at) !== "fmt ") {
+      while (!is("fmt ", at)) {
         at += 8 + bytes.getUint32(at + 4, true) + (bytes.getUint32(at + 4, true) % 2);
       }
-      return bytes.getUint32(at + 12, true);
+      return bytes.getUint32(at + 12, true) || null;
     }
-    if (name(0) === "fLaC") {
-      return bytes.getUint32(18) >>> 12;
+    if (is("fLaC", 0)) {
+      return bytes.getUint32(18) >>> 12 || null;
     }
-    if (name(0) === "OggS") {
+    if (is("OggS", 0)) {
       const packet = 27 + bytes.getUint8(26);
-      return name(packet) === "Opus" ? bytes.getUint32(packet + 12, true) : bytes.getUint32(packet + 12, true);
+      if (is("OpusHead", packet) || is("\x01vorbis", packet)) {
+        return bytes.getUint32(packet + 12, true) || null;
+      }
     }
   } catch (error) {
     if (!(error instanceof RangeError)) {

@@ -343,6 +343,35 @@ test("recordings of other rates are resampled, and the page says so", async () =
   await close(page);
 });
 
+test("the rate of a recording is read where its header has one", async () => {
+  const page = await open();
+  const ogg = (...packet) => ["OggS", ...Array(22).fill(0), 1, 19, ...packet];
+  const opus = (...rate) => ogg("OpusHead", 1, 1, 0, 0, ...rate, 0, 0, 0);
+  const wav = (...rate) => ["RIFF", 0, 0, 0, 0, "WAVEfmt ", 16, 0, 0, 0, 1, 0, 1, 0, ...rate, ...Array(8).fill(0)];
+  for (const [parts, expected] of [
+    [opus(0x80, 0xbb, 0, 0), 48000],
+    [opus(0, 0, 0, 0), null],
+    [ogg("\x01vorbis", 0, 0, 0, 0, 1, 0x44, 0xac, 0, 0), 44100],
+    [ogg("\x7fFLAC", 1, 0, 0, 1, "fLaC", 0, 0, 0, 34), null],
+    [ogg("Speex   1.2.0", ...Array(40).fill(1)), null],
+    [ogg(), null],
+    [wav(0x40, 0x1f, 0, 0), 8000],
+    [wav(0, 0, 0, 0), null],
+    [["RIFF"], null],
+    [["fLaC", ...Array(14).fill(0), 0x0a, 0xc4, 0x40, 0xf0], 44100],
+    [["ID3"], null],
+    [[], null],
+  ]) {
+    const bytes = [...Buffer.concat(parts.map((part) => Buffer.from(typeof part === "string" ? part : [part])))];
+    const rate = await page.evaluate(async (bytes) => {
+      const { rateOf } = await import("./src/recordings.js");
+      return rateOf(new DataView(Uint8Array.from(bytes).buffer));
+    }, bytes);
+    assert.equal(rate, expected, JSON.stringify(parts));
+  }
+  await close(page);
+});
+
 test("files are dropped", async () => {
   const page = await open();
   const content = [...readFileSync(join(FILES, "short.wav"))];
