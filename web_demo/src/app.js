@@ -232,7 +232,9 @@ async function play(name) {
   try {
     await player.start(audio.samplingRate, (state) => showPlayback(name, state));
   } catch (error) {
-    playing = null;
+    if (playing === mine) {
+      playing = null;
+    }
     throw error;
   }
   if (playing !== mine) {

@@ -325,6 +325,63 @@ test("it is heard while it is computed, and stops", async () => {
   await close(page);
 });
 
+test("a playback that is stopped while it begins stays stopped", async () => {
+  const page = await open({
+    prepare: () => {
+      const resume = AudioContext.prototype.resume;
+      AudioContext.prototype.resume = async function () {
+        await new Promise((resolve) => setTimeout(resolve, window.slowly ? 200 : 0));
+        return resume.call(this);
+      };
+    },
+  });
+  await page.click("#sample");
+  await status(page, "Vocoded");
+  await page.waitForFunction(() => document.getElementById("play-vocoded").textContent === "Play");
+  await page.evaluate(() => (window.slowly = true));
+  await page.click("#play-original");
+  await page.click("#play-original");
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  assert.equal(await page.$eval("#original .position", (line) => line.hidden), true);
+  assert.equal(await text(page, "play-original"), "Play");
+  await page.click("#play-original");
+  await page.waitForFunction(() => !document.querySelector("#original .position").hidden);
+  await close(page);
+});
+
+test("the sound goes on after it could not be loaded, and at the rate that was asked for last", async () => {
+  const page = await open({
+    prepare: () => {
+      const addModule = AudioWorklet.prototype.addModule;
+      AudioWorklet.prototype.addModule = function (...values) {
+        return window.broken ? Promise.reject(new Error("no network")) : addModule.apply(this, values);
+      };
+      window.broken = true;
+    },
+  });
+  await page.click("#sample");
+  await status(page, "Vocoded");
+  assert.match(await failure(page), /player_worklet\.js could not be loaded \(no network\)/);
+  await page.evaluate(() => (window.broken = false));
+  await page.click("#play-vocoded");
+  await page.waitForFunction(() => !document.querySelector("#vocoded .position").hidden);
+  const played = await page.evaluate(async () => {
+    const { Player } = await import("./src/player.js");
+    const player = new Player();
+    const played = { 22050: 0, 8000: 0, 16000: 0 };
+    const starts = [22050, 8000, 16000].map((rate) =>
+      player.start(rate, (state) => (played[rate] = Math.max(played[rate], state.played))),
+    );
+    await Promise.all(starts);
+    player.append(new Float32Array(8000));
+    player.end();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    return played;
+  });
+  assert.deepEqual(played, { 8000: 0, 16000: 8000, 22050: 0 });
+  await close(page);
+});
+
 test("recordings of other rates are resampled, and the page says so", async () => {
   const page = await open();
   await choose(page, "recording-file", "stereo_48k.wav");
