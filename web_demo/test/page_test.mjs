@@ -632,6 +632,28 @@ test("no models are served", async () => {
   await close(page);
 });
 
+test("a model is opened though those that are served are out of reach", async () => {
+  const page = await open({
+    prepare: () => {
+      const real = fetch;
+      window.asked = [];
+      window.fetch = (address, ...rest) => {
+        window.asked.push(String(address).split("/").at(-1));
+        return String(address).endsWith(".tflite") ? Promise.reject(new TypeError("no network")) : real(address, ...rest);
+      };
+    },
+    ready: null,
+  });
+  assert.match(await failure(page), /vocoder_int8\.tflite could not be fetched/);
+  await choose(page, "model-files", "tiny_vocoder.tflite");
+  assert.match(await failure(page), /tiny_vocoder\.tflite needs a mel front end of its own settings/);
+  const asked = await page.evaluate(() => window.asked.filter((name) => name.startsWith("vocoder")));
+  assert.deepEqual([...new Set(asked)], ["vocoder_int8.tflite"], "others were fetched for their front end's sake");
+  await choose(page, "model-files", "tiny_vocoder.tflite", "tiny.tflite");
+  await status(page, "tiny_vocoder.tflite is ready");
+  await close(page);
+});
+
 test("the keyboard reaches everything, and everything has a name", async () => {
   const page = await open();
   const focused = () => page.evaluate(() => document.activeElement.id);
