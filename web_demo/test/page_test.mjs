@@ -654,6 +654,49 @@ test("a model is opened though those that are served are out of reach", async ()
   await close(page);
 });
 
+test("a model that cannot be used leaves the list as it was", async () => {
+  const page = await open({
+    prepare: "const f = fetch; window.fetch = (a, ...b) => (String(a).includes('models.json') ? f('/none') : f(a, ...b))",
+    ready: "No model is served",
+  });
+  const list = () => page.$eval("#model", (menu) => [menu.disabled, ...[...menu.options].map((option) => option.text)]);
+  await choose(page, "model-files", "stateless.tflite", "tiny.tflite");
+  assert.match(await failure(page), /has no state/);
+  assert.deepEqual(await list(), [true, "No model"]);
+  await choose(page, "model-files", "stateless.tflite", "tiny.tflite");
+  await choose(page, "model-files", "tiny_vocoder.tflite", "tiny.tflite"); // while the first is loading
+  await page.waitForFunction(() => document.getElementById("model-details").textContent.includes("8,000 Hz"));
+  await page.waitForFunction(() => document.getElementById("model").options.length === 1);
+  assert.deepEqual(await list(), [false, "tiny_vocoder.tflite"]);
+  await choose(page, "recording-file", "short.wav");
+  await status(page, "Vocoded");
+  await close(page);
+});
+
+test("a recording that the next model cannot take is no fault of the model", async () => {
+  const page = await open({
+    prepare: () => {
+      const Real = OfflineAudioContext;
+      window.OfflineAudioContext = function (channels, length, rate) {
+        if (rate === 8000) {
+          throw new Error("no such rate");
+        }
+        return new Real(channels, length, rate);
+      };
+    },
+  });
+  await page.click("#sample");
+  await status(page, "Vocoded");
+  await choose(page, "model-files", "tiny_vocoder.tflite", "tiny.tflite");
+  await status(page, "tiny_vocoder.tflite is ready: choose a recording");
+  assert.match(await failure(page), /This browser cannot compute at 8000 Hz/);
+  assert.equal(await page.$eval("#model", (menu) => menu.value), "tiny_vocoder.tflite");
+  for (const button of ["vocode", "play-original", "play-vocoded", "save"]) {
+    assert.equal(await page.$eval(`#${button}`, ({ disabled }) => disabled), true, button);
+  }
+  await close(page);
+});
+
 test("the keyboard reaches everything, and everything has a name", async () => {
   const page = await open();
   const focused = () => page.evaluate(() => document.activeElement.id);
