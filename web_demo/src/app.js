@@ -145,6 +145,9 @@ async function useSample(address) {
 
 /** Takes a recording, and vocodes it at once. */
 async function useRecording(chosen) {
+  const unused = microphone; // this recording was chosen after that was begun
+  microphone = null;
+  await unused?.close();
   await stopAll();
   file = chosen;
   recording = null;
@@ -155,7 +158,7 @@ async function useRecording(chosen) {
   if (file === chosen && !recording) {
     await decode();
   }
-  if (file === chosen && recording && !vocoding) {
+  if (file === chosen && recording && !vocoding && !microphone) {
     await vocode();
   }
 }
@@ -298,10 +301,10 @@ async function toggleRecording() {
     await finishRecording();
     return;
   }
-  await stopAll();
   showError(null);
   element("record").disabled = true; // until the browser's question is answered
   try {
+    await stopAll();
     microphone = await MicrophoneRecording.start(
       (length, level) => {
         element("level").value = level;
@@ -312,6 +315,7 @@ async function toggleRecording() {
   } finally {
     element("record").disabled = false;
   }
+  await stopAll(); // what was begun while the browser asked
   element("record").focus(); // which a disabled button loses
   say("Recording…");
   update();

@@ -527,6 +527,41 @@ test("a recording from the microphone", async () => {
   await close(page);
 });
 
+test("a recording that is chosen ends that from the microphone", async () => {
+  const page = await open({
+    prepare: () => {
+      const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        await window.question;
+        return (window.stream = await getUserMedia(wanted));
+      };
+    },
+  });
+  await page.click("#record");
+  await page.waitForFunction(() => /Stop and vocode/.test(document.getElementById("record").textContent));
+  await choose(page, "recording-file", "short.wav");
+  await status(page, "Vocoded");
+  const state = () => page.$eval("#record", (button) => [button.textContent, button.getAttribute("aria-pressed")]);
+  assert.deepEqual(await state(), ["Record", "false"]);
+  assert.equal(await page.$eval("#vocode", ({ disabled }) => disabled), false);
+  assert.deepEqual(await page.evaluate(() => window.stream.getTracks().map((track) => track.readyState)), ["ended"]);
+
+  await page.evaluate(() => {
+    window.question = new Promise((resolve) => (window.answer = resolve));
+  });
+  await page.click("#record");
+  await choose(page, "recording-file", "long.flac"); // while the browser asks
+  await status(page, "Vocoding");
+  await page.evaluate(() => window.answer());
+  await page.waitForFunction(() => /Stop and vocode/.test(document.getElementById("record").textContent));
+  await status(page, "Recording…");
+  assert.equal(await page.$eval("#progress", ({ hidden }) => hidden), true, "the other recording is vocoded on");
+  await page.click("#record");
+  await page.waitForFunction(() => document.getElementById("original-note").textContent.startsWith("recording.wav"));
+  await status(page, "Vocoded");
+  await close(page);
+});
+
 test("a recording from the microphone has its last samples too", async () => {
   const page = await open();
   const lengths = await page.evaluate(async () => {
