@@ -16,6 +16,7 @@ from conftest import assert_one_error, model_of, operations, snr, write_speech
 from android_demo.tools import android_assets, verify_arm64
 from hifigan_tf.audio.audio_files import find_audio
 from hifigan_tf.audio.mel_stream import MelStream
+from hifigan_tf.export import sources
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.contract import MelContract, VocoderContract
 from hifigan_tf.streaming.litert import load_tflite
@@ -127,10 +128,10 @@ def test_assets_are_made_again_only_if_something_is_missing(assets, tiny_checkpo
     assert (done.returncode, model.stat().st_mtime_ns) == (0, before)
     assert done.stderr.startswith("nothing to do: ")
     made_from = json.loads((assets / "source.json").read_text())["digest"]
-    assert android_assets.up_to_date(assets, made_from)
-    assert not android_assets.up_to_date(assets, "another checkpoint")
+    assert sources.up_to_date(assets, made_from)
+    assert not sources.up_to_date(assets, "another checkpoint")
     model.rename(model.with_suffix(".away"))
-    assert not android_assets.up_to_date(assets, made_from)
+    assert not sources.up_to_date(assets, made_from)
     model.with_suffix(".away").rename(model)
 
 
@@ -151,14 +152,14 @@ def test_float32_is_left_to_those_who_ask_for_it(assets, tiny_checkpoint, tmp_pa
 
 def test_the_digest_depends_on_the_checkpoint_and_the_code(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"a")
-    first = android_assets.digest(tmp_path / "a")
-    assert android_assets.digest(tmp_path / "a") == first
-    monkeypatch.setattr(android_assets, "ROOT", tmp_path)
+    first = sources.digest(tmp_path / "a")
+    assert sources.digest(tmp_path / "a") == first
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
     (tmp_path / "requirements.txt").touch()
-    other = android_assets.digest(tmp_path / "a")
+    other = sources.digest(tmp_path / "a")
     (tmp_path / "hifigan_tf" / "export").mkdir(parents=True)
     (tmp_path / "hifigan_tf" / "export" / "new.py").touch()
-    assert len({first, other, android_assets.digest(tmp_path / "a")}) == 3
+    assert len({first, other, sources.digest(tmp_path / "a")}) == 3
 
 
 def test_a_model_that_fails_leaves_the_assets_unchanged(tiny_checkpoint, speech, tmp_path, monkeypatch, capsys):

@@ -1,7 +1,8 @@
-"""The models of the page in the browser, made by the real command, and the packages that the page needs."""
+"""The tools of the page in the browser, run as commands, and the packages that the page needs."""
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +12,13 @@ from conftest import assert_one_error, exported
 
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.contract import MelContract
-from web_demo.tools import make_models
+from web_demo.tools import make_models, serve
 
 PAGE = Path(make_models.__file__).parents[1]
 
 
-def run(*options):
-    script = [sys.executable, make_models.__file__, *map(str, options)]
+def run(*options, tool=make_models):
+    script = [sys.executable, tool.__file__, *map(str, options)]
     return subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -43,6 +44,15 @@ def test_a_finished_model_gets_its_front_end_and_a_second_run_does_nothing(model
     assert "nothing to do" in again.stderr
 
 
+def test_a_renamed_model_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_models, "with_front_ends", lambda vocoders, folder: list(vocoders))
+    folder = tmp_path / "models"
+    for name in ("one", "other"):
+        (tmp_path / f"{name}.tflite").write_bytes(b"the same")
+        make_models.main(["--model", str(tmp_path / f"{name}.tflite"), "--output-dir", str(folder)])
+        assert json.loads((folder / "models.json").read_text())["models"] == [name]
+
+
 def test_bad_models_leave_the_folder_as_it_is(model, tmp_path):
     other = tmp_path / "mine.tflite"
     other.write_bytes(model.read_bytes())
@@ -51,7 +61,17 @@ def test_bad_models_leave_the_folder_as_it_is(model, tmp_path):
     assert_one_error(run("--model", tmp_path / "none.tflite", "--output-dir", folder), "none.tflite does not exist")
     other.write_bytes(contract.unpack(model.read_bytes()))
     assert_one_error(run("--model", other, "--output-dir", folder), "mine.tflite carries no contract")
+    front_end = tmp_path / "mel_frontend.tflite"
+    front_end.write_bytes(model.read_bytes())
+    assert_one_error(run("--model", front_end, "--output-dir", folder), "has the name of a mel front end")
     assert not folder.exists()
+
+
+def test_a_port_that_cannot_be_used_is_one_line():
+    assert_one_error(run("--port", 70000, tool=serve), "port 70000 cannot be used (ports go from 0 to 65535)")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert_one_error(run("--port", port, tool=serve), f"port {port} cannot be used (Address already in use)")
 
 
 def test_the_packages_are_pinned_and_come_from_any_registry():

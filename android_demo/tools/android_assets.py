@@ -1,8 +1,6 @@
 """``python export/android_assets.py``: the models and the clip in the assets of the Android app."""
 
 import argparse
-import hashlib
-import json
 import logging
 import sys
 from pathlib import Path
@@ -11,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script,
 
 from hifigan_tf import cli, to_tflite
 from hifigan_tf.audio.audio_files import find_audio
-from hifigan_tf.errors import UserError
+from hifigan_tf.export.sources import SOURCE, digest, up_to_date
 from hifigan_tf.resources import DEMO_HELD_OUT
 
 log = logging.getLogger(__name__)
@@ -29,7 +27,6 @@ model fails, the folder is unchanged, and the exit code is 1."""
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "android_demo" / "app" / "src" / "main" / "assets"
-SOURCE = "source.json"
 MODELS = {
     "vocoder_float16": "--float16",
     "vocoder_int8": "--int8",
@@ -47,24 +44,6 @@ def parse(argv=None):
     parser.add_argument("--output-dir", metavar="DIR", type=Path, default=ASSETS, help="the app's assets")
     parser.add_argument("--evaluation-data", metavar="DIR", help="recordings of speech; default: the demo corpus")
     return parser.parse_args(argv)
-
-
-def digest(*files: Path) -> str:
-    """A hash of these files, the code, and its requirements: assets with another one are out of date."""
-    code = sorted((ROOT / "hifigan_tf").rglob("*.py"))
-    digests = [hashlib.sha256(path.read_bytes()).digest() for path in (*files, *code, ROOT / "requirements.txt")]
-    return hashlib.sha256(b"".join(digests)).hexdigest()
-
-
-def up_to_date(folder: Path, made_from: str) -> bool:
-    """Whether the folder is complete and made from the same sources. Raises ``UserError`` if it holds other files."""
-    if not folder.exists() or not any(folder.iterdir()):
-        return False
-    try:
-        source = json.loads((folder / SOURCE).read_text(encoding="utf-8"))
-        return source["digest"] == made_from and all((folder / name).is_file() for name in source["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{folder} holds other things than this command writes: empty it, or choose another") from None
 
 
 def main(argv=None) -> None:

@@ -37,7 +37,7 @@ async function start() {
     say("No model is served with this page: open one, or run make web.");
     return;
   }
-  await chooseModel(0);
+  await chooseModel(choices[0]);
 }
 
 function addChoice(choice) {
@@ -50,9 +50,24 @@ function addChoice(choice) {
   menu.add(new Option(choice.name));
 }
 
-function chooseModel(index) {
-  element("model").selectedIndex = index;
-  loading = load(choices[index]);
+function removeChoice(choice) {
+  const menu = element("model");
+  const index = choices.indexOf(choice);
+  choices.splice(index, 1);
+  menu.remove(index);
+  if (choices.length === 0) {
+    menu.add(new Option("No model"));
+    menu.disabled = true;
+  }
+}
+
+function chosenModel() {
+  return choices[element("model").selectedIndex];
+}
+
+function chooseModel(choice) {
+  element("model").selectedIndex = choices.indexOf(choice);
+  loading = load(choice);
   return loading;
 }
 
@@ -60,13 +75,12 @@ function chooseModel(index) {
 async function load(choice) {
   closeEngine();
   say(`Loading ${choice.name}…`);
-  const current = () => choices[element("model").selectedIndex] === choice;
   const { vocoder, frontEnd } = await choice.load();
-  if (!current()) {
+  if (chosenModel() !== choice) {
     return;
   }
   const loaded = await Engine.load(vocoder, frontEnd);
-  if (!current()) {
+  if (chosenModel() !== choice) {
     loaded.close();
     return;
   }
@@ -75,15 +89,16 @@ async function load(choice) {
   describeModel(vocoder);
   element("runtime").textContent = engine.runtime;
   if (file) {
-    await decode();
+    await decode().catch(report); // the model is good
   }
-  say(file ? `${choice.name} is ready.` : `${choice.name} is ready: choose a recording.`);
+  if (chosenModel() === choice) {
+    say(file ? `${choice.name} is ready.` : `${choice.name} is ready: choose a recording.`);
+  }
   update();
 }
 
 function closeEngine() {
-  player.stop();
-  playing = null;
+  stopPlayback();
   engine?.close();
   engine = null;
   recording = null;
@@ -105,17 +120,16 @@ function describeModel({ model, contract, hash }) {
 }
 
 async function openModel(files) {
-  const menu = element("model");
-  const before = choices.length > 0 ? menu.selectedIndex : null;
   const choice = await openedModel(files, choices);
+  const before = chosenModel();
   addChoice(choice);
   try {
-    await chooseModel(choices.length - 1);
+    await chooseModel(choice);
   } catch (error) {
-    choices.pop();
-    menu.remove(choices.length);
-    if (before !== null) {
-      await chooseModel(before);
+    const chosen = chosenModel() === choice; // not another one meanwhile
+    removeChoice(choice);
+    if (chosen && choices.length > 0) {
+      await chooseModel(choices.includes(before) ? before : choices[0]);
     }
     throw error;
   }
@@ -131,6 +145,9 @@ async function useSample(address) {
 
 /** Takes a recording, and vocodes it at once. */
 async function useRecording(chosen) {
+  const unused = microphone; // this recording was chosen after that was begun
+  microphone = null;
+  await unused?.close();
   await stopAll();
   file = chosen;
   recording = null;
@@ -141,7 +158,7 @@ async function useRecording(chosen) {
   if (file === chosen && !recording) {
     await decode();
   }
-  if (file === chosen && recording && !vocoding) {
+  if (file === chosen && recording && !vocoding && !microphone) {
     await vocode();
   }
 }
@@ -156,18 +173,20 @@ async function decode() {
   }
   if (decoded instanceof Error) {
     file = null;
+    element("original-note").textContent = "";
+    clearViews(0);
     throw decoded;
   }
   recording = decoded;
   element("original-note").textContent = `${wanted.name} · ${seconds(recording.samples.length)} · ${recording.note}`;
-  clearViews();
+  clearViews(recording.samples.length);
   say(`${wanted.name} is ready.`);
   update();
 }
 
-/** Empties the pictures, for all frames of the recording: the last is perhaps half filled. */
-function clearViews() {
-  const frames = Math.ceil(recording.samples.length / audio.hopSize);
+/** Empties the pictures, for all frames of this number of samples: the last is perhaps half filled. */
+function clearViews(samples) {
+  const frames = Math.ceil(samples / audio.hopSize);
   for (const view of Object.values(views)) {
     view.begin(frames, audio);
   }
@@ -182,7 +201,7 @@ async function vocodeRecording() {
   const { samples } = recording;
   const hopSize = audio.hopSize;
   let analysed = 0; // frames
-  clearViews();
+  clearViews(samples.length);
   vocoding = true;
   showError(null);
   update();
@@ -232,7 +251,9 @@ async function play(name) {
   try {
     await player.start(audio.samplingRate, (state) => showPlayback(name, state));
   } catch (error) {
-    playing = null;
+    if (playing === mine) {
+      playing = null;
+    }
     throw error;
   }
   if (playing !== mine) {
@@ -280,10 +301,10 @@ async function toggleRecording() {
     await finishRecording();
     return;
   }
-  await stopAll();
   showError(null);
   element("record").disabled = true; // until the browser's question is answered
   try {
+    await stopAll();
     microphone = await MicrophoneRecording.start(
       (length, level) => {
         element("level").value = level;
@@ -294,6 +315,7 @@ async function toggleRecording() {
   } finally {
     element("record").disabled = false;
   }
+  await stopAll(); // what was begun while the browser asked
   element("record").focus(); // which a disabled button loses
   say("Recording…");
   update();
@@ -410,7 +432,7 @@ async function take(files) {
 
 element("model").onchange = guarded(async () => {
   showError(null);
-  await chooseModel(element("model").selectedIndex);
+  await chooseModel(chosenModel());
 });
 element("open-model").onclick = () => element("model-files").click();
 element("choose").onclick = () => element("recording-file").click();

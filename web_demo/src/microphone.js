@@ -1,8 +1,10 @@
+import { openContext } from "./audio_context.js";
 import { Floats } from "./floats.js";
 import { UserError } from "./user_error.js";
 import { wavFile } from "./wav.js";
 
 export const MOST_SECONDS = 120;
+const MOST_WAIT = 500; // ms for the last samples, should the sound have broken down
 
 const REASONS = {
   NotAllowedError: "The microphone is not allowed: allow it for this page in the browser's settings, and try again.",
@@ -14,7 +16,9 @@ const REASONS = {
 export class MicrophoneRecording {
   #samples = new Floats();
   #stream;
-  #context;
+  #context = null;
+  #capture = null;
+  #onLast = null; // once the recording ends
 
   /**
    * Asks for the microphone and begins.
@@ -37,31 +41,53 @@ export class MicrophoneRecording {
     } catch (error) {
       throw new UserError(REASONS[error.name] ?? `The microphone cannot be opened (${error.message}).`);
     }
-    const context = new AudioContext();
-    recording.#context = context;
-    await context.audioWorklet.addModule(new URL("capture_worklet.js", import.meta.url));
-    const capture = new AudioWorkletNode(context, "capture");
-    capture.port.onmessage = ({ data }) => {
-      recording.#samples.append(data);
-      const seconds = recording.#samples.length / context.sampleRate;
-      onLevel(seconds, data.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0));
-      if (seconds >= MOST_SECONDS) {
-        onFull();
+    try {
+      await recording.#begin(onLevel, onFull);
+    } catch (error) {
+      await recording.close();
+      throw error;
+    }
+    return recording;
+  }
+
+  async #begin(onLevel, onFull) {
+    this.#context = await openContext({}, "capture_worklet.js");
+    this.#capture = new AudioWorkletNode(this.#context, "capture");
+    this.#capture.port.onmessage = ({ data: { samples, last } }) => {
+      this.#samples.append(samples);
+      if (last) {
+        this.#onLast();
+      } else if (!this.#onLast) {
+        const seconds = this.#samples.length / this.#context.sampleRate;
+        onLevel(seconds, samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0));
+        if (seconds >= MOST_SECONDS) {
+          onFull();
+        }
       }
     };
-    context.createMediaStreamSource(recording.#stream).connect(capture).connect(context.destination);
-    await context.resume();
-    return recording;
+    const source = this.#context.createMediaStreamSource(this.#stream);
+    source.connect(this.#capture).connect(this.#context.destination);
+    await this.#context.resume();
   }
 
   /** Ends the recording. @returns {Promise<File>} */
   async finish() {
-    this.#stream.getTracks().forEach((track) => track.stop());
-    const { sampleRate } = this.#context;
-    await this.#context.close();
+    const last = new Promise((resolve) => (this.#onLast = resolve));
+    this.#capture.port.postMessage("end");
+    await Promise.race([last, new Promise((resolve) => setTimeout(resolve, MOST_WAIT))]);
+    await this.close();
     if (this.#samples.length === 0) {
       throw new UserError("Nothing was recorded: try again, and speak before you stop.");
     }
-    return wavFile(this.#samples.view().slice(), sampleRate, "recording.wav");
+    return wavFile(this.#samples.view().slice(), this.#context.sampleRate, "recording.wav");
+  }
+
+  /** Gives the microphone back; what was recorded is lost, if it was not finished. */
+  async close() {
+    this.#stream.getTracks().forEach((track) => track.stop());
+    if (this.#capture) {
+      this.#capture.port.onmessage = null;
+    }
+    await this.#context?.close();
   }
 }

@@ -15,6 +15,7 @@ const FOLDER = new URL("../models/", import.meta.url);
 /**
  * @typedef {object} Choice a vocoder, and the front end that makes its mel
  * @property {string} name
+ * @property {() => Promise<LoadedModel>} frontEnd
  * @property {() => Promise<{vocoder: LoadedModel, frontEnd: LoadedModel}>} load
  */
 
@@ -27,6 +28,7 @@ export async function servedModels() {
   const list = await response.json();
   const choices = list.models.map(({ name, file, front_end }) => ({
     name,
+    frontEnd: () => fetched(front_end),
     load: async () => ({ vocoder: await fetched(file), frontEnd: await fetched(front_end) }),
   }));
   return { choices, sample: list.sample && new URL(list.sample, FOLDER) };
@@ -61,13 +63,13 @@ export async function openedModel(files, served) {
     requireFits(own, vocoder);
   }
   const frontEnd = own ?? (await fittingFrontEnd(vocoder, served));
-  return { name: vocoder.name, load: async () => ({ vocoder, frontEnd }) };
+  return { name: vocoder.name, frontEnd: async () => frontEnd, load: async () => ({ vocoder, frontEnd }) };
 }
 
 async function fittingFrontEnd(vocoder, served) {
   for (const choice of served) {
-    const { frontEnd } = await choice.load();
-    if (frontEnd.contract.audio.difference(vocoder.contract.audio) === null) {
+    const frontEnd = await choice.frontEnd().catch(() => null); // another one may be there, and fit
+    if (frontEnd?.contract.audio.difference(vocoder.contract.audio) === null) {
       return frontEnd;
     }
   }

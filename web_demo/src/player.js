@@ -1,3 +1,4 @@
+import { openContext } from "./audio_context.js";
 import { UserError } from "./user_error.js";
 
 const BLOCK = 1 << 16; // samples a message
@@ -6,15 +7,16 @@ const MOST_SILENCE = 300; // ms
 /** Plays samples while they are still being made. One playback at a time. */
 export class Player {
   #context = null;
+  #starting = null; // a token of the start that waits
   #node = null;
-  #onPosition = null;
 
   static get supported() {
     return typeof AudioContext !== "undefined" && typeof AudioWorkletNode !== "undefined";
   }
 
   /**
-   * Begins a playback, after which `append` and `end` have effect. An earlier one ends.
+   * Begins a playback, after which `append` and `end` have effect. An earlier one ends, and a stop or another start ends
+   * this one, even while it waits for the browser.
    *
    * @param {number} samplingRate
    * @param {(state: {played: number, waits: number, done: boolean}) => void} onPosition several times a second
@@ -28,14 +30,29 @@ export class Player {
           : "Browsers have no AudioWorklet outside https and localhost, so nothing is heard here: serve the page so, or save the WAV.",
       );
     }
-    await this.#open(samplingRate);
-    this.stop(); // another start may have been waiting, too
+    const starting = (this.#starting = {});
+    const wanted = () => this.#starting === starting;
+    if (this.#context?.sampleRate !== samplingRate) {
+      const context = await opened(samplingRate);
+      const unused = wanted() ? this.#context : context;
+      if (wanted()) {
+        this.#context = context;
+      }
+      await unused?.close();
+    }
+    if (wanted()) {
+      // A page that may not sound yet gets no answer before the first click.
+      const resumed = this.#context.resume().catch(() => {}); // `silenced` says so
+      await Promise.race([resumed, new Promise((resolve) => setTimeout(resolve, MOST_SILENCE))]);
+    }
+    if (!wanted()) {
+      return;
+    }
     const node = new AudioWorkletNode(this.#context, "player", { numberOfInputs: 0, outputChannelCount: [1] });
     this.#node = node;
-    this.#onPosition = onPosition;
     node.port.onmessage = ({ data }) => {
       if (this.#node === node) {
-        this.#onPosition(data);
+        onPosition(data);
         if (data.done) {
           this.stop();
         }
@@ -57,6 +74,7 @@ export class Player {
   }
 
   stop() {
+    this.#starting = null;
     this.#node?.port.postMessage({ stop: true });
     this.#node?.disconnect();
     this.#node = null;
@@ -66,19 +84,14 @@ export class Player {
   get silenced() {
     return this.#context?.state === "suspended";
   }
+}
 
-  async #open(samplingRate) {
-    if (this.#context?.sampleRate !== samplingRate) {
-      await this.#context?.close();
-      this.#context = null;
-      try {
-        this.#context = new AudioContext({ sampleRate: samplingRate, latencyHint: "interactive" });
-      } catch (error) {
-        throw new UserError(`This browser cannot play ${samplingRate} Hz (${error.message}): save the WAV when it is done.`);
-      }
-      await this.#context.audioWorklet.addModule(new URL("player_worklet.js", import.meta.url));
-    }
-    // A page that may not sound yet gets no answer before the first click.
-    await Promise.race([this.#context.resume(), new Promise((resolve) => setTimeout(resolve, MOST_SILENCE))]);
+async function opened(samplingRate) {
+  try {
+    return await openContext({ sampleRate: samplingRate, latencyHint: "interactive" }, "player_worklet.js");
+  } catch (error) {
+    throw error instanceof UserError
+      ? error
+      : new UserError(`This browser cannot play ${samplingRate} Hz (${error.message}): save the WAV when it is done.`);
   }
 }

@@ -39,9 +39,7 @@ export async function decodeRecording(file, samplingRate) {
     throw new UserError(`${file.name} has no samples: choose another recording.`);
   }
   const samples = mono(decoded);
-  if (!normalize(samples)) {
-    throw new UserError(`${file.name} is silent: choose another recording.`);
-  }
+  normalize(samples, file.name);
   return { samples, note: note(decoded, rate) };
 }
 
@@ -97,17 +95,19 @@ function mono(decoded) {
   return samples;
 }
 
-/** Scales to a peak of 0.95 in place; false for silence. */
-function normalize(samples) {
+/** Scales to a peak of 0.95 in place. */
+function normalize(samples, name) {
   const peak = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
-  if (!(peak > 0 && Number.isFinite(peak))) {
-    return false;
+  if (!Number.isFinite(peak)) {
+    throw new UserError(`${name} holds NaN or infinite samples: export it again.`);
+  }
+  if (peak === 0) {
+    throw new UserError(`${name} is silent: choose another recording.`);
   }
   const gain = Math.fround(PEAK / peak);
   for (let i = 0; i < samples.length; i++) {
     samples[i] *= gain;
   }
-  return true;
 }
 
 function note(decoded, rate) {
@@ -127,26 +127,28 @@ function note(decoded, rate) {
 }
 
 /**
- * The sampling rate in the header of a WAV, FLAC or Ogg file; null for other kinds.
+ * The sampling rate in the header of a WAV, FLAC, Opus or Vorbis file; null for other kinds, and where it is not known.
  *
  * @param {DataView} bytes
  */
-function rateOf(bytes) {
-  const name = (at) => String.fromCharCode(...new Uint8Array(bytes.buffer, at, Math.min(4, bytes.byteLength - at)));
+export function rateOf(bytes) {
+  const is = (text, at) => String.fromCharCode(...new Uint8Array(bytes.buffer, at, text.length)) === text;
   try {
-    if (name(0) === "RIFF") {
+    if (is("RIFF", 0)) {
       let at = 12;
-      while (name(at) !== "fmt ") {
+      while (!is("fmt ", at)) {
         at += 8 + bytes.getUint32(at + 4, true) + (bytes.getUint32(at + 4, true) % 2);
       }
-      return bytes.getUint32(at + 12, true);
+      return bytes.getUint32(at + 12, true) || null;
     }
-    if (name(0) === "fLaC") {
-      return bytes.getUint32(18) >>> 12;
+    if (is("fLaC", 0)) {
+      return bytes.getUint32(18) >>> 12 || null;
     }
-    if (name(0) === "OggS") {
+    if (is("OggS", 0)) {
       const packet = 27 + bytes.getUint8(26);
-      return name(packet) === "Opus" ? bytes.getUint32(packet + 12, true) : bytes.getUint32(packet + 12, true);
+      if (is("OpusHead", packet) || is("\x01vorbis", packet)) {
+        return bytes.getUint32(packet + 12, true) || null;
+      }
     }
   } catch (error) {
     if (!(error instanceof RangeError)) {

@@ -2,9 +2,10 @@
 // So this is a plain script, in the JavaScript of old browsers.
 window.addEventListener(
   "error",
-  function () {
+  function (event) {
     var error = document.getElementById("error");
-    if (!window.pageStarted && error) {
+    var element = event.target.tagName; // none for errors in scripts; the page works without pictures
+    if (!window.pageStarted && error && (!element || element === "SCRIPT")) {
       error.textContent = location.protocol === "file:"
         ? "Browsers load the scripts of a page from a server only: run make web."
         : "The scripts of this page did not load: try again, or use a current browser.";

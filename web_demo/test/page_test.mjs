@@ -67,13 +67,13 @@ async function executable() {
   return path.trim();
 }
 
-/** Serves the page with the models of the reference; `replaced` are other files for names in litert/. */
+/** Serves the page with the models of the reference; `replaced` are other files for names in it and in litert/. */
 async function serve(name, replaced) {
   const folder = join(BUILD, name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, "litert"), { recursive: true });
   for (const part of ["index.html", "style.css", "icon.svg", "src"]) {
-    symlinkSync(join(PAGE, part), join(folder, part));
+    symlinkSync(join(PAGE, replaced[part] ?? part), join(folder, part));
   }
   symlinkSync(join(REFERENCE, "models"), join(folder, "models"));
   const runtime = "litert_wasm_internal";
@@ -325,6 +325,63 @@ test("it is heard while it is computed, and stops", async () => {
   await close(page);
 });
 
+test("a playback that is stopped while it begins stays stopped", async () => {
+  const page = await open({
+    prepare: () => {
+      const resume = AudioContext.prototype.resume;
+      AudioContext.prototype.resume = async function () {
+        await new Promise((resolve) => setTimeout(resolve, window.slowly ? 200 : 0));
+        return resume.call(this);
+      };
+    },
+  });
+  await page.click("#sample");
+  await status(page, "Vocoded");
+  await page.waitForFunction(() => document.getElementById("play-vocoded").textContent === "Play");
+  await page.evaluate(() => (window.slowly = true));
+  await page.click("#play-original");
+  await page.click("#play-original");
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  assert.equal(await page.$eval("#original .position", (line) => line.hidden), true);
+  assert.equal(await text(page, "play-original"), "Play");
+  await page.click("#play-original");
+  await page.waitForFunction(() => !document.querySelector("#original .position").hidden);
+  await close(page);
+});
+
+test("the sound goes on after it could not be loaded, and at the rate that was asked for last", async () => {
+  const page = await open({
+    prepare: () => {
+      const addModule = AudioWorklet.prototype.addModule;
+      AudioWorklet.prototype.addModule = function (...values) {
+        return window.broken ? Promise.reject(new Error("no network")) : addModule.apply(this, values);
+      };
+      window.broken = true;
+    },
+  });
+  await page.click("#sample");
+  await status(page, "Vocoded");
+  assert.match(await failure(page), /player_worklet\.js could not be loaded \(no network\)/);
+  await page.evaluate(() => (window.broken = false));
+  await page.click("#play-vocoded");
+  await page.waitForFunction(() => !document.querySelector("#vocoded .position").hidden);
+  const played = await page.evaluate(async () => {
+    const { Player } = await import("./src/player.js");
+    const player = new Player();
+    const played = { 22050: 0, 8000: 0, 16000: 0 };
+    const starts = [22050, 8000, 16000].map((rate) =>
+      player.start(rate, (state) => (played[rate] = Math.max(played[rate], state.played))),
+    );
+    await Promise.all(starts);
+    player.append(new Float32Array(8000));
+    player.end();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    return played;
+  });
+  assert.deepEqual(played, { 8000: 0, 16000: 8000, 22050: 0 });
+  await close(page);
+});
+
 test("recordings of other rates are resampled, and the page says so", async () => {
   const page = await open();
   await choose(page, "recording-file", "stereo_48k.wav");
@@ -340,6 +397,35 @@ test("recordings of other rates are resampled, and the page says so", async () =
   await status(page, "Vocoded 1.0 s");
   await choose(page, "recording-file", "short.wav");
   await status(page, "Vocoded 0.0 s");
+  await close(page);
+});
+
+test("the rate of a recording is read where its header has one", async () => {
+  const page = await open();
+  const ogg = (...packet) => ["OggS", ...Array(22).fill(0), 1, 19, ...packet];
+  const opus = (...rate) => ogg("OpusHead", 1, 1, 0, 0, ...rate, 0, 0, 0);
+  const wav = (...rate) => ["RIFF", 0, 0, 0, 0, "WAVEfmt ", 16, 0, 0, 0, 1, 0, 1, 0, ...rate, ...Array(8).fill(0)];
+  for (const [parts, expected] of [
+    [opus(0x80, 0xbb, 0, 0), 48000],
+    [opus(0, 0, 0, 0), null],
+    [ogg("\x01vorbis", 0, 0, 0, 0, 1, 0x44, 0xac, 0, 0), 44100],
+    [ogg("\x7fFLAC", 1, 0, 0, 1, "fLaC", 0, 0, 0, 34), null],
+    [ogg("Speex   1.2.0", ...Array(40).fill(1)), null],
+    [ogg(), null],
+    [wav(0x40, 0x1f, 0, 0), 8000],
+    [wav(0, 0, 0, 0), null],
+    [["RIFF"], null],
+    [["fLaC", ...Array(14).fill(0), 0x0a, 0xc4, 0x40, 0xf0], 44100],
+    [["ID3"], null],
+    [[], null],
+  ]) {
+    const bytes = [...Buffer.concat(parts.map((part) => Buffer.from(typeof part === "string" ? part : [part])))];
+    const rate = await page.evaluate(async (bytes) => {
+      const { rateOf } = await import("./src/recordings.js");
+      return rateOf(new DataView(Uint8Array.from(bytes).buffer));
+    }, bytes);
+    assert.equal(rate, expected, JSON.stringify(parts));
+  }
   await close(page);
 });
 
@@ -393,6 +479,8 @@ const BAD_FILES = [
   ["recording-file", ["text.wav"], /text\.wav cannot be decoded/],
   ["recording-file", ["empty.wav"], /empty\.wav is empty/],
   ["recording-file", ["silent.wav"], /silent\.wav is silent/],
+  ["recording-file", ["nan.wav"], /nan\.wav holds NaN or infinite samples/],
+  ["recording-file", ["infinite.wav"], /infinite\.wav holds NaN or infinite samples/],
   ["recording-file", ["hour.flac"], /hour\.flac lasts 60\.0 minutes, and this page takes up to 10/],
 ];
 
@@ -436,6 +524,84 @@ test("a recording from the microphone", async () => {
   await page.click("#record");
   await status(page, "Vocoded");
   assert.match(await text(page, "original-note"), /recording\.wav · [1-3]\.\d s/);
+  await close(page);
+});
+
+test("a recording that is chosen ends that from the microphone", async () => {
+  const page = await open({
+    prepare: () => {
+      const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        await window.question;
+        return (window.stream = await getUserMedia(wanted));
+      };
+    },
+  });
+  await page.click("#record");
+  await page.waitForFunction(() => /Stop and vocode/.test(document.getElementById("record").textContent));
+  await choose(page, "recording-file", "short.wav");
+  await status(page, "Vocoded");
+  const state = () => page.$eval("#record", (button) => [button.textContent, button.getAttribute("aria-pressed")]);
+  assert.deepEqual(await state(), ["Record", "false"]);
+  assert.equal(await page.$eval("#vocode", ({ disabled }) => disabled), false);
+  assert.deepEqual(await page.evaluate(() => window.stream.getTracks().map((track) => track.readyState)), ["ended"]);
+
+  await page.evaluate(() => {
+    window.question = new Promise((resolve) => (window.answer = resolve));
+  });
+  await page.click("#record");
+  await choose(page, "recording-file", "long.flac"); // while the browser asks
+  await status(page, "Vocoding");
+  await page.evaluate(() => window.answer());
+  await page.waitForFunction(() => /Stop and vocode/.test(document.getElementById("record").textContent));
+  await status(page, "Recording…");
+  assert.equal(await page.$eval("#progress", ({ hidden }) => hidden), true, "the other recording is vocoded on");
+  await page.click("#record");
+  await page.waitForFunction(() => document.getElementById("original-note").textContent.startsWith("recording.wav"));
+  await status(page, "Vocoded");
+  await close(page);
+});
+
+test("a recording from the microphone has its last samples too", async () => {
+  const page = await open();
+  const lengths = await page.evaluate(async () => {
+    const { MicrophoneRecording } = await import("./src/microphone.js");
+    const lengths = [];
+    for (let i = 0; i < 3; i++) {
+      let begun;
+      const first = new Promise((resolve) => (begun = resolve));
+      const recording = await MicrophoneRecording.start(begun, () => {});
+      await first;
+      const file = await recording.finish();
+      lengths.push((file.size - 58) / 4);
+    }
+    return lengths;
+  });
+  // Browsers compute 128 samples at a time, and the page gets 4096: by chance, all three recordings end with those never.
+  assert.ok(lengths.every((length) => length > 0 && length % 128 === 0), String(lengths));
+  assert.ok(lengths.some((length) => length % 4096 !== 0), String(lengths));
+  await close(page);
+});
+
+test("the microphone is off after a recording that could not begin", async () => {
+  const page = await open({
+    prepare: () => {
+      const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wanted) => (window.stream = await getUserMedia(wanted));
+      const addModule = AudioWorklet.prototype.addModule;
+      AudioWorklet.prototype.addModule = function (...values) {
+        return window.works ? addModule.apply(this, values) : Promise.reject(new Error("no network"));
+      };
+    },
+  });
+  await page.click("#record");
+  assert.match(await failure(page), /capture_worklet\.js could not be loaded \(no network\)/);
+  const states = () => page.evaluate(() => window.stream.getTracks().map((track) => track.readyState));
+  assert.deepEqual(await states(), ["ended"]);
+  await page.evaluate(() => (window.works = true));
+  await page.click("#record");
+  await page.waitForFunction(() => document.getElementById("record").getAttribute("aria-pressed") === "true");
+  assert.deepEqual(await states(), ["live"]);
   await close(page);
 });
 
@@ -485,6 +651,12 @@ test("a page that does not start says why", async () => {
   await close(cut);
 });
 
+test("a page without its picture starts", async () => {
+  const page = await open({ address: await serve("bare_site", { "icon.svg": "none" }) });
+  assert.equal(await text(page, "error"), "");
+  await close(page);
+});
+
 test("no models are served", async () => {
   const page = await open({
     prepare: "const f = fetch; window.fetch = (a, ...b) => (String(a).includes('models.json') ? f('/none') : f(a, ...b))",
@@ -492,6 +664,71 @@ test("no models are served", async () => {
   });
   await choose(page, "model-files", "tiny_vocoder.tflite", "tiny.tflite");
   await status(page, "is ready");
+  await close(page);
+});
+
+test("a model is opened though those that are served are out of reach", async () => {
+  const page = await open({
+    prepare: () => {
+      const real = fetch;
+      window.asked = [];
+      window.fetch = (address, ...rest) => {
+        window.asked.push(String(address).split("/").at(-1));
+        return String(address).endsWith(".tflite") ? Promise.reject(new TypeError("no network")) : real(address, ...rest);
+      };
+    },
+    ready: null,
+  });
+  assert.match(await failure(page), /vocoder_int8\.tflite could not be fetched/);
+  await choose(page, "model-files", "tiny_vocoder.tflite");
+  assert.match(await failure(page), /tiny_vocoder\.tflite needs a mel front end of its own settings/);
+  const asked = await page.evaluate(() => window.asked.filter((name) => name.startsWith("vocoder")));
+  assert.deepEqual([...new Set(asked)], ["vocoder_int8.tflite"], "others were fetched for their front end's sake");
+  await choose(page, "model-files", "tiny_vocoder.tflite", "tiny.tflite");
+  await status(page, "tiny_vocoder.tflite is ready");
+  await close(page);
+});
+
+test("a model that cannot be used leaves the list as it was", async () => {
+  const page = await open({
+    prepare: "const f = fetch; window.fetch = (a, ...b) => (String(a).includes('models.json') ? f('/none') : f(a, ...b))",
+    ready: "No model is served",
+  });
+  const list = () => page.$eval("#model", (menu) => [menu.disabled, ...[...menu.options].map((option) => option.text)]);
+  await choose(page, "model-files", "stateless.tflite", "tiny.tflite");
+  assert.match(await failure(page), /has no state/);
+  assert.deepEqual(await list(), [true, "No model"]);
+  await choose(page, "model-files", "stateless.tflite", "tiny.tflite");
+  await choose(page, "model-files", "tiny_vocoder.tflite", "tiny.tflite"); // while the first is loading
+  await page.waitForFunction(() => document.getElementById("model-details").textContent.includes("8,000 Hz"));
+  await page.waitForFunction(() => document.getElementById("model").options.length === 1);
+  assert.deepEqual(await list(), [false, "tiny_vocoder.tflite"]);
+  await choose(page, "recording-file", "short.wav");
+  await status(page, "Vocoded");
+  await close(page);
+});
+
+test("a recording that the next model cannot take is no fault of the model", async () => {
+  const page = await open({
+    prepare: () => {
+      const Real = OfflineAudioContext;
+      window.OfflineAudioContext = function (channels, length, rate) {
+        if (rate === 8000) {
+          throw new Error("no such rate");
+        }
+        return new Real(channels, length, rate);
+      };
+    },
+  });
+  await page.click("#sample");
+  await status(page, "Vocoded");
+  await choose(page, "model-files", "tiny_vocoder.tflite", "tiny.tflite");
+  await status(page, "tiny_vocoder.tflite is ready: choose a recording");
+  assert.match(await failure(page), /This browser cannot compute at 8000 Hz/);
+  assert.equal(await page.$eval("#model", (menu) => menu.value), "tiny_vocoder.tflite");
+  for (const button of ["vocode", "play-original", "play-vocoded", "save"]) {
+    assert.equal(await page.$eval(`#${button}`, ({ disabled }) => disabled), true, button);
+  }
   await close(page);
 });
 

@@ -166,6 +166,8 @@ def write_files(folder: Path, samples: np.ndarray, sampling_rate: int) -> None:
     soundfile.write(folder / "long.flac", np.tile(samples, 60 // SECONDS), sampling_rate)
     soundfile.write(folder / "stereo_48k.wav", np.zeros([48000, 2]) + np.sin(np.arange(48000) / 20)[:, None] / 2, 48000)
     soundfile.write(folder / "silent.wav", np.zeros(22050), 22050)
+    for name, value in {"nan.wav": np.nan, "infinite.wav": np.inf}.items():
+        soundfile.write(folder / name, np.append(np.zeros(1000), value), 22050, subtype="FLOAT")
     soundfile.write(folder / "short.wav", samples[8000:8300], sampling_rate)
     soundfile.write(folder / "hour.flac", np.zeros(3600 * 8000, np.float32), 8000)
 

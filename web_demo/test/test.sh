@@ -23,11 +23,12 @@ if ! npm ci >"$build/npm.log" 2>&1; then
   exit 1
 fi
 
-# Python's reference output is made again when the code or the source of the weights has changed.
+# Python's reference output is made again when the code, a config, a voice, a recording or the source of the weights has
+# changed.
 reference=$build/reference
 made_from="${HIFIGAN_SHARED-no trained weights}"
 if [ "$(cat "$reference/made_from" 2>/dev/null)" != "$made_from" ] ||
-  [ -n "$(find test/reference.py ../hifigan_tf -name '*.py' -newer "$reference/made_from")" ]; then
+  [ -n "$(find test/reference.py ../hifigan_tf ../configs -type f ! -name '*.pyc' -newer "$reference/made_from")" ]; then
   echo "models and their output in Python: a minute"
   rm -rf "$reference"
   "$python" test/reference.py "$reference" >/dev/null

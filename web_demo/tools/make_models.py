@@ -8,10 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script, from any folder
 
-from android_demo.tools.android_assets import SOURCE, digest, up_to_date
 from hifigan_tf import cli, to_tflite
 from hifigan_tf.audio.audio_files import find_audio
 from hifigan_tf.errors import UserError
+from hifigan_tf.export.sources import SOURCE, digest, up_to_date
 from hifigan_tf.files import atomic_folder, write_json
 from hifigan_tf.resources import DEMO_HELD_OUT, VOICE
 
@@ -30,6 +30,7 @@ model fails, the folder is unchanged, and the exit code is 1."""
 
 FOLDER = Path(__file__).resolve().parents[1] / "models"
 MODES = ("int8", "float32")
+FRONT_END = "mel_frontend"  # how the names of the front ends begin
 
 
 def parse(argv=None):
@@ -47,8 +48,9 @@ def main(argv=None) -> None:
     args = parse(argv)
     clip = find_audio(DEMO_HELD_OUT)[0]
     checkpoint = None if args.model else cli.checkpoint(args.checkpoint)
-    require_distinct(args.model or [])
-    made_from = digest(*(args.model or (checkpoint, VOICE)), clip, Path(__file__))
+    require_names(args.model or [])
+    names = [model.name for model in args.model] if args.model else [name_of(checkpoint)]
+    made_from = " ".join([digest(*(args.model or (checkpoint, VOICE)), clip, Path(__file__)), *names])
     if up_to_date(args.output_dir, made_from):
         log.info("nothing to do: %s is up to date", args.output_dir)
         return
@@ -65,11 +67,13 @@ def main(argv=None) -> None:
     log.info("%d files, %.1f MB, in %s", len(files), size / 1e6, args.output_dir)
 
 
-def require_distinct(models: list[Path]) -> None:
-    """Raises ``UserError`` for a model that is missing, and for two of one file name."""
+def require_names(models: list[Path]) -> None:
+    """Raises ``UserError`` for a model that is missing, for two of one file name, and for that of a front end."""
     for number, model in enumerate(models):
         if not model.is_file():
             raise UserError(f"model {model} does not exist: check the path")
+        if model.name.lower().startswith(FRONT_END):
+            raise UserError(f"{model} has the name of a mel front end, which is made here: leave it out, or rename it")
         if model.name in (other.name for other in models[:number]):
             raise UserError(f"two models are named {model.name}: rename one")
 
@@ -79,9 +83,14 @@ def copied(models: list[Path], folder: Path) -> dict[str, Path]:
     return {model.stem: Path(shutil.copyfile(model, folder / model.name)) for model in models}
 
 
+def name_of(checkpoint: Path) -> str:
+    """Its own name, or that of its run folder."""
+    return checkpoint.parent.name if checkpoint.stem in ("best", "last") else checkpoint.stem
+
+
 def exported(checkpoint: Path, folder: Path) -> dict[str, Path]:
     """The models of a checkpoint, and of the voice, by the names that the page lists."""
-    name = checkpoint.parent.name if checkpoint.stem in ("best", "last") else checkpoint.stem
+    name = name_of(checkpoint)
     plan = [(name, checkpoint, mode) for mode in MODES]
     if name != VOICE.stem:
         plan.append((VOICE.stem, VOICE, "int8"))
@@ -103,7 +112,7 @@ def with_front_ends(vocoders: dict[str, Path], folder: Path) -> list[dict]:
         audio = contract.read(path.read_bytes(), str(path)).audio_config
         if audio not in front_ends:
             number = f"_{len(front_ends) + 1}" if front_ends else ""
-            front_ends[audio] = folder / f"mel_frontend{number}.tflite"
+            front_ends[audio] = folder / f"{FRONT_END}{number}.tflite"
             log.info("the mel front end of %s", name)
             require(to_tflite.write_mel_frontend(path, audio, DEMO_HELD_OUT, front_ends[audio]))
         listed.append({"name": name, "file": path.name, "front_end": front_ends[audio].name})

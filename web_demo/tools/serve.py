@@ -6,6 +6,11 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script, from any folder
+
+from hifigan_tf import cli
+from hifigan_tf.errors import UserError
+
 PAGE = Path(__file__).resolve().parents[1]
 
 
@@ -38,8 +43,11 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
     try:
         server = ThreadingHTTPServer(("127.0.0.1", args.port), partial(Handler, directory=str(args.folder)))
-    except OSError as error:
-        sys.exit(f"port {args.port} cannot be used ({error.strerror}): give another with --port, or make web PORT=…")
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "ports go from 0 to 65535"
+        raise UserError(
+            f"port {args.port} cannot be used ({reason}): give another with --port, or make web PORT=…"
+        ) from None
     print(f"http://localhost:{server.server_port}/ (Ctrl-C ends it)", flush=True)
     try:
         server.serve_forever()
@@ -48,4 +56,4 @@ def main(argv=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)
