@@ -13,7 +13,7 @@ from hifigan_tf.streaming.contract import AUDIO, MEL, Contract, Kind, VocoderCon
 
 # Where an interpreter of TFLite models is, the fastest first.
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite.python.interpreter")
-# What they say of an operation that they lack, or know only in an older version.
+# Parts of their errors about an operation that they lack, or know only in an older version.
 LACKING = ("failed to prepare", "Didn't find op for builtin opcode")
 
 
