@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
-from benchmarks.measure import machine, median_and_spread
+from benchmarks.measure import median_and_spread
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import find_audio, read_audio, resample
 from hifigan_tf.config import Config
@@ -22,6 +22,7 @@ from hifigan_tf.data.clip_lists import corpus_files
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
+from hifigan_tf.processor import machine
 from hifigan_tf.resources import CONFIGS, DEMO_TRAIN
 
 log = logging.getLogger(__name__)

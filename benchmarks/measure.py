@@ -1,7 +1,6 @@
-"""Shared by all benchmarks: median and spread of rounds, peak memory, and a description of the machine."""
+"""Shared by all benchmarks: median and spread of rounds, and peak memory."""
 
 import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,14 +29,3 @@ def resident_mb() -> float:
     """The resident memory of this process now, in megabytes. On Linux."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def machine() -> str:
-    """The processor's architecture, its widest vector instructions if Linux reports them, and its cores."""
-    flags = Path("/proc/cpuinfo")
-    found = flags.read_text() if flags.is_file() else ""
-    widest = next((name for flag, name in VECTORS.items() if flag in found), None)
-    return ", ".join(filter(None, (platform.machine(), widest, f"{os.cpu_count()} cores")))
-
-
-VECTORS = {"avx512_vnni": "AVX-512 with VNNI", "avx512f": "AVX-512", "avx2": "AVX2", "asimd": "NEON"}

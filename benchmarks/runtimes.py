@@ -15,13 +15,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
-from benchmarks.measure import machine
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
 from hifigan_tf.config import AudioConfig
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
+from hifigan_tf.processor import machine
 from hifigan_tf.resources import DEMO_HELD_OUT
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.contract import MelContract, VocoderContract

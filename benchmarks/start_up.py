@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
-from benchmarks.measure import machine
 from hifigan_tf import cli
 from hifigan_tf.evaluation.tables import markdown
+from hifigan_tf.processor import machine
 
 DESCRIPTION = """Runs commands of hifigan_tf on a few seconds of speech, each as a process of its own, in turns, and
 prints the processor time (user and system) that each took from its start to its end. Processor time says what a

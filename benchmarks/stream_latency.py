@@ -11,12 +11,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
-from benchmarks.measure import machine
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, pcm16_bytes
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
+from hifigan_tf.processor import machine
 from hifigan_tf.resources import DEMO_HELD_OUT
 
 DESCRIPTION = """Writes the mel of recordings into python -m hifigan_tf.stream, one frame every hop_size samples of real

@@ -15,20 +15,22 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
-from benchmarks.measure import high_water_mb, machine, median_and_spread
+from benchmarks.measure import high_water_mb, median_and_spread
 from hifigan_tf import cli
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
+from hifigan_tf.processor import machine
 
 log = logging.getLogger(__name__)
 
 DESCRIPTION = """Measures how fast models make speech: every .tflite at every chunk size of its contract, .keras files
 and run folders, and the same generator in PyTorch and ONNX Runtime if they are installed. All of them take
-turns within one run, so that other load on the machine affects all alike. Times are of the wall clock.
+turns within one run, so that other load on the machine affects all alike.
 
-x real time is the median over the rounds, spread is the interquartile range relative to it. First audio is
-the time from the first frame pushed to the first samples back, without waiting for frames. Peak memory is that
+x real time is the median over the rounds, by processor time with one thread and by the clock with several, spread is
+the interquartile range relative to it. First audio is the time from the first frame pushed to the first samples back,
+by the clock, without waiting for frames. Peak memory is that
 of a separate process that runs the model once."""
 
 PACKAGES = {"torch": ["torch"], "onnxruntime": ["onnxruntime", "onnx"]}
@@ -105,7 +107,11 @@ def peer_generator(path: Path):
 
 
 def runner(subject: Subject, peer: tuple | None, threads: int):
-    """``(run, audio settings)``: ``run(mel)`` returns seconds in total, to the first audio, and of each chunk."""
+    """``(run, audio settings)``: ``run(mel)`` returns seconds in total, to the first audio, and of each chunk.
+
+    Those in total are of the processor where a single thread computes.
+    """
+    clock = time.process_time if threads == 1 else time.perf_counter
     if subject.path is None:
         module, make = {
             "PyTorch": ("torch_model", "torch_runner"),
@@ -115,10 +121,9 @@ def runner(subject: Subject, peer: tuple | None, threads: int):
         whole = getattr(import_module(f"benchmarks.{module}"), make)(generator, threads)
 
         def run_whole(mel):
-            begin = time.perf_counter()
+            begin, computed = time.perf_counter(), clock()
             whole(mel)
-            seconds = time.perf_counter() - begin
-            return seconds, seconds, []
+            return clock() - computed, time.perf_counter() - begin, []
 
         return run_whole, audio
 
@@ -130,7 +135,8 @@ def runner(subject: Subject, peer: tuple | None, threads: int):
 
     def run(mel):
         vocoder, first, chunks = StreamingVocoder(model, check_mel=False), None, []
-        begin = before = time.perf_counter()
+        computed, begin = clock(), time.perf_counter()
+        before = begin
         for start in range(0, len(mel), step):
             audio = vocoder.push(mel[start : start + step])
             now = time.perf_counter()
@@ -139,8 +145,7 @@ def runner(subject: Subject, peer: tuple | None, threads: int):
                 first = now - begin
             before = now
         vocoder.flush()
-        seconds = time.perf_counter() - begin
-        return seconds, first or seconds, chunks
+        return clock() - computed, first or time.perf_counter() - begin, chunks
 
     return run, model.audio
 

@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
-from benchmarks.measure import high_water_mb, machine, median_and_spread
+from benchmarks.measure import high_water_mb, median_and_spread
 from benchmarks.train_step_frameworks import PARTS, parts, step
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import AUDIO_SUFFIXES, find_audio
@@ -25,6 +25,7 @@ from hifigan_tf.config import Config
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
+from hifigan_tf.processor import machine
 from hifigan_tf.resources import CONFIGS, DEMO_TRAIN
 
 DESCRIPTION = """Measures the training step on the CPU: seconds, steps, segments and samples of audio a second, peak

@@ -23,6 +23,7 @@ from hifigan_tf.export.options import (
 )
 from hifigan_tf.export.quantization.recipe import load_recipe
 from hifigan_tf.files import write_bytes
+from hifigan_tf.processor import instructions, machine
 from hifigan_tf.resources import DEMO_HELD_OUT
 
 if TYPE_CHECKING:
@@ -245,6 +246,14 @@ def write_vocoder(checkpoint: Path, options: ExportOptions, data: Path, output: 
     return 0
 
 
+def _gain(mode: str) -> str:
+    """What to know of the speed of 8 bits on this processor; nothing where they are fast, or the mode has none."""
+    name, fast = instructions()
+    if mode != "int8" or fast is not False:
+        return ""
+    return f": {name} has no fast 8-bit products, so that int8 is smaller here, but hardly faster than float32"
+
+
 def summary(export: "Export") -> str:
     """The quality cost, speed and size of an export, as text."""
     from hifigan_tf.export.quality import table
@@ -254,6 +263,7 @@ def summary(export: "Export") -> str:
         table(report, contract.mode),
         f"log-mel L1 between the two outputs {report.mel_difference:.4f}, over {report.clips} clips",
         *(f"{rate:.1f} x real time on one thread, {frames} frames a step" for frames, rate in export.speeds.items()),
+        f"on this processor ({machine()}){_gain(contract.mode)}",
     ]
     if contract.stateful:
         lines.append(f"{size:.2f} MB, delay {contract.delay_ms} ms")

@@ -14,6 +14,7 @@ from hifigan_tf.export.quality import Evaluation, Report, compare, evaluate_mode
 from hifigan_tf.export.quantization.calibration import Calibrated, calibrate, load_mels, warn_if_far
 from hifigan_tf.export.quantization.distill import Settings, distill
 from hifigan_tf.models.generator import Generator
+from hifigan_tf.processor import machine
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,9 @@ def finish(plan: Plan, candidate: Candidate) -> Export:
     contract = replace(
         exported.contract,
         quality=report.to_dict(),
-        speed={"x_realtime_1_thread": {str(frames): round(rate, 2) for frames, rate in speeds.items()}},
+        speed={
+            "x_realtime_1_thread": {str(frames): round(rate, 2) for frames, rate in speeds.items()},
+            "processor": machine(),
+        },
     )
     return Export(replace(exported, contract=contract), report, speeds, report.failures(limits_of(plan)))
