@@ -15,10 +15,12 @@ from hifigan_tf.export.options import (
     BULK_FACTOR,
     CHUNK_FRAMES,
     EIGHT_BITS,
+    ExportOptions,
     INTEGER_FRAMES,
     LOW_DELAY_CHUNK,
+    ROWS,
     SEED,
-    ExportOptions,
+    TARGET_CPU,
     option,
 )
 from hifigan_tf.export.quantization.recipe import load_recipe
@@ -48,6 +50,7 @@ VOCODER_OPTIONS = (
     "stateless",
     "frames",
     "integer_io",
+    "target_cpu",
     "distill_steps",
     "calibration_data",
     "mel_format",
@@ -105,6 +108,13 @@ def add_mode_options(parser: argparse.ArgumentParser) -> None:
         help=f"length of the windows of a model without states; default of the integer modes: {INTEGER_FRAMES}",
     )
     parser.add_argument("--integer-io", action="store_true", help="integers for mel and audio too: no float tensors")
+    parser.add_argument(
+        "--target-cpu",
+        choices=ROWS,
+        help="where float layers of a model with states are to be the fastest: fast convolutions compute as many "
+        f"outputs together as its matrix products have rows ({', '.join(f'{n} {name}' for name, n in ROWS.items())}); "
+        f"the samples are the same to rounding; default: {TARGET_CPU}",
+    )
 
 
 def add_quality_options(parser: argparse.ArgumentParser) -> None:
@@ -156,6 +166,7 @@ def options_of(args) -> ExportOptions:
         stateless=args.stateless,
         frames=args.frames,
         integer_io=args.integer_io,
+        target_cpu=args.target_cpu,
         recipe=load_recipe(args.recipe) if args.recipe else {},
         distill_steps=args.distill_steps,
         seed=args.seed,

@@ -11,6 +11,7 @@ from hifigan_tf.export.convert import to_tflite
 from hifigan_tf.export.fast_convolution import FastConvolution, FastDeployment, best_tile
 from hifigan_tf.export.graph import Deployment
 from hifigan_tf.export.network import Conv, fold
+from hifigan_tf.export.options import ROWS
 from hifigan_tf.resources import CONFIGS
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder
 
@@ -71,28 +72,28 @@ def test_fast_convolutions_equal_plain_ones(interpreted, name):
 
 
 def test_the_tile_is_the_one_that_takes_the_least_work():
-    assert best_tile(random_conv(7, 64, 64, 3), 256) == 4
-    assert best_tile(random_conv(11, 64, 64, 5), 512) == 4
-    assert best_tile(random_conv(13, 128, 128), 256) == 6  # two pieces instead of three
+    assert best_tile(random_conv(7, 64, 64, 3), 256, 7) == 4
+    assert best_tile(random_conv(11, 64, 64, 5), 512, 7) == 4
+    assert best_tile(random_conv(13, 128, 128), 256, 7) == 6  # two pieces instead of three
     # 16 steps in two interleaved slots: tiles of six fill one group of rows, tiles of four begin a second.
-    assert best_tile(random_conv(5, 128, 128, 2), 32) == 6
-    assert best_tile(random_conv(7, 8, 8), 1024) is None  # transforming in and out is most of the work
-    assert best_tile(random_conv(7, 64, 64, 12), 8) is None  # one tile would be 48 steps
-    assert best_tile(random_conv(1, 128, 128), 256) is None
-    assert best_tile(random_conv(4, 128, 128), 256) is None  # there is no set of points for it
+    assert best_tile(random_conv(5, 128, 128, 2), 32, 7) == 6
+    assert best_tile(random_conv(7, 8, 8), 1024, 7) is None  # transforming in and out is most of the work
+    assert best_tile(random_conv(7, 64, 64, 12), 8, 7) is None  # one tile would be 48 steps
+    assert best_tile(random_conv(1, 128, 128), 256, 7) is None
+    assert best_tile(random_conv(4, 128, 128), 256, 7) is None  # there is no set of points for it
 
 
-@pytest.mark.parametrize("name", ["v1", "v3"])
-def test_a_model_with_them_streams_what_the_generator_makes(name):
+@pytest.mark.parametrize(("name", "target"), [("v1", "avx512"), ("v3", "avx512"), ("v3", "avx2"), ("v3", "arm")])
+def test_a_model_with_them_streams_what_the_generator_makes(name, target):
     changes = {"upsample_initial_channel": 256} if name == "v1" else {}
     config = Config.load(CONFIGS / f"{name}.json").replace(**changes)
     generator = untrained(config)
     network = fold(generator)
-    fast = FastDeployment(Deployment(network), CHUNK, [conv.name for conv in network.convs()]).fast
+    fast = FastDeployment(Deployment(network), CHUNK, [conv.name for conv in network.convs()], ROWS[target]).fast
     taps = {len(conv.kernel) for conv in network.convs() if conv.name in fast}
     assert {"v1": {7, 11}, "v3": {5, 7}}[name] <= taps
 
-    data = exported(generator, "float32", (CHUNK, 4 * CHUNK))
+    data = exported(generator, "float32", (CHUNK, 4 * CHUNK), target_cpu=target)
     plain = 3 * len(network.convs())  # two chunks and the edge
     products = 3 * sum(len(convolution.kernels) - 1 for convolution in fast.values())
     assert [op for op, _, _ in operations(model_of(data))].count("CONV_2D") == plain + products

@@ -72,6 +72,8 @@ def main(argv=None) -> None:
             log.info("model %d of %d: %s", place, len(chosen), name)
             model = models / f"{name}.tflite"
             options = ["--checkpoint", str(checkpoint), mode, "--output", str(model)]
+            if mode != "--mel-frontend":
+                options += ["--target-cpu", "arm"]
             if args.evaluation_data:
                 options += ["--evaluation-data", args.evaluation_data]
             if code := to_tflite.main(options):

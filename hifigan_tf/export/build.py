@@ -72,7 +72,7 @@ def build(plan: Plan, calibrated: Calibrated) -> ExportedVocoder:
         if frames is not None:  # stateless models are for delegates, which support plain convolutions best
             signatures, module = stateless_signatures(deployment, frames), deployment
         else:
-            module = FastDeployment(deployment, min(plan.chunks), plan.float_layers)
+            module = FastDeployment(deployment, min(plan.chunks), plan.float_layers, options.rows)
             signatures = stateful_signatures(module, plan.chunks)
         model = quantize(to_tflite(module, signatures), plan.formats)
     model = with_tensor_names(model)

@@ -33,9 +33,10 @@ LONGEST = 7  # taps in one piece
 # twelve points, and 2e-7 for a plain convolution in float32.
 PAIRS = {6: (2 / 3, 3 / 2), 8: (1 / 2, 1, 2), 10: (2 / 5, 5 / 6, 6 / 5, 5 / 2), 12: (1 / 3, 2 / 3, 1, 3 / 2, 3)}
 
-# Cost model, measured with LiteRT 2.3 on x86 with AVX-512: a matrix product computes ROWS rows together; transforming a
-# value in and out costs AROUND multiplications, by tile; reading a weight from memory costs READ.
-ROWS, AROUND, READ = 7, {4: 20, 6: 27}, 6
+# Cost model, measured with LiteRT 2.3 on x86 with AVX-512: a matrix product computes some rows together, which depends
+# on the processor; transforming a value in and out costs AROUND multiplications, by tile; reading a weight from memory
+# costs READ.
+AROUND, READ = {4: 20, 6: 27}, 6
 WIDE = 128  # channels; weighted sums over columns take one call, over rows one each, but wide ones need more weights
 
 
@@ -151,45 +152,49 @@ def depthwise(x, weights: np.ndarray, strides: list[int], dilations: list[int]):
     )
 
 
-def best_tile(conv: Conv, steps: int) -> int | None:
-    """The tile with the least work for ``steps`` outputs; None if a plain convolution takes less."""
+def best_tile(conv: Conv, steps: int, rows: int) -> int | None:
+    """The tile with the least work for ``steps`` outputs; None if a plain convolution takes less.
+
+    ``rows`` are those that a matrix product computes together.
+    """
+
+    def together(count: int) -> int:
+        return math.ceil(count / rows) * rows
+
     taps, channels, filters = conv.kernel.shape
     weights = channels * filters
     if conv.stride > 1:
         return None
-    best, least = None, taps * weights * (_together(steps) + READ)
+    best, least = None, taps * weights * (together(steps) + READ)
     for tile in TILES:
         earlier = earlier_pieces(taps, tile)
         last = taps - tile * earlier
         points = last + tile - 1
         if points not in PAIRS or (earlier and last < tile):
             continue
-        rows = _together(math.ceil(steps / (tile * conv.dilation)) * conv.dilation)
-        products = (earlier + 1) * weights * (rows + READ)
-        work = points * (products + rows * AROUND[tile] * (channels + filters))
+        computed = together(math.ceil(steps / (tile * conv.dilation)) * conv.dilation)
+        products = (earlier + 1) * weights * (computed + READ)
+        work = points * (products + computed * AROUND[tile] * (channels + filters))
         if work < 0.95 * least:  # a smaller gain is not worth a larger file
             best, least = tile, work
     return best
 
 
-def _together(rows: int) -> int:
-    return math.ceil(rows / ROWS) * ROWS
-
-
 class FastDeployment(Deployment):
     """The graph of ``plain`` for chunks of ``frames`` or more, with fast convolutions for the ``layers`` that gain.
 
+    ``rows`` as in ``best_tile``.
     It is only for conversion: TensorFlow itself cannot run it. The rest is as in ``Deployment``.
     """
 
-    def __init__(self, plain: Deployment, frames: int, layers: Collection[str]):
+    def __init__(self, plain: Deployment, frames: int, layers: Collection[str], rows: int):
         super().__init__(plain.network, plain.spec)
         self.fast = {}
         steps = frames
         for stage in plain.network.stages:
             steps *= stage.rate
             for conv in stage.inner():
-                if conv.name in layers and (tile := best_tile(conv, steps)):
+                if conv.name in layers and (tile := best_tile(conv, steps, rows)):
                     self.fast[conv.name] = FastConvolution(conv, tile)
 
     def chunk_graph(self, states, valid):

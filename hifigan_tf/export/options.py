@@ -16,6 +16,10 @@ LOW_DELAY_CHUNK = 1  # of models with lookahead_frames: a longer one costs more 
 BULK_FACTOR = 4  # the large chunk, for throughput, is this many small ones
 INTEGER_FRAMES = 64  # default window of the full-integer modes
 SEED = 1234
+# Processors, and the rows that a float32 matrix product of XNNPACK computes together there: tiles of the fast
+# convolutions are chosen so that few of them stay empty.
+ROWS = {"avx512": 7, "avx2": 5, "arm": 6}
+TARGET_CPU = "avx512"
 
 
 def option(mode: str) -> str:
@@ -29,7 +33,7 @@ class ExportOptions:
 
     ``chunk_frames`` are the chunk sizes of a model with states, by default 4 and 16, or 1 and 4 with
     ``lookahead_frames``. ``frames`` is the window length of a model without states: with ``stateless``, or in the
-    full-integer modes. ``recipe`` is ``{layer or pattern: weight format}`` (``quantization/recipe.py``).
+    full-integer modes. ``target_cpu``, of ``ROWS``, is where a model with states is to be fast. ``recipe`` is ``{layer or pattern: weight format}`` (``quantization/recipe.py``).
     ``distill_steps`` is the number of distillation steps of an 8-bit model. ``calibration_data`` is a folder of
     recordings, or mels of ``mel_format``. The limits are the largest losses with which a model is written; None stands
     for those of the mode (``quality.py``).
@@ -40,6 +44,7 @@ class ExportOptions:
     stateless: bool = False
     frames: int | None = None
     integer_io: bool = False
+    target_cpu: str | None = None
     recipe: Mapping[str, str] = field(default_factory=dict)
     distill_steps: int | None = None
     seed: int | None = None
@@ -60,6 +65,11 @@ class ExportOptions:
             raise UserError("--mel-format and --mel-stats are for the mels of --calibration-data: give that too")
         if self.seed is not None and self.distill_steps is None:
             raise UserError(f"--seed {self.seed} is of --distill-steps N: give that too")
+        if self.target_cpu is not None and (self.stateless or self.mode in INTEGERS):
+            kind = "--stateless" if self.stateless else option(self.mode)
+            raise UserError(f"--target-cpu {self.target_cpu} is for models with states, not {kind}: leave it out")
+        if self.target_cpu not in (None, *ROWS):
+            raise UserError(f"--target-cpu {self.target_cpu} is unknown: give one of {', '.join(ROWS)}")
         if self.integer_io and self.mode not in INTEGERS:
             raise UserError(f"--integer-io is for --full-int8 and --int16-activations, and {this}")
         if self.chunk_frames and (self.stateless or self.mode in INTEGERS):
@@ -74,6 +84,11 @@ class ExportOptions:
     def window_frames(self) -> int | None:
         """Window length of a model without states; None for a model with states."""
         return self.frames or INTEGER_FRAMES if self.mode in INTEGERS else self.frames
+
+    @property
+    def rows(self) -> int:
+        """The rows of a float32 matrix product on the processor that the model is for."""
+        return ROWS[self.target_cpu or TARGET_CPU]
 
     @property
     def distill_seed(self) -> int:
