@@ -15,12 +15,12 @@ from hifigan_tf.export.options import (
     BULK_FACTOR,
     CHUNK_FRAMES,
     EIGHT_BITS,
-    ExportOptions,
     INTEGER_FRAMES,
     LOW_DELAY_CHUNK,
     ROWS,
     SEED,
     TARGET_CPU,
+    ExportOptions,
     option,
 )
 from hifigan_tf.export.quantization.recipe import load_recipe
