@@ -34,9 +34,10 @@ class ExportOptions:
     ``chunk_frames`` are the chunk sizes of a model with states, by default 4 and 16, or 1 and 4 with
     ``lookahead_frames``. ``frames`` is the window length of a model without states: with ``stateless``, or in the
     full-integer modes. ``target_cpu``, of ``ROWS``, is where a model with states is to be fast. ``recipe`` is
-    ``{layer or pattern: weight format}`` (``quantization/recipe.py``). ``distill_steps`` is the number of distillation steps of an 8-bit model. ``calibration_data`` is a folder of
-    recordings, or mels of ``mel_format``. The limits are the largest losses with which a model is written; None stands
-    for those of the mode (``quality.py``).
+    ``{layer or pattern: weight format}`` (``quantization/recipe.py``). ``distill_steps`` is the number of
+    distillation steps of an 8-bit model. ``calibration_data`` is a folder of recordings, or mels of ``mel_format``.
+    The limits are the largest losses with which a model is written; None stands for those of the mode
+    (``quality.py``).
     """
 
     mode: str = "float32"
