@@ -257,8 +257,8 @@ def write_vocoder(checkpoint: Path, options: ExportOptions, data: Path, output: 
     return 0
 
 
-def _gain(mode: str) -> str:
-    """What to know of the speed of 8 bits on this processor; nothing where they are fast, or the mode has none."""
+def no_gain(mode: str) -> str:
+    """A warning where 8 bits are not faster than float32 on this processor, else nothing."""
     name, fast = instructions()
     if mode != "int8" or fast is not False:
         return ""
@@ -274,7 +274,7 @@ def summary(export: "Export") -> str:
         table(report, contract.mode),
         f"log-mel L1 between the two outputs {report.mel_difference:.4f}, over {report.clips} clips",
         *(f"{rate:.1f} x real time on one thread, {frames} frames a step" for frames, rate in export.speeds.items()),
-        f"on this processor ({machine()}){_gain(contract.mode)}",
+        f"on this processor ({machine()}){no_gain(contract.mode)}",
     ]
     if contract.stateful:
         lines.append(f"{size:.2f} MB, delay {contract.delay_ms} ms")

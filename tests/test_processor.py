@@ -1,4 +1,4 @@
-"""The processor by the flags that Linux shows, and what an export says of it."""
+"""The processor by the flags that Linux shows, and what the output of an export says about it."""
 
 import platform
 
@@ -25,11 +25,11 @@ def test_the_widest_instructions_are_named(tmp_path, monkeypatch, flags):
     assert (name, fast) == FLAGS[flags]
     assert processor.machine().startswith(platform.machine())
     assert name is None or f", {name}, " in processor.machine()
-    assert bool(to_tflite._gain("int8")) == (fast is False)
-    assert to_tflite._gain("float32") == ""
+    assert bool(to_tflite.no_gain("int8")) == (fast is False)
+    assert to_tflite.no_gain("float32") == ""
 
 
 def test_where_linux_says_nothing_neither_does_the_export(tmp_path, monkeypatch):
     monkeypatch.setattr(processor, "CPUINFO", tmp_path / "nothing")
     assert processor.instructions() == (None, None)
-    assert to_tflite._gain("int8") == ""
+    assert to_tflite.no_gain("int8") == ""

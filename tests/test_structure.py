@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "hifigan_tf"
 # Folders and the files beside them, lowest first: each may import itself and those before it.
 LAYERS = [
     "interrupts",
+    "processor",
     "errors",
     "resources",
     "files",
