@@ -1,8 +1,9 @@
 # Two commands do everything on a fresh machine with Python 3.11, 3.12 or 3.13:
-#   make demo    trains a small model, vocodes, evaluates: look into demo_output/
+#   make demo    the voice speaks: open demo_output/demo.html; SPEECH=my.wav adds your own
 #   make test    the tests
 BIN := .venv/bin
 INSTALLED := .venv/installed
+SPOKEN := .venv/installed-to-speak
 CURRENT_BIN := .venv-current/bin
 CURRENT_INSTALLED := .venv-current/installed
 
@@ -19,14 +20,18 @@ candidates = python$(1) python3 python $(wildcard $(shell pyenv root 2>/dev/null
 find_python = $(firstword $(foreach wanted,$(1),\
 	$(foreach python,$(call candidates,$(wanted)),$(if $(filter $(wanted),$(call version,$(python))),$(python)))))
 
-CHECKPOINT ?= runs/demo
+CHECKPOINT ?= hifigan_tf/voices/live.keras
 
-.PHONY: demo test test-processors test-slow test-current test-current-core current-python
+.PHONY: demo train-demo test test-processors test-slow test-current test-current-core current-python
 .PHONY: c-test fuzz soak lint docs clean android-assets android android-test android-ui-test
 .PHONY: web web-models web-packages web-test
 
-demo: $(INSTALLED)
-	$(BIN)/python -m hifigan_tf.demo
+demo: $(SPOKEN)
+	$(BIN)/python -m hifigan_tf.demo $(if $(SPEECH),--speech $(SPEECH))
+
+# Trains a small model for a few minutes, vocodes, evaluates: look into train_demo_output/
+train-demo: $(INSTALLED)
+	$(BIN)/python -m hifigan_tf.train_demo
 
 # Two workers, a file each at a time: most of a test's time is one thread compiling a graph.
 test: $(INSTALLED)
@@ -78,13 +83,9 @@ lint: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python docs/make_api.py
 
-# The app's models, of CHECKPOINT=… or else of the demo, which is trained first where it has not been; with FLOAT32=1 the
-# float32 model too.
-android-assets: $(INSTALLED) $(if $(filter runs/demo,$(CHECKPOINT)),runs/demo/best.keras)
+# The app's models, of CHECKPOINT=… or else of the voice; with FLOAT32=1 the float32 model too.
+android-assets: $(INSTALLED)
 	$(BIN)/python export/android_assets.py --checkpoint "$(CHECKPOINT)" $(if $(FLOAT32),--float32)
-
-runs/demo/best.keras: | $(INSTALLED)
-	$(BIN)/python -m hifigan_tf.demo
 
 # A signed debug APK, unpacked and checked: needs a JDK, Maven and, for Android's tools, Debian's apt. SETTINGS changes
 # what android_demo/gradle.properties says, for example SETTINGS=-Pdemo.applicationId=org.example.speech.
@@ -100,13 +101,13 @@ android-test: $(INSTALLED)
 android-ui-test: $(INSTALLED)
 	$(BIN)/python android_demo/tools/ui_test.py
 
-# The page in the browser, with models of CHECKPOINT=… or else of the demo, or with MODEL=… (finished .tflite files):
+# The page in the browser, with models of CHECKPOINT=… or else of the voice, or with MODEL=… (finished .tflite files):
 # needs npm.
 PORT ?= 8080
 web: web-models web-packages
 	$(BIN)/python web_demo/tools/serve.py --port $(PORT)
 
-web-models: $(INSTALLED) $(if $(MODEL),,$(if $(filter runs/demo,$(CHECKPOINT)),runs/demo/best.keras))
+web-models: $(INSTALLED)
 	$(BIN)/python web_demo/tools/make_models.py $(if $(MODEL),--model $(MODEL),--checkpoint "$(CHECKPOINT)")
 
 web-packages:
@@ -120,9 +121,10 @@ web-test: $(INSTALLED)
 define install
 	test -x $(1)/bin/pip || '$(2)' -m venv $(1)
 	$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $(3) -e '.[dev]'
-	$(1)/bin/python -m pip install --quiet --disable-pip-version-check pesq==0.0.4 || echo "pesq needs a C compiler and Python's headers: evaluation goes on without PESQ"
+	$(call install_pesq,$(1))
 	touch $(1)/installed
 endef
+install_pesq = $(1)/bin/python -m pip install --quiet --disable-pip-version-check pesq==0.0.4 || echo "pesq needs a C compiler and Python's headers: evaluation goes on without PESQ"
 unsupported = $(error $(if $(strip $(2)),$(strip $(2)) is,there is) no Python $(1): install one, or name it by $(3)=…)
 , := ,
 
@@ -130,6 +132,15 @@ $(INSTALLED): python = $(or $(wildcard $(BIN)/python),$(PYTHON))
 $(INSTALLED): requirements = $(REQUIREMENTS_$(call version,$(python)))
 $(INSTALLED): requirements.txt requirements-current.txt pyproject.toml
 	$(call install,.venv,$(python),$(or $(requirements),$(call unsupported,3.11$(,) 3.12 or 3.13,$(python),PYTHON)))
+
+# What the demo needs and no more, of the same versions.
+$(SPOKEN): python = $(or $(wildcard $(BIN)/python),$(PYTHON))
+$(SPOKEN): requirements = $(REQUIREMENTS_$(call version,$(python)))
+$(SPOKEN): requirements.txt requirements-current.txt pyproject.toml
+	test -x .venv/bin/pip || '$(python)' -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(or $(requirements),$(call unsupported,3.11$(,) 3.12 or 3.13,$(python),PYTHON)) -e '.[evaluate]'
+	$(call install_pesq,.venv)
+	touch $@
 
 $(CURRENT_INSTALLED): python = $(CURRENT_PYTHON)
 $(CURRENT_INSTALLED): supported = $(filter 3.12 3.13,$(call version,$(python)))

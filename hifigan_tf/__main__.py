@@ -22,7 +22,8 @@ COMMANDS = {
     "evaluate": ("evaluate", "quality of generated speech against recordings"),
     "export": ("to_tflite", "a checkpoint to a .tflite that streams"),
     "sensitivity": ("sensitivity", "what each layer costs in 8 bits"),
-    "demo": ("demo", "trains a small model, vocodes and evaluates"),
+    "demo": ("demo", "the voice speaks: sound, figures, and a page to hear and see them"),
+    "train-demo": ("train_demo", "trains a small model, vocodes and evaluates"),
 }
 
 EARLIER_NAMES = {"import": "import-checkpoint", "import-torch": "import-checkpoint"}

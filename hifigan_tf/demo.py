@@ -1,85 +1,193 @@
-"""``python -m hifigan_tf.demo``: trains the demo model, vocodes held-out clips, and writes the results."""
+"""``python -m hifigan_tf.demo``: the voice speaks. Sound, figures, and a page to hear and see them on."""
 
-import os
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from hifigan_tf import cli, extras, train
-from hifigan_tf.config import Config
-from hifigan_tf.files import write_json
-from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
+import numpy as np
 
-DESCRIPTION = """Trains a small HiFi-GAN for a few minutes on a minute of synthetic speech that ships with the
-package, then vocodes clips that it was not trained on: sound, a picture and figures in demo_output/. If
-interrupted, the same command resumes; when the training is done, it only vocodes."""
+from hifigan_tf import cli, extras
+from hifigan_tf.audio.audio_files import (
+    check_length,
+    check_samples,
+    find_audio,
+    load_audio,
+    normalize,
+    read_pieces,
+    write_wav,
+)
+from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
+from hifigan_tf.audio.mel_stream import mel_spectrogram
+from hifigan_tf.demo_page import Speech, Take, median, page
+from hifigan_tf.errors import UserError
+from hifigan_tf.files import write_bytes, write_json
+from hifigan_tf.resources import DEMO_HELD_OUT, DEMO_SENTENCES, VOICE_FLOAT, VOICE_INT8
+from hifigan_tf.streaming.litert import ContractVocoder
+from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
 
-LOSSES = ("discriminator", "adversarial", "feature_matching", "mel")
+DESCRIPTION = """The voice of hifigan_tf speaks, in float and in 8 bits, chunk by chunk: the mels of six sentences that
+it has not heard, the demo's held-out clips, and your recordings. Writes WAV files, figures, and demo.html, which shows
+and plays them all, into demo_output/."""
+
+MODELS = {"float": VOICE_FLOAT, "int8": VOICE_INT8}
+METRICS = ("log_mel_l1", "stft_distance", "pesq_wb", "stoi")
+LONGEST = 60  # seconds of a recording that are vocoded: enough to hear
+# Log-mel L1 beyond which something is not what the voice knows: its own speakers have 0.4 to 0.5, others up to 0.7.
+STRANGE = 0.85
+
+
+SENTENCES, CLIPS, YOURS = "Sentences it has not heard", "Clips of the demo", "Your recordings"
+
+
+def parse(argv=None):
+    parser = cli.parser("demo", DESCRIPTION)
+    parser.add_argument("--speech", nargs="+", default=[], metavar="FILE", help="recordings of your own")
+    parser.add_argument("--output-dir", default="demo_output", type=Path, metavar="DIR", help="where the results go")
+    return parser.parse_args(argv)
+
+
+def sentences() -> Iterator[Speech]:
+    """The mels that come with the package, without recordings."""
+    for path in sorted(DEMO_SENTENCES.glob("*.npy")):
+        yield Speech(SENTENCES, path.stem, np.load(path).astype(np.float32))
+
+
+def clips(front_end: NumpyMelSpectrogram) -> Iterator[Speech]:
+    """The held-out clips of the demo corpus."""
+    for path in find_audio(DEMO_HELD_OUT):
+        audio = normalize(load_audio(path, front_end.sampling_rate))
+        yield Speech(CLIPS, path.stem, mel_spectrogram(audio, front_end), audio)
+
+
+def recording(path: Path, front_end: NumpyMelSpectrogram) -> Speech:
+    """A recording of the user's, or its beginning. Raises ``UserError`` where it cannot be read, or is silent."""
+    rate, pieces, samples = front_end.sampling_rate, [], 0
+    with noted() as notes:
+        for piece in read_pieces(path, rate, warn=True):
+            pieces.append(piece[: LONGEST * rate - samples])
+            samples += len(piece)
+            if samples >= LONGEST * rate:
+                notes.append(f"only its first {LONGEST} seconds")
+                break
+    audio = np.concatenate(pieces)
+    check_length(path, len(audio), front_end.hop_size)
+    check_samples(audio, str(path))
+    audio = normalize(audio)
+    return Speech(YOURS, path.stem, mel_spectrogram(audio, front_end), audio, notes)
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """The warnings that are logged meanwhile, for the page too."""
+    notes: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: notes.append(record.getMessage().removeprefix("warning: "))  # type: ignore[method-assign]
+    logger = logging.getLogger("hifigan_tf")
+    logger.addHandler(handler)
+    try:
+        yield notes
+    finally:
+        logger.removeHandler(handler)
+
+
+def speak(model: ContractVocoder, mel: np.ndarray) -> Take:
+    """The audio of a mel, streamed in the model's chunks."""
+    vocoder = StreamingVocoder(model, check_mel=False)
+    begin, first, pieces = time.perf_counter(), None, []
+    for start in range(0, len(mel), vocoder.chunk_frames):
+        pieces.append(vocoder.push(mel[start : start + vocoder.chunk_frames]))
+        if first is None and len(pieces[-1]):
+            first = time.perf_counter() - begin
+    pieces.append(vocoder.flush())
+    seconds, audio = time.perf_counter() - begin, np.concatenate(pieces)
+    return Take(audio, 1000 * (seconds if first is None else first), len(audio) / model.audio.sampling_rate / seconds)
+
+
+def judge(speech: Speech, front_end: NumpyMelSpectrogram, loss_front_end: NumpyMelSpectrogram) -> None:
+    """Scores the takes of a speech, beside the recording where there is one, else beside the mel alone."""
+    from hifigan_tf.evaluation.metrics import evaluate_pair
+
+    for take in speech.takes.values():
+        if speech.original is not None:
+            take.scores = evaluate_pair(speech.original, take.audio[: len(speech.original)], loss_front_end, METRICS)
+        else:
+            found = mel_spectrogram(take.audio, front_end)
+            take.scores = {"log_mel_l1": float(np.abs(found - speech.mel).mean())}
+    error = speech.takes["float"].scores["log_mel_l1"]
+    if speech.group == YOURS and error is not None and error > STRANGE:
+        speech.notes.append(
+            f"the mel differs by {error:.2f}, where that of this voice differs by 0.4, and of others by up to 0.7: "
+            "this is not what the voice knows"
+        )
 
 
 def main(argv=None) -> int:
-    parser = cli.parser("demo", DESCRIPTION)
-    parser.add_argument("--run-dir", default="runs/demo", type=Path, metavar="DIR", help="run folder of the training")
-    parser.add_argument("--output-dir", default="demo_output", type=Path, metavar="DIR", help="where the results go")
-    parser.add_argument("--max-steps", type=int, default=Config.load(DEMO_CONFIG).training.max_steps, help="to train")
-    args = parser.parse_args(argv)
+    args = parse(argv)
     extras.require("hifigan-tf demo")
+    paths = [cli.existing_file(text, "--speech") for text in args.speech]
     output = cli.writable_folder(args.output_dir)
-    options = ["--config", str(DEMO_CONFIG), "--run-dir", str(args.run_dir), "--max-steps", str(args.max_steps)]
-    code = train.main(options)
-    if code:
-        return code
+    from hifigan_tf.evaluation.metrics import PESQ_MISSING, pesq_installed
 
-    import numpy as np
-
-    from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize, write_wav
-    from hifigan_tf.audio.mel import MelSpectrogram
-    from hifigan_tf.evaluation.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
-    from hifigan_tf.evaluation.plots import save_overview
-    from hifigan_tf.models.generator import load_generator
-    from hifigan_tf.training.run_folder import RunFolder
-    from hifigan_tf.vocode import resynthesize
-
-    folder = RunFolder(args.run_dir)
-    generator = load_generator(folder.best)
-    front_end = MelSpectrogram.of(generator.audio)
-    loss_front_end = MelSpectrogram.of(generator.audio, for_loss=True)
     if not pesq_installed():
         print(PESQ_MISSING)
-    clips, pairs = {}, {}
-    for path in find_audio(DEMO_HELD_OUT):
-        original = normalize(load_audio(path, generator.audio.sampling_rate))
-        vocoded = np.concatenate(list(resynthesize(generator, front_end, [original], PEAK)))
-        pairs[path.stem] = (original, vocoded)
-        for name, audio in (("original", original), ("vocoded", vocoded)):
-            write_wav(output / f"{path.stem}_{name}.wav", audio, generator.audio.sampling_rate)
-        clips[path.stem] = evaluate_pair(original, vocoded, loss_front_end)
-
-    curves = folder.scalars([*(f"loss/{name}" for name in LOSSES), "validation/log_mel_l1"])
-    stem, (original, vocoded) = next(iter(pairs.items()))
-    picture = output / "demo.png"
-    save_overview(picture, {f"{stem}, original": original, f"{stem}, vocoded": vocoded}, loss_front_end, curves)
-    mean = mean_scores(clips.values(), METRICS)
-    report = {
-        "mean": mean,
-        "clips": clips,
-        "training": {name: {"steps": steps, "values": values} for name, (steps, values) in curves.items()},
-        "audio": generator.audio.to_dict(),
-    }
-    write_json(output / "metrics.json", report)
-    _tell(output, picture, args.run_dir, mean, curves, stem)
+    models = {name: load_vocoder(path) for name, path in MODELS.items()}
+    audio = models["float"].audio
+    front_end, loss_front_end = NumpyMelSpectrogram.of(audio), NumpyMelSpectrogram.of(audio, for_loss=True)
+    said, refused = [*sentences(), *clips(front_end)], []
+    for path in paths:
+        try:
+            said.append(recording(path, front_end))
+        except UserError as error:
+            refused.append(str(error))
+    for speech in cli.progress(said, desc="speaking", unit="clip", leave=False):
+        for name, model in models.items():
+            speech.takes[name] = speak(model, speech.mel)
+        judge(speech, front_end, loss_front_end)
+        if speech.original is not None:
+            write_wav(output / f"{speech.name}_original.wav", speech.original, audio.sampling_rate)
+        for name, take in speech.takes.items():
+            write_wav(output / f"{speech.name}_{name}.wav", take.audio, audio.sampling_rate)
+    write_json(output / "metrics.json", figures(said))
+    write_bytes(output / "demo.html", page(said, refused, models, front_end).encode())
+    _tell(output, said, refused)
     return 0
 
 
-def _tell(output: Path, picture: Path, run_dir: Path, mean: dict, curves: dict, stem: str) -> None:
-    steps, errors = curves["validation/log_mel_l1"]
-    shown = ", ".join(f"{name} {mean[key]:.3f}" for key, name in (("pesq_wb", "PESQ"), ("stoi", "STOI")) if mean[key])
+def figures(said: list[Speech]) -> list[dict]:
+    """A row for each take."""
+    return [
+        {
+            "name": speech.name,
+            "group": speech.group,
+            "model": name,
+            "seconds": round(len(take.audio) / 22050, 3),
+            "first_audio_ms": round(take.first_ms, 2),
+            "x_realtime": round(take.x_realtime, 2),
+            **take.scores,
+        }
+        for speech in said
+        for name, take in speech.takes.items()
+    ]
+
+
+def _tell(output: Path, said: list[Speech], refused: list[str]) -> None:
+    for name in MODELS:
+        print(f"{name}: {median(said, name, 'x_realtime'):.0f} x real time on one thread, first audio after "
+              f"{median(said, name, 'first_ms'):.0f} ms")  # fmt: skip
+    for speech in said:
+        for note in speech.notes:
+            print(f"{speech.name}: {note}")
+    for reason in refused:
+        print(f"left out: {reason}")
+    sample = next(speech for speech in reversed(said))
     print(f"""
-held-out log-mel L1: {errors[0]:.3f} at step {steps[0]}, {mean["log_mel_l1"]:.3f} now; {shown}
-listen:  {output / stem}_original.wav and {output / stem}_vocoded.wav (and the other held-out clips beside them)
-look at: {picture}, {output / "metrics.json"}
-next:    hifigan-tf vocode --checkpoint {run_dir} RECORDING.wav
-         hifigan-tf export --int8
-         hifigan-tf train --config {os.path.relpath(CONFIGS / "v3.json")} --data YOUR_CORPUS
-         tensorboard --logdir {run_dir / "logs"}
+hear and see: {output / "demo.html"} in a browser
+listen:       {output / sample.name}_int8.wav, and the others beside it
+figures:      {output / "metrics.json"}
+next:         hifigan-tf vocode YOUR_RECORDING.wav
+              hifigan-tf train-demo
 """)
 
 

@@ -21,6 +21,7 @@ from hifigan_tf.audio.mel_formats import FOREIGN_MELS, MelConversion, MelFile, a
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.errors import UserError
+from hifigan_tf.resources import VOICE_FLOAT
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
 
 DESCRIPTION = f"""Makes speech from mels. Each INPUT becomes DIR/<name>.wav, 16-bit mono at the model's rate.
@@ -56,7 +57,7 @@ def resynthesize(model, front_end, pieces: Iterable[np.ndarray], peak: float, ke
 def parse(argv=None):
     parser = cli.parser("vocode", DESCRIPTION)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="audio files, .npy mels, or folders")
-    parser.add_argument("--checkpoint", required=True, metavar="CKPT", help=CHECKPOINT_HELP)
+    parser.add_argument("--checkpoint", metavar="CKPT", help=f"{CHECKPOINT_HELP}; default: the voice of hifigan_tf")
     parser.add_argument(
         "--output-dir", default=Path("vocoded"), metavar="DIR", type=Path, help="made where it does not exist"
     )
@@ -82,12 +83,14 @@ def _is_mel(path: Path) -> bool:
 
 def main(argv=None) -> None:
     args = parse(argv)
-    checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite"))
+    checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite")) if args.checkpoint else VOICE_FLOAT
     files = find_inputs(args.inputs, (*AUDIO_SUFFIXES, ".npy"), args.output_dir, ".wav")
     if args.pad_like_original and not any(map(_is_mel, files.values())):
         raise UserError("--pad-like-original is for mels, and every input is a recording: leave it out")
     cli.writable_folder(args.output_dir)
     model = load_vocoder(checkpoint, threads=args.threads)
+    if not args.checkpoint:
+        print(f"the voice of hifigan_tf, at {model.audio.sampling_rate} Hz; another with --checkpoint")
     conversion = MelConversion(model.audio, mel_format_of(args))
     replicated = model.replicated_frames if args.pad_like_original else 0
     if args.pad_like_original and not replicated:

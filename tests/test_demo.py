@@ -1,64 +1,124 @@
-"""The demo from training to picture, with few steps."""
+"""The voice speaks: sound, figures and the page, and what is odd about a user's recordings."""
 
+import base64
+import io
 import json
-import math
+import re
 
 import numpy as np
+import pytest
 import soundfile
 
-from hifigan_tf.audio.audio_files import find_audio, normalize
-from hifigan_tf.evaluation.plots import save_overview
-from hifigan_tf.resources import DEMO_HELD_OUT, DEMO_TRAIN
+from hifigan_tf import demo
+from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
+from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
+from hifigan_tf.errors import UserError
+from hifigan_tf.resources import DEMO_HELD_OUT, DEMO_SENTENCES, VOICE, VOICE_FLOAT, VOICE_INT8
+from hifigan_tf.streaming.streaming_vocoder import load_vocoder, vocode
+
+RATE = 22050
 
 
-def test_the_corpus_is_a_minute_of_several_voices():
-    training, held_out = find_audio(DEMO_TRAIN), find_audio(DEMO_HELD_OUT)
-    infos = [soundfile.info(path) for path in training]
-    assert {(info.samplerate, info.channels, info.format) for info in infos} == {(22050, 1, "FLAC")}
-    assert 50 < sum(info.duration for info in infos) < 70
-    voices = {path.stem.split("_", 1)[1] for path in training}
-    assert len(voices) >= 5
-    assert {path.stem.split("_", 1)[1] for path in held_out} <= voices
-    assert not {path.stem for path in training} & {path.stem for path in held_out}
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    """The folder of a demo with recordings that are fine and odd."""
+    folder = tmp_path_factory.mktemp("demo")
+    speech = load_audio(find_audio(DEMO_HELD_OUT)[0], 48000)
+    rng = np.random.default_rng(0)
+    recordings = {
+        "stereo.wav": (np.stack([speech, 0.5 * speech], 1), 48000),
+        "telephone.wav": (load_audio(find_audio(DEMO_HELD_OUT)[0], 8000), 8000),
+        "silent.wav": (np.zeros(20000), RATE),
+        "noise.wav": (rng.uniform(-0.5, 0.5, 30000) * (np.arange(30000) // 300 % 2), RATE),
+        "long.wav": (np.tile(speech, 70 * 48000 // len(speech) + 1), 48000),
+    }
+    for name, (audio, rate) in recordings.items():
+        soundfile.write(folder / name, audio, rate)
+    arguments = ["--output-dir", str(folder / "out"), "--speech", *(str(folder / name) for name in recordings)]
+    assert demo.main(arguments) == 0
+    return folder / "out"
 
 
-def test_the_demo_writes_sound_a_picture_and_figures(tmp_path, command):
-    output = tmp_path / "output"
-    process = command("demo", "--run-dir", tmp_path / "run", "--output-dir", output, "--max-steps", 2)
-    assert process.returncode == 0, process.stderr
-    stems = [path.stem for path in find_audio(DEMO_HELD_OUT)]
-    wavs = {f"{stem}_{kind}.wav" for stem in stems for kind in ("original", "vocoded")}
-    assert {path.name for path in output.iterdir()} == {*wavs, "demo.png", "metrics.json"}
-    for path in find_audio(DEMO_HELD_OUT):
-        original, _ = soundfile.read(output / f"{path.stem}_original.wav")
+def test_the_voice_is_one_in_three_files():
+    assert VOICE.stem == "live"
+    sizes = sum(path.stat().st_size for path in (VOICE, VOICE_FLOAT, VOICE_INT8))
+    assert sizes <= 14e6
+    mel = np.load(sorted(DEMO_SENTENCES.glob("*.npy"))[0]).astype(np.float32)
+    keras, in_float, in_8_bits = (vocode(path, mel) for path in map(load_vocoder, (VOICE, VOICE_FLOAT, VOICE_INT8)))
+    signal = np.mean(keras**2)
+    assert 10 * np.log10(signal / np.mean((keras - in_float) ** 2)) > 40
+    assert 10 * np.log10(signal / np.mean((keras - in_8_bits) ** 2)) > 10
+    assert load_vocoder(VOICE_INT8).contract.mode == "int8"
+
+
+def test_six_sentences_come_without_recordings():
+    paths = sorted(DEMO_SENTENCES.glob("*.npy"))
+    assert len(paths) == 6
+    assert sum(path.stat().st_size for path in paths) < 450_000
+    for path in paths:
+        mel = np.load(path)
+        assert (mel.dtype, mel.shape[1]) == (np.float16, 80)
+        assert 1.5 < len(mel) * 256 / RATE < 8
+    text = (DEMO_SENTENCES / "README.md").read_text(encoding="utf-8")
+    assert "CC0" in text
+    assert all(path.stem in text for path in paths)
+
+
+def test_every_clip_is_written_as_it_was_streamed(spoken):
+    rows = json.loads((spoken / "metrics.json").read_text())
+    clips = find_audio(DEMO_HELD_OUT)
+    names = [*(path.stem for path in sorted(DEMO_SENTENCES.glob("*.npy"))), *(path.stem for path in clips)]
+    assert [row["name"] for row in rows if row["model"] == "int8"] == [*names, "stereo", "telephone", "noise", "long"]
+    for path in sorted(DEMO_SENTENCES.glob("*.npy")):
+        written = soundfile.read(spoken / f"{path.stem}_float.wav")[0]
+        expected = vocode(VOICE_FLOAT, np.load(path).astype(np.float32))
+        np.testing.assert_allclose(written, expected, atol=1e-4)
+        assert not (spoken / f"{path.stem}_original.wav").exists()
+    for path in clips:
+        original = soundfile.read(spoken / f"{path.stem}_original.wav")[0]
         np.testing.assert_allclose(original, normalize(soundfile.read(path)[0]), atol=1e-4)
-        info = soundfile.info(output / f"{path.stem}_vocoded.wav")
-        assert (info.frames, info.samplerate, info.subtype) == (len(original), 22050, "PCM_16")
-    assert (output / "demo.png").read_bytes().startswith(b"\x89PNG")
-    report = json.loads((output / "metrics.json").read_text())
-    assert sorted(report["clips"]) == stems
-    assert math.isclose(
-        report["mean"]["log_mel_l1"], np.mean([clip["log_mel_l1"] for clip in report["clips"].values()])
-    )
-    curve = report["training"]["validation/log_mel_l1"]
-    assert curve["steps"] == [0, 2]
-    # The generator shown is the best one, and validation uses the same clips.
-    assert math.isclose(report["mean"]["log_mel_l1"], min(curve["values"]), rel_tol=0.05)
-    for line in ("listen: ", "look at: ", "next: ", "hifigan-tf vocode --checkpoint"):
-        assert line in process.stdout
+    of = {(row["name"], row["model"]): row for row in rows}
+    for path in clips:
+        in_float, in_8_bits = (of[path.stem, model] for model in ("float", "int8"))
+        assert in_float["log_mel_l1"] < 0.85
+        assert in_8_bits["log_mel_l1"] < in_float["log_mel_l1"] + 0.1
+    assert all(row["x_realtime"] > 0 and row["first_audio_ms"] > 0 for row in rows)
 
 
-def test_a_picture_of_mels_and_curves(tmp_path):
-    from hifigan_tf.audio.mel import MelSpectrogram
-    from hifigan_tf.config import Config
-    from hifigan_tf.resources import DEMO_CONFIG
+def test_the_page_plays_and_shows_all_by_itself(spoken):
+    page = (spoken / "demo.html").read_text(encoding="utf-8")
+    rows = json.loads((spoken / "metrics.json").read_text())
+    originals = len(list(spoken.glob("*_original.wav")))
+    sounds = re.findall(r'<audio [^>]*src="data:audio/flac;base64,([^"]+)"', page)
+    pictures = re.findall(r'<img [^>]*src="data:image/png;base64,([^"]+)"', page)
+    assert len(sounds) == len(pictures) == len(rows) + originals
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    seconds = [soundfile.info(io.BytesIO(base64.b64decode(sound))).duration for sound in sounds]
+    assert min(seconds) > 1
+    assert max(seconds) == pytest.approx(60, abs=0.1)
+    assert base64.b64decode(pictures[0]).startswith(b"\x89PNG")
 
-    noise = np.random.default_rng(0).standard_normal(22050).astype(np.float32) * 0.1
-    front_end = MelSpectrogram.of(Config.load(DEMO_CONFIG).audio, for_loss=True)
-    path = tmp_path / "overview.png"
-    save_overview(path, {"a": noise, "b": noise}, front_end, {"loss": ([0, 1], [2.0, 1.0]), "error": ([0], [1.0])})
-    import matplotlib.image
 
-    height, width, _ = matplotlib.image.imread(path).shape
-    assert height > 900
-    assert width >= 1200
+def test_the_page_says_what_is_odd(spoken):
+    page = (spoken / "demo.html").read_text(encoding="utf-8")
+    assert "telephone.wav is recorded at 8000 Hz, below 22050 Hz" in page
+    assert "only its first 60 seconds" in page
+    assert "silent.wav is silent" in page
+    assert len(re.findall("this is not what the voice knows", page)) == 1
+    noise = page[page.index("<h3>noise</h3>") :]
+    assert "this is not what the voice knows" in noise[: noise.index("<figure")]
+
+
+def test_a_recording_that_is_missing_is_an_error_before_anything_is_made(tmp_path):
+    with pytest.raises(UserError, match=r"--speech .*nowhere\.wav"):
+        demo.main(["--output-dir", str(tmp_path / "out"), "--speech", str(tmp_path / "nowhere.wav")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_speed_is_that_of_the_whole_stream():
+    model, mel = load_vocoder(VOICE_INT8), np.full([40, 80], -6, np.float32)
+    take = demo.speak(model, mel)
+    assert len(take.audio) == 40 * 256
+    np.testing.assert_array_equal(take.audio, vocode(model, mel, check_mel=False))
+    assert take.first_ms < 1000 * len(take.audio) / RATE / take.x_realtime
+    assert NumpyMelSpectrogram.of(model.audio).hop_size == 256

@@ -20,6 +20,7 @@ from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.config import LOG_MIN, Config
 from hifigan_tf.data.given_mels import GivenMels
 from hifigan_tf.errors import UserError
+from hifigan_tf.evaluation.metrics import evaluate_pair
 from hifigan_tf.models.generator import Generator
 from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
 from hifigan_tf.streaming import streaming_vocoder as streaming
@@ -434,6 +435,20 @@ def test_an_output_folder_inside_the_input_folder_is_not_an_input(checkpoint, sp
         vocode.main(arguments)
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.wav"]
     vocode.main([*arguments, str(tmp_path / "x.wav")])  # an input given twice is one input
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (22050, 1), (48000, 2)])
+def test_without_a_checkpoint_the_voice_speaks(tmp_path, capsys, rate, channels):
+    audio = load_audio(find_audio(DEMO_HELD_OUT)[0], rate)
+    soundfile.write(tmp_path / "x.wav", np.stack([audio] * channels, 1), rate)
+    vocode.main(["--output-dir", str(tmp_path / "out"), str(tmp_path / "x.wav")])
+    assert "the voice of hifigan_tf, at 22050 Hz" in capsys.readouterr().out
+    vocoded, found = soundfile.read(tmp_path / "out" / "x.wav")
+    expected = load_audio(tmp_path / "x.wav", found)
+    assert (found, len(vocoded)) == (22050, len(expected))
+    front_end = NumpyMelSpectrogram.of(Config.load(CONFIGS / "live.json").audio, for_loss=True)
+    scores = evaluate_pair(normalize(expected), vocoded.astype(np.float32), front_end, ["log_mel_l1"])
+    assert scores["log_mel_l1"] < 0.8
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(checkpoint, tmp_path, monkeypatch, capsys):

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script,
 from hifigan_tf import cli, to_tflite
 from hifigan_tf.audio.audio_files import find_audio
 from hifigan_tf.export.sources import SOURCE, digest, up_to_date
-from hifigan_tf.resources import DEMO_HELD_OUT
+from hifigan_tf.resources import DEMO_HELD_OUT, VOICE
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def parse(argv=None):
     parser = argparse.ArgumentParser(
         prog="python export/android_assets.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
-    parser.add_argument("--checkpoint", metavar="CKPT", default="runs/demo", help="a .keras file or a run folder")
+    parser.add_argument("--checkpoint", metavar="CKPT", default=str(VOICE), help="a .keras file or a run folder")
     parser.add_argument("--float32", action="store_true", help="the float32 model too")
     parser.add_argument("--output-dir", metavar="DIR", type=Path, default=ASSETS, help="the app's assets")
     parser.add_argument("--evaluation-data", metavar="DIR", help="recordings of speech; default: the demo corpus")

@@ -2,7 +2,6 @@
 
 import io
 import math
-from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -11,6 +10,7 @@ from html import escape
 import numpy as np
 
 from hifigan_tf.config import Config
+from hifigan_tf.evaluation import html
 from hifigan_tf.evaluation.metrics import METRICS
 from hifigan_tf.training.tensorboard import Events
 
@@ -119,33 +119,16 @@ def moments(steps: list[int]) -> list[int]:
 def page(name: str, config: Config, events: Events, clips: list[ShownClip]) -> str:
     """The HTML of the run called ``name``."""
     title = f"{escape(name)}, step {events.last_step:,}"
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>{title}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<header>
-<h1>{escape(name)}</h1>
+    header = f"""<h1>{escape(name)}</h1>
 <p>HiFi-GAN at step {events.last_step:,} of {config.training.max_steps:,}; last written
 {datetime.fromtimestamp(events.last_time, timezone.utc):%Y-%m-%d %H:%M} UTC</p>
-{_config(config)}
-</header>
-<main>
-{_validation(events)}
+{_config(config)}"""
+    main = f"""{_validation(events)}
 <section><h2>Curves</h2><div class="charts">
 {_charts(events)}
 </div></section>
-{_clips(clips, events, config)}
-</main>
-</body>
-</html>
-"""
+{_clips(clips, events, config)}"""
+    return html.document(title, header, main)
 
 
 def _validation(events: Events) -> str:
@@ -203,21 +186,10 @@ def _scores(events: Events, step: int) -> str:
 
 def _take(take: Take, label: str, caption: str, hint: str) -> str:
     """The HTML figure of a take; the texts are HTML already."""
-    return (
-        f"<figure><figcaption><b>{caption}</b> <small>{hint}</small></figcaption>"
-        f'<img class="mel" alt="Spectrogram of {label}" src="{_data_uri("image/png", take.picture)}">'
-        f'<audio controls preload="metadata" aria-label="{label}" src="{_data_uri("audio/flac", _flac(take.sound))}">'
-        "</audio></figure>"
-    )
-
-
-def _flac(wav: bytes) -> bytes:
     import soundfile
 
-    samples, rate = soundfile.read(io.BytesIO(wav), dtype="int16")
-    result = io.BytesIO()
-    soundfile.write(result, samples, rate, format="FLAC", subtype="PCM_16")
-    return result.getvalue()
+    samples, rate = soundfile.read(io.BytesIO(take.sound), dtype="int16")
+    return html.take(take.picture, samples, rate, label, caption, hint)
 
 
 def _charts(events: Events) -> str:
@@ -245,7 +217,7 @@ def _figure(chart: Chart, curves: dict[str, dict[int, float]]) -> str:
     return (
         f"<figure><figcaption><b>{escape(chart.title)}</b> <small>{escape(chart.hint + thinned)}</small></figcaption>"
         f'<img class="chart" alt="{escape(f"{chart.title}: {ends}")}" '
-        f'src="{_data_uri("image/svg+xml", _draw(chart, curves))}"></figure>'
+        f'src="{html.data_uri("image/svg+xml", _draw(chart, curves))}"></figure>'
     )
 
 
@@ -322,48 +294,3 @@ def _config(config: Config) -> str:
 
 def _listed(values: Iterable) -> str:
     return "-".join(map(str, values)) or "none"
-
-
-def _data_uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{b64encode(data).decode()}"
-
-
-# The browser blocks every request that would leave the page.
-POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
-
-STYLE = """
-:root { color-scheme: light dark; --back: #fff; --text: #1b1f24; --soft: #57606a; --line: #d0d7de; --card: #f6f8fa; }
-@media (prefers-color-scheme: dark) {
-  :root { --back: #0d1117; --text: #e6edf3; --soft: #9aa4af; --line: #30363d; --card: #161b22; }
-  img.chart { filter: invert(0.92) hue-rotate(180deg); } /* black on nothing becomes white, hues stay */
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem; max-width: 90rem; font: 1rem/1.5 system-ui, sans-serif;
-  color: var(--text); background: var(--back); }
-h1 { margin: 0; overflow-wrap: anywhere; }
-h2 { margin: 2rem 0 0.5rem; }
-h3 { margin: 1.5rem 0 0.5rem; overflow-wrap: anywhere; }
-header p, small, caption, dt { color: var(--soft); }
-header p { margin: 0 0 1rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; }
-caption { text-align: left; }
-th, td { padding: 0.35rem 1rem 0.35rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-th { font-weight: 600; }
-th small, td small { display: block; font-weight: 400; }
-figure, pre { margin: 0; padding: 0.75rem;
-  background: var(--card); border: 1px solid var(--line); border-radius: 0.5rem; }
-figcaption small { display: block; }
-img { display: block; width: 100%; margin: 0.5rem 0; }
-img.mel { height: 8rem; border-radius: 0.25rem; }
-audio { display: block; width: 100%; height: 2.5rem; }
-.charts, .clip, .generated { display: grid; gap: 1rem; }
-.charts, .generated { grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
-@media (min-width: 50rem) {
-  .clip { grid-template-columns: 1fr 2fr; }
-  .original figure { position: sticky; top: 1rem; } /* stays beside the generated clips */
-}
-dl { margin: 0 0 0.5rem; display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; }
-dd { margin: 0; overflow-wrap: anywhere; }
-pre { overflow-x: auto; }
-"""

@@ -38,7 +38,7 @@ def parse(argv=None):
         prog="python web_demo/tools/make_models.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--checkpoint", metavar="CKPT", default="runs/demo", help="a .keras file or a run folder")
+    source.add_argument("--checkpoint", metavar="CKPT", default=str(VOICE), help="a .keras file or a run folder")
     source.add_argument("--model", metavar="TFLITE", type=Path, nargs="+", help="finished vocoders instead")
     parser.add_argument("--output-dir", metavar="DIR", type=Path, default=FOLDER, help="the page's models")
     return parser.parse_args(argv)

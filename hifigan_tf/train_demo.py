@@ -1,0 +1,87 @@
+"""``python -m hifigan_tf.train_demo``: trains the demo model, vocodes held-out clips, and writes the results."""
+
+import os
+from pathlib import Path
+
+from hifigan_tf import cli, extras, train
+from hifigan_tf.config import Config
+from hifigan_tf.files import write_json
+from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
+
+DESCRIPTION = """Trains a small HiFi-GAN for a few minutes on a minute of synthetic speech that ships with the
+package, then vocodes clips that it was not trained on: sound, a picture and figures in demo_output/. If
+interrupted, the same command resumes; when the training is done, it only vocodes."""
+
+LOSSES = ("discriminator", "adversarial", "feature_matching", "mel")
+
+
+def main(argv=None) -> int:
+    parser = cli.parser("train_demo", DESCRIPTION)
+    parser.add_argument("--run-dir", default="runs/demo", type=Path, metavar="DIR", help="run folder of the training")
+    parser.add_argument("--output-dir", default="train_demo_output", type=Path, metavar="DIR", help="for the results")
+    parser.add_argument("--max-steps", type=int, default=Config.load(DEMO_CONFIG).training.max_steps, help="to train")
+    args = parser.parse_args(argv)
+    extras.require("hifigan-tf train-demo")
+    output = cli.writable_folder(args.output_dir)
+    options = ["--config", str(DEMO_CONFIG), "--run-dir", str(args.run_dir), "--max-steps", str(args.max_steps)]
+    code = train.main(options)
+    if code:
+        return code
+
+    import numpy as np
+
+    from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize, write_wav
+    from hifigan_tf.audio.mel import MelSpectrogram
+    from hifigan_tf.evaluation.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
+    from hifigan_tf.evaluation.plots import save_overview
+    from hifigan_tf.models.generator import load_generator
+    from hifigan_tf.training.run_folder import RunFolder
+    from hifigan_tf.vocode import resynthesize
+
+    folder = RunFolder(args.run_dir)
+    generator = load_generator(folder.best)
+    front_end = MelSpectrogram.of(generator.audio)
+    loss_front_end = MelSpectrogram.of(generator.audio, for_loss=True)
+    if not pesq_installed():
+        print(PESQ_MISSING)
+    clips, pairs = {}, {}
+    for path in find_audio(DEMO_HELD_OUT):
+        original = normalize(load_audio(path, generator.audio.sampling_rate))
+        vocoded = np.concatenate(list(resynthesize(generator, front_end, [original], PEAK)))
+        pairs[path.stem] = (original, vocoded)
+        for name, audio in (("original", original), ("vocoded", vocoded)):
+            write_wav(output / f"{path.stem}_{name}.wav", audio, generator.audio.sampling_rate)
+        clips[path.stem] = evaluate_pair(original, vocoded, loss_front_end)
+
+    curves = folder.scalars([*(f"loss/{name}" for name in LOSSES), "validation/log_mel_l1"])
+    stem, (original, vocoded) = next(iter(pairs.items()))
+    picture = output / "demo.png"
+    save_overview(picture, {f"{stem}, original": original, f"{stem}, vocoded": vocoded}, loss_front_end, curves)
+    mean = mean_scores(clips.values(), METRICS)
+    report = {
+        "mean": mean,
+        "clips": clips,
+        "training": {name: {"steps": steps, "values": values} for name, (steps, values) in curves.items()},
+        "audio": generator.audio.to_dict(),
+    }
+    write_json(output / "metrics.json", report)
+    _tell(output, picture, args.run_dir, mean, curves, stem)
+    return 0
+
+
+def _tell(output: Path, picture: Path, run_dir: Path, mean: dict, curves: dict, stem: str) -> None:
+    steps, errors = curves["validation/log_mel_l1"]
+    shown = ", ".join(f"{name} {mean[key]:.3f}" for key, name in (("pesq_wb", "PESQ"), ("stoi", "STOI")) if mean[key])
+    print(f"""
+held-out log-mel L1: {errors[0]:.3f} at step {steps[0]}, {mean["log_mel_l1"]:.3f} now; {shown}
+listen:  {output / stem}_original.wav and {output / stem}_vocoded.wav (and the other held-out clips beside them)
+look at: {picture}, {output / "metrics.json"}
+next:    hifigan-tf vocode --checkpoint {run_dir} RECORDING.wav
+         hifigan-tf export --int8
+         hifigan-tf train --config {os.path.relpath(CONFIGS / "v3.json")} --data YOUR_CORPUS
+         tensorboard --logdir {run_dir / "logs"}
+""")
+
+
+if __name__ == "__main__":
+    cli.run(main)
