@@ -72,7 +72,8 @@ def _models(said: list[Speech], models: Mapping[str, ContractVocoder]) -> str:
         rows.append(f'<tr><th scope="row">{name} <small>{HINTS[name]}</small></th>{filled}</tr>')
     heads = ["delay", "first audio", "x real time", "log-mel L1", "PESQ-WB", "STOI"]
     return f"""<section><h2>The two models</h2><div class="wide"><table>
-<caption>Medians and means over the clips below; scores are of those with a recording</caption>
+<caption>Medians and means over the clips below; speed is by processor time; scores are of those with a
+recording</caption>
 <thead><tr><td></td>{"".join(f'<th scope="col">{head}</th>' for head in heads)}</tr></thead>
 <tbody>{"".join(rows)}</tbody></table></div></section>"""
 
