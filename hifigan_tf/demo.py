@@ -20,8 +20,8 @@ from hifigan_tf.audio.audio_files import (
 )
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.mel_stream import mel_spectrogram
-from hifigan_tf.demo_page import Speech, Take, median, page
 from hifigan_tf.errors import UserError
+from hifigan_tf.evaluation.demo_page import Speech, Take, median, page
 from hifigan_tf.files import write_bytes, write_json
 from hifigan_tf.resources import DEMO_HELD_OUT, DEMO_SENTENCES, VOICE_FLOAT, VOICE_INT8
 from hifigan_tf.streaming.litert import ContractVocoder

@@ -40,11 +40,12 @@ COMMANDS = {
     "import_torch": {"import_checkpoint"},
     "to_tflite": set(),
     "sensitivity": set(),
-    "demo": {"train", "vocode"},
+    "demo": set(),
+    "train_demo": {"train", "vocode"},
     "experiments": set(),
 }
 INFERENCE = [*LAYERS[: LAYERS.index("data")], "evaluation"]
-INFERENCE_COMMANDS = ["vocode", "stream", "extract_mel", "evaluate"]
+INFERENCE_COMMANDS = ["vocode", "stream", "extract_mel", "evaluate", "demo"]
 FACE = {"__init__", "__main__", "moved"}  # they lead to the others by name
 
 

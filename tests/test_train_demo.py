@@ -24,7 +24,7 @@ def test_the_corpus_is_a_minute_of_several_voices():
 
 def test_the_demo_writes_sound_a_picture_and_figures(tmp_path, command):
     output = tmp_path / "output"
-    process = command("train-demo", "--run-dir", tmp_path / "run", "--output-dir", output, "--max-steps", 2)
+    process = command("train_demo", "--run-dir", tmp_path / "run", "--output-dir", output, "--max-steps", 2)
     assert process.returncode == 0, process.stderr
     stems = [path.stem for path in find_audio(DEMO_HELD_OUT)]
     wavs = {f"{stem}_{kind}.wav" for stem in stems for kind in ("original", "vocoded")}
