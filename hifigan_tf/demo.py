@@ -24,8 +24,8 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.demo_page import Speech, Take, median, page
 from hifigan_tf.files import write_bytes, write_json
 from hifigan_tf.resources import DEMO_HELD_OUT, DEMO_SENTENCES, VOICE_FLOAT, VOICE_INT8
-from hifigan_tf.streaming.litert import ContractVocoder
-from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder, load_vocoder
+from hifigan_tf.streaming.litert import ContractVocoder, load_tflite
+from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
 
 DESCRIPTION = """The voice of hifigan_tf speaks, in float and in 8 bits, chunk by chunk: the mels of six sentences that
 it has not heard, the demo's held-out clips, and your recordings. Writes WAV files, figures, and demo.html, which shows
@@ -135,7 +135,7 @@ def main(argv=None) -> int:
 
     if not pesq_installed():
         print(PESQ_MISSING)
-    models = {name: load_vocoder(path) for name, path in MODELS.items()}
+    models = {name: load_tflite(path) for name, path in MODELS.items()}
     audio = models["float"].audio
     front_end, loss_front_end = NumpyMelSpectrogram.of(audio), NumpyMelSpectrogram.of(audio, for_loss=True)
     said, refused = [*sentences(), *clips(front_end)], []

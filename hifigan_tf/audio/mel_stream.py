@@ -11,11 +11,14 @@ MOST_FRAMES = 4096  # of a recording that is analysed at once
 class FrontEnd(Protocol):
     """``NumpyMelSpectrogram``, ``MelSpectrogram`` in Keras, or ``TfliteMelSpectrogram``, the same as a ``.tflite``."""
 
-    n_fft: int
-    hop_size: int
-    num_mels: int
-    mel_centred: bool
-
+    @property
+    def n_fft(self) -> int: ...
+    @property
+    def hop_size(self) -> int: ...
+    @property
+    def num_mels(self) -> int: ...
+    @property
+    def mel_centred(self) -> bool: ...
     @property
     def min_samples(self) -> int: ...
     @property
