@@ -26,7 +26,7 @@ from hifigan_tf.export.options import (
 from hifigan_tf.export.quantization.recipe import load_recipe
 from hifigan_tf.files import write_bytes
 from hifigan_tf.processor import instructions, machine
-from hifigan_tf.resources import DEMO_HELD_OUT
+from hifigan_tf.resources import DEMO_HELD_OUT, VOICE
 
 if TYPE_CHECKING:
     from hifigan_tf.export.export_vocoder import Export
@@ -45,6 +45,7 @@ A model that loses more than the limits is not written, and the exit code is 1.
 
 RUNS = Path("runs")
 MEL_FRONTEND = "mel_frontend"
+CHECKPOINT_HELP = "a .keras file or a run folder; default: the newest run, else the voice of hifigan_tf"
 VOCODER_OPTIONS = (
     "chunk_frames",
     "stateless",
@@ -65,7 +66,7 @@ VOCODER_OPTIONS = (
 def parse(argv=None):
     parser = cli.parser("to_tflite", DESCRIPTION)
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--checkpoint", metavar="CKPT", help="a .keras file or a run folder; default: the newest run")
+    source.add_argument("--checkpoint", metavar="CKPT", help=CHECKPOINT_HELP)
     source.add_argument("--config", metavar="FILE", help="for --mel-frontend: a config with the audio settings instead")
     add_mode_options(parser)
     add_quality_options(parser)
@@ -178,10 +179,10 @@ def options_of(args) -> ExportOptions:
 
 
 def newest_run(runs: Path = RUNS) -> Path:
-    """The most recently saved generator under ``runs``. Raises ``UserError`` when there is none."""
+    """The most recently saved generator under ``runs``; the voice of the package when there is none."""
     saved = [path for name in ("best.keras", "last.keras") for path in runs.glob(f"*/{name}")]
     if not saved:
-        raise UserError(f"no run in {runs}/ yet: run make demo or python -m hifigan_tf.train, or give --checkpoint")
+        return VOICE
     return cli.checkpoint(str(max(saved, key=lambda path: path.stat().st_mtime).parent))
 
 
@@ -189,7 +190,8 @@ def output_path(args, source: Path, window_frames: int | None) -> Path:
     """Path of the model to write, checked to be writable before the work starts. Raises ``UserError`` if it is not."""
     recipe = f"_{args.recipe.stem}" if args.recipe else ""
     stateless = f"_stateless{window_frames}" if window_frames else ""
-    output = args.output or source.with_name(f"{source.stem}{stateless}_{args.mode}{recipe}.tflite")
+    folder = Path() if source.resolve() == VOICE else source.parent  # not among the files of the package
+    output = args.output or folder / f"{source.stem}{stateless}_{args.mode}{recipe}.tflite"
     if output.is_dir():
         raise UserError(f"--output {output} is a folder: give the name of a file")
     cli.writable_folder(output.parent)

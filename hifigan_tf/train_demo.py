@@ -9,7 +9,7 @@ from hifigan_tf.files import write_json
 from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
 
 DESCRIPTION = """Trains a small HiFi-GAN for a few minutes on a minute of synthetic speech that ships with the
-package, then vocodes clips that it was not trained on: sound, a picture and figures in demo_output/. If
+package, then vocodes clips that it was not trained on: sound, a picture and figures in train_demo_output/. If
 interrupted, the same command resumes; when the training is done, it only vocodes."""
 
 LOSSES = ("discriminator", "adversarial", "feature_matching", "mel")

@@ -28,7 +28,7 @@ from hifigan_tf.export.network import fold
 from hifigan_tf.export.quality import DEFAULT_LIMITS, Evaluation, Limits, compare, evaluate_model, load_clips
 from hifigan_tf.export.quantization.calibration import calibrate
 from hifigan_tf.models.generator import Generator, load_generator
-from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT
+from hifigan_tf.resources import CONFIGS, DEMO_HELD_OUT, VOICE
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.litert import load_tflite
 
@@ -236,8 +236,11 @@ def test_bad_checkpoints_and_outputs(export, clips, tiny_checkpoint, tmp_path):
 
 def test_the_newest_run_is_the_default_checkpoint(tiny_checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="no run in runs/ yet: run make demo"):
-        to_tflite.newest_run()
+    assert to_tflite.newest_run() == VOICE
+    # Beside its checkpoint, but not among the files of the package.
+    args = to_tflite.parse(["--int8"])
+    assert to_tflite.output_path(args, VOICE, None) == Path("live_int8.tflite")
+    assert to_tflite.output_path(args, tmp_path / "best.keras", None) == tmp_path / "best_int8.tflite"
     for age, name in enumerate(("old", "new")):
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
@@ -249,9 +252,10 @@ def test_the_newest_run_is_the_default_checkpoint(tiny_checkpoint, tmp_path, mon
 
 def test_the_command_line_gives_one_line_and_exit_code_2(tmp_path):
     script = CONFIGS.parent / "export" / "to_tflite.py"
-    done = subprocess.run([sys.executable, script, "--int8"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    line = [sys.executable, script, "--int8", "--checkpoint", "nowhere.keras"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: no run in runs/ yet")
+    assert done.stderr.startswith("error: nowhere.keras")
     assert len(done.stderr.splitlines()) == 1
 
 
