@@ -255,7 +255,7 @@ def test_the_command_line_gives_one_line_and_exit_code_2(tmp_path):
     line = [sys.executable, script, "--int8", "--checkpoint", "nowhere.keras"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: nowhere.keras")
+    assert done.stderr.startswith("error: checkpoint nowhere.keras does not exist")
     assert len(done.stderr.splitlines()) == 1
 
 
