@@ -8,10 +8,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import soundfile
@@ -196,27 +195,15 @@ def corpus(tmp_path_factory):
 def command():
     """Runs ``python -m hifigan_tf.<module> …`` as a user would, and returns the finished process."""
 
-    def run(module, *arguments, **kwargs):
-        return subprocess.run(
-            [sys.executable, "-m", f"hifigan_tf.{module}", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            **kwargs,
-        )
+    def run(module, *arguments, **options):
+        return forked.run(f"hifigan_tf.{module}", *arguments, **options)
 
     return run
 
 
-def start_training(*arguments, **kwargs):
+def start_training(*arguments, **options):
     """``python -m hifigan_tf.train …`` in the background, its output in one pipe."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "hifigan_tf.train", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        **kwargs,
-    )
+    return forked.ForkedCommand("hifigan_tf.train", *arguments, **options)
 
 
 def assert_one_error(process, *words: str) -> None:

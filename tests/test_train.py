@@ -785,7 +785,7 @@ def test_bad_arguments_are_one_line(straight, corpus, config, config_file, tmp_p
 
 def largest_file(size):
     """Limits a process to files of ``size`` bytes, to simulate a full disk."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    return resource.RLIMIT_FSIZE, (size, size)
 
 
 def test_a_disk_that_is_full_at_the_end_keeps_what_was_saved(quick_run, corpus, quick_file, tmp_path, command):
@@ -795,7 +795,7 @@ def test_a_disk_that_is_full_at_the_end_keeps_what_was_saved(quick_run, corpus, 
     largest = max(path.stat().st_size for path in folder.rglob("*.data*"))
     before = state(folder)
     options = ("--config", quick_file, "--data", corpus, "--run-dir", folder, "--max-steps", 4)
-    process = command("train", *options, preexec_fn=largest_file(largest // 2))
+    process = command("train", *options, limit=largest_file(largest // 2))
     assert_one_error(process, "the checkpoint of step 4 cannot be saved", "last good checkpoint is", "step-00000002")
     assert sorted(path.name for path in RunFolder(folder).checkpoints.iterdir()) == ["step-00000002"]
     after = state(folder)
@@ -808,7 +808,7 @@ def test_a_full_disk_pauses_checkpoints_and_training_goes_on(corpus, config, tmp
     path = tmp_path / "small.json"
     path.write_text(small.dumps())
     options = ("--config", path, "--data", corpus, "--run-dir", folder, "--max-steps", 100000)
-    process = start_training(*options, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)))
+    process = start_training(*options, limit=(resource.RLIMIT_FSIZE, (20_000, -1)))
     output = ""
     while "TRAINING GOES ON UNSAVED" not in output or "curves will miss points" not in output:
         line = process.stdout.readline()
@@ -846,7 +846,7 @@ def test_a_folder_that_became_unwritable_is_named_and_keeps_what_it_has(trainer,
 
 def test_a_disk_too_full_even_for_logs_is_one_line(corpus, quick_file, tmp_path, command):
     options = ("--config", quick_file, "--data", corpus, "--run-dir", tmp_path, "--max-steps", 2)
-    process = command("train", *options, preexec_fn=largest_file(20_000))
+    process = command("train", *options, limit=largest_file(20_000))
     assert_one_error(process)
     assert not RunFolder(tmp_path).saved()
 
