@@ -98,6 +98,21 @@ def tiny() -> Config:
 
 
 @pytest.fixture(scope="session")
+def shallow(tiny) -> Config:
+    """The tiny config with fewer layers and one discriminator of each kind, so that a training step compiles quickly.
+
+    ``msd_scales=0`` makes it quicker still: the many groups of that discriminator take long to compile.
+    """
+    return tiny.replace(
+        upsample_rates=[8, 4],
+        upsample_kernel_sizes=[16, 8],
+        resblock_dilation_sizes=[[1], [2]],
+        mpd_periods=[2],
+        msd_scales=1,
+    )
+
+
+@pytest.fixture(scope="session")
 def tiny_generator(tiny):
     return untrained(tiny)
 
@@ -136,6 +151,19 @@ def tiny_checkpoint(tiny_generator, tmp_path_factory) -> Path:
     """The tiny generator as ``best.keras`` of a run folder."""
     path = tmp_path_factory.mktemp("run") / "best.keras"
     tiny_generator.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def shallow_generator(shallow):
+    return untrained(shallow)
+
+
+@pytest.fixture(scope="session")
+def shallow_checkpoint(shallow_generator, tmp_path_factory) -> Path:
+    """The shallow generator as ``best.keras`` of a run folder, for exports that compile quickly."""
+    path = tmp_path_factory.mktemp("shallow") / "best.keras"
+    shallow_generator.save(path)
     return path
 
 

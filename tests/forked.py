@@ -12,24 +12,27 @@ import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
-LOADED = ["tensorflow", "keras", "librosa.core.spectrum", "librosa.core.pitch", "matplotlib.pyplot", "soundfile", "soxr"]
+LOADED = ["tensorflow", "keras", "librosa.core.spectrum", "librosa.core.pitch", "matplotlib.pyplot", "soundfile"]
 
 
 class ForkedCommand:
-    """``python -m MODULE ARGUMENTS``, running: like a ``subprocess.Popen`` of it with text in pipes.
+    """``python -m PROGRAM ARGUMENTS``, running: like a ``subprocess.Popen`` of it with text in pipes.
 
-    ``limit`` is what ``resource.setrlimit`` takes. Without ``separate`` both outputs are in ``stdout``.
+    ``program`` may be a script too. ``environment`` is added to this process's, ``limit`` is what
+    ``resource.setrlimit`` takes. Without ``separate`` both outputs are in ``stdout``.
     """
 
-    def __init__(self, module: str, *arguments, cwd=None, limit=None, separate=False):
+    def __init__(self, program: str, *arguments, environment=None, cwd=None, limit=None, separate=False):
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(LOADED)
         reader, writer = context.Pipe(duplex=False)
         self._errors = tempfile.NamedTemporaryFile() if separate else None  # noqa: SIM115
-        self.args = [sys.executable, "-m", module, *map(str, arguments)]
+        started = [program] if program.endswith(".py") else ["-m", program]
+        self.args = [sys.executable, *started, *map(str, arguments)]
         streams = writer, self._errors and self._errors.name
-        settings = dict(os.environ), cwd or os.getcwd(), limit
+        settings = os.environ | (environment or {}), cwd or Path.cwd(), limit
         # A daemon: it ends with the tests, should one of them fail and leave it running.
         self._process = context.Process(target=_run, args=(self.args, streams, *settings), daemon=True)
         self._process.start()
@@ -72,9 +75,9 @@ class ForkedCommand:
             return output, self._errors.read().decode()
 
 
-def run(module: str, *arguments, **options) -> subprocess.CompletedProcess:
+def run(program: str, *arguments, **options) -> subprocess.CompletedProcess:
     """Runs a command to its end, as ``subprocess.run`` does."""
-    command = ForkedCommand(module, *arguments, **options, separate=True)
+    command = ForkedCommand(program, *arguments, **options, separate=True)
     output, errors = command.communicate()
     return subprocess.CompletedProcess(command.args, command.returncode, output, errors)
 
@@ -96,5 +99,10 @@ def _run(line, streams, environment, cwd, limit) -> None:
         resource.setrlimit(*limit)
     multiprocessing.current_process()._config["daemon"] = False  # it may have processes of its own
     sys.orig_argv = line
-    sys.argv = line[1:2] + line[3:]  # as Python has it while it looks for the module
-    runpy.run_module(line[2], run_name="__main__", alter_sys=True)
+    if line[1] == "-m":
+        sys.argv = line[1:2] + line[3:]  # as Python has it while it looks for the module
+        runpy.run_module(line[2], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = line[1:]
+        sys.path.insert(0, str(Path(line[1]).parent))
+        runpy.run_path(line[1], run_name="__main__")

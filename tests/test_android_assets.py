@@ -3,10 +3,10 @@
 import json
 import platform
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import soundfile
@@ -35,14 +35,13 @@ def speech(tmp_path_factory):
 
 
 def run(*options):
-    script = [sys.executable, android_assets.__file__, *map(str, options)]
-    return subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
+    return forked.run(android_assets.__file__, *options)
 
 
 @pytest.fixture(scope="module")
-def assets(tiny_checkpoint, speech, tmp_path_factory):
+def assets(shallow_checkpoint, speech, tmp_path_factory):
     folder = tmp_path_factory.mktemp("app") / "main" / "assets"
-    options = ("--checkpoint", tiny_checkpoint.parent, "--output-dir", folder, "--evaluation-data", speech)
+    options = ("--checkpoint", shallow_checkpoint.parent, "--output-dir", folder, "--evaluation-data", speech)
     done = run(*options, "--float32")
     assert done.returncode == 0, done.stderr
     assert "model 4 of 4: mel_frontend" in done.stderr
@@ -120,8 +119,8 @@ def test_the_limits_of_the_arm64_check(speech, tiny):
         assert not good(name, np.nan, 0)
 
 
-def test_assets_are_made_again_only_if_something_is_missing(assets, tiny_checkpoint, speech):
-    options = ("--checkpoint", tiny_checkpoint, "--output-dir", assets, "--evaluation-data", speech, "--float32")
+def test_assets_are_made_again_only_if_something_is_missing(assets, shallow_checkpoint, speech):
+    options = ("--checkpoint", shallow_checkpoint, "--output-dir", assets, "--evaluation-data", speech, "--float32")
     model = assets / "models" / "vocoder_int8.tflite"
     before = model.stat().st_mtime_ns
     done = run(*options)
@@ -135,7 +134,7 @@ def test_assets_are_made_again_only_if_something_is_missing(assets, tiny_checkpo
     model.with_suffix(".away").rename(model)
 
 
-def test_float32_is_left_to_those_who_ask_for_it(assets, tiny_checkpoint, tmp_path, monkeypatch):
+def test_float32_is_left_to_those_who_ask_for_it(assets, shallow_checkpoint, tmp_path, monkeypatch):
     def copied(options):
         output = Path(options[options.index("--output") + 1])
         output.parent.mkdir(exist_ok=True)
@@ -143,7 +142,7 @@ def test_float32_is_left_to_those_who_ask_for_it(assets, tiny_checkpoint, tmp_pa
         return 0
 
     monkeypatch.setattr(android_assets.to_tflite, "main", copied)
-    options = ["--checkpoint", str(tiny_checkpoint), "--output-dir", str(tmp_path / "assets")]
+    options = ["--checkpoint", str(shallow_checkpoint), "--output-dir", str(tmp_path / "assets")]
     small = {"vocoder_float16", "vocoder_int8", "mel_frontend"}
     for added, expected in ([], small), (["--float32"], small | {"vocoder_float32"}), ([], small):
         android_assets.main([*options, *added])
@@ -162,7 +161,7 @@ def test_the_digest_depends_on_the_checkpoint_and_the_code(tmp_path, monkeypatch
     assert len({first, other, sources.digest(tmp_path / "a")}) == 3
 
 
-def test_a_model_that_fails_leaves_the_assets_unchanged(tiny_checkpoint, speech, tmp_path, monkeypatch, capsys):
+def test_a_model_that_fails_leaves_the_assets_unchanged(shallow_checkpoint, speech, tmp_path, monkeypatch, capsys):
     old = tmp_path / "assets"
     old.mkdir()
     (old / "source.json").write_text('{"digest": "old", "files": []}')
@@ -172,21 +171,21 @@ def test_a_model_that_fails_leaves_the_assets_unchanged(tiny_checkpoint, speech,
         return real([*options, "--max-mel-difference", "0"] if "--float16" in options else options)
 
     monkeypatch.setattr(android_assets.to_tflite, "main", strict)
-    options = ["--checkpoint", str(tiny_checkpoint), "--output-dir", str(old), "--evaluation-data", str(speech)]
+    options = ["--checkpoint", str(shallow_checkpoint), "--output-dir", str(old), "--evaluation-data", str(speech)]
     with pytest.raises(SystemExit, match="1"):
         android_assets.main(options)
     assert "not written: log-mel L1" in capsys.readouterr().err
     assert [path.name for path in tmp_path.rglob("*")] == ["assets", "source.json"]
 
 
-def test_bad_command_lines(tiny_checkpoint, tmp_path):
+def test_bad_command_lines(shallow_checkpoint, tmp_path):
     assert_one_error(run("--checkpoint", tmp_path / "none"), "none does not exist: give a .keras file or a run folder")
     (tmp_path / "g.pt").touch()
     assert_one_error(run("--checkpoint", tmp_path / "g.pt"), "g.pt is no .keras file", "hifigan_tf.import_checkpoint")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
-    done = run("--checkpoint", tiny_checkpoint, "--output-dir", tmp_path / "mine")
+    done = run("--checkpoint", shallow_checkpoint, "--output-dir", tmp_path / "mine")
     assert_one_error(done, "mine holds other things than this command writes: empty it, or choose another")
-    done = run("--checkpoint", tiny_checkpoint, "--output-dir", tmp_path / "g.pt" / "assets")
+    done = run("--checkpoint", shallow_checkpoint, "--output-dir", tmp_path / "g.pt" / "assets")
     assert_one_error(done, "cannot write to")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["g.pt", "mine", "thesis.txt"]

@@ -52,9 +52,9 @@ def clips(tmp_path_factory):
 
 
 @pytest.fixture
-def export(tiny_checkpoint, clips, tmp_path):
+def export(shallow_checkpoint, clips, tmp_path):
     def export(*options, data=clips, output=tmp_path / "model.tflite"):
-        arguments = ["--checkpoint", tiny_checkpoint, "--evaluation-data", data, "--output", output, *options]
+        arguments = ["--checkpoint", shallow_checkpoint, "--evaluation-data", data, "--output", output, *options]
         return to_tflite.main([*map(str, arguments)]), output
 
     return export
@@ -250,9 +250,9 @@ def test_distillation_brings_the_student_nearer(tiny, tiny_mels, mode, options):
     assert build(*student).contract.fingerprint != build(*plain).contract.fingerprint
 
 
-def test_distillation_resumes_where_it_was(tiny_generator, tiny_mels, tmp_path, monkeypatch):
+def test_distillation_resumes_where_it_was(shallow_generator, tiny_mels, tmp_path, monkeypatch):
     monkeypatch.setattr(distill, "SAVE_EVERY", 2)
-    whole = distilled(tiny_generator, tiny_mels, 6)
+    whole = distilled(shallow_generator, tiny_mels, 6)
     progress, batch = tmp_path / "progress", Distillation._batch
 
     def interrupt(self, number):
@@ -263,25 +263,25 @@ def test_distillation_resumes_where_it_was(tiny_generator, tiny_mels, tmp_path, 
     with monkeypatch.context() as patch:
         patch.setattr(Distillation, "_batch", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            distilled(tiny_generator, tiny_mels, 6, progress)
+            distilled(shallow_generator, tiny_mels, 6, progress)
     asked = []
     monkeypatch.setattr(Distillation, "_batch", lambda self, number: asked.append(number) or batch(self, number))
-    resumed = distilled(tiny_generator, tiny_mels, 6, progress)
+    resumed = distilled(shallow_generator, tiny_mels, 6, progress)
     assert asked == [4, 5]
     for ours, theirs in zip(resumed[1].network.convs(), whole[1].network.convs(), strict=True):
         np.testing.assert_allclose(ours.kernel, theirs.kernel, atol=1e-6)
         np.testing.assert_allclose(ours.bias, theirs.bias, atol=1e-6)
     # A file of another distillation, or a truncated one: from the start.
     asked.clear()
-    distilled(tiny_generator, tiny_mels[:2], 2, progress)
+    distilled(shallow_generator, tiny_mels[:2], 2, progress)
     progress.write_bytes(progress.read_bytes()[:100])
-    distilled(tiny_generator, tiny_mels[:2], 2, progress)
+    distilled(shallow_generator, tiny_mels[:2], 2, progress)
     assert asked == [0, 1, 0, 1]
     # The same weights, but another student.
     asked.clear()
-    distilled(tiny_generator, tiny_mels[:2], 2, progress, recipe={"conv_pre": "int8"})
+    distilled(shallow_generator, tiny_mels[:2], 2, progress, recipe={"conv_pre": "int8"})
     progress.write_bytes(b"")
-    distilled(tiny_generator, tiny_mels[:2], 2, progress)
+    distilled(shallow_generator, tiny_mels[:2], 2, progress)
     assert asked == [0, 1, 0, 1]
 
 
@@ -298,9 +298,9 @@ assert first == second
 
 
 @pytest.mark.processors
-def test_the_same_seed_gives_the_same_model(tiny_checkpoint, clips, tmp_path):
+def test_the_same_seed_gives_the_same_model(shallow_checkpoint, clips, tmp_path):
     """To the bit, although each has its own graph and operations start in any order."""
-    options = ["--checkpoint", tiny_checkpoint, "--evaluation-data", clips, "--full-int8", "--frames", FRAMES]
+    options = ["--checkpoint", shallow_checkpoint, "--evaluation-data", clips, "--full-int8", "--frames", FRAMES]
     limits = ["--max-mel-difference", 5, "--max-pesq-drop", 5, "--distill-steps", 12]
     arguments = [*options, *limits, tmp_path / "a.tflite", tmp_path / "b.tflite"]
     run = [sys.executable, "-c", TWICE, *map(str, arguments)]

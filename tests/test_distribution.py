@@ -10,19 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import assert_one_error, relative_error
+from forked import ForkedCommand
 
 from hifigan_tf.errors import UserError
 from hifigan_tf.local_workers import free_ports
 from hifigan_tf.training.distribution import Workers, check_batch, workers_of
 from hifigan_tf.training.run_folder import RunFolder
 
-STEPS = Path(__file__).with_name("distributed_steps.py")
+STEPS = str(Path(__file__).with_name("distributed_steps.py"))
 
 
 @pytest.fixture(scope="module")
-def config_file(tiny, tmp_path_factory):
+def config_file(shallow, tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "tiny.json"
-    path.write_text(tiny.replace(mpd_periods=[2], msd_scales=1, checkpoint_interval=5, validation_interval=5).dumps())
+    path.write_text(shallow.replace(checkpoint_interval=5, validation_interval=5).dumps())
     return path
 
 
@@ -38,12 +39,11 @@ def results(corpus, config_file, tmp_path_factory):
     runs = [("one", None), ("multiworker", tf_config(addresses, 0)), ("multiworker", tf_config(addresses, 1))]
     outputs, processes = [folder / f"{number}.npz" for number in range(3)], []
     for (strategy, cluster), output in zip(runs, outputs, strict=True):
-        environment = {**os.environ, **({"TF_CONFIG": cluster} if cluster else {})}
-        command = [sys.executable, STEPS, strategy, config_file, corpus, output]
-        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
+        environment = {"TF_CONFIG": cluster} if cluster else {}
+        processes.append(ForkedCommand(STEPS, strategy, config_file, corpus, output, environment=environment))
     for process in processes:
-        _, errors = process.communicate(timeout=500)
-        assert process.returncode == 0, errors
+        output, _ = process.communicate(timeout=500)
+        assert process.returncode == 0, output
     return [np.load(output) for output in outputs]
 
 

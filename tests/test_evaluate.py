@@ -5,6 +5,7 @@ import subprocess
 import sys
 from itertools import pairwise
 
+import forked
 import numpy as np
 import pytest
 import scipy.fft
@@ -69,8 +70,7 @@ def run(reference, generated, *options):
 
 
 def command(*arguments):
-    return subprocess.run([sys.executable, "-m", "hifigan_tf.evaluate", *map(str, arguments)],
-                          capture_output=True, text=True, timeout=300)  # fmt: skip
+    return forked.run("hifigan_tf.evaluate", *arguments)
 
 
 # --- Metrics

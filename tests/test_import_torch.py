@@ -13,6 +13,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -775,8 +776,7 @@ def test_a_run_folder_gets_all_networks(tmp_path, monkeypatch, capsys, discrimin
 
 
 def command(*arguments):
-    line = [sys.executable, "-m", "hifigan_tf.import_torch", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=300)
+    return forked.run("hifigan_tf.import_torch", *arguments)
 
 
 def test_an_error_is_one_line_and_exit_code_2(tmp_path):

@@ -60,8 +60,8 @@ def check(corpus, config, folder, kills: int) -> int:
 
 
 @pytest.fixture
-def config(tiny):
-    return tiny.replace(mpd_periods=[2], msd_scales=0)
+def config(shallow):
+    return shallow.replace(msd_scales=0)
 
 
 def test_two_kills(corpus, config, tmp_path):

@@ -7,6 +7,7 @@ import sys
 import time
 import wave
 
+import forked
 import numpy as np
 import pytest
 import soundfile
@@ -62,12 +63,7 @@ def run(checkpoint, tmp_path):
 
 
 def command(module, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", f"hifigan_tf.{module}", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forked.run(f"hifigan_tf.{module}", *arguments)
 
 
 def read(path):

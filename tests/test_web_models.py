@@ -3,10 +3,9 @@
 import json
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 from conftest import assert_one_error, exported
 
@@ -18,8 +17,7 @@ PAGE = Path(make_models.__file__).parents[1]
 
 
 def run(*options, tool=make_models):
-    script = [sys.executable, tool.__file__, *map(str, options)]
-    return subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
+    return forked.run(tool.__file__, *options)
 
 
 @pytest.fixture(scope="module")
