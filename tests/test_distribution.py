@@ -21,9 +21,9 @@ STEPS = str(Path(__file__).with_name("distributed_steps.py"))
 
 
 @pytest.fixture(scope="module")
-def config_file(shallow, tmp_path_factory):
+def config_file(tiny, tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "tiny.json"
-    path.write_text(shallow.replace(checkpoint_interval=5, validation_interval=5).dumps())
+    path.write_text(tiny.replace(mpd_periods=[2], msd_scales=1).dumps())
     return path
 
 
@@ -68,8 +68,9 @@ def local_workers(*arguments):
     )
 
 
-def test_a_lost_worker_stops_the_run_and_one_process_goes_on(corpus, config_file, tmp_path, command):
-    folder = tmp_path / "run"
+def test_a_lost_worker_stops_the_run_and_one_process_goes_on(corpus, shallow, tmp_path, command):
+    folder, config_file = tmp_path / "run", tmp_path / "shallow.json"
+    config_file.write_text(shallow.replace(msd_scales=0, checkpoint_interval=5, validation_interval=5).dumps())
     options = ("--config", config_file, "--data", corpus, "--run-dir", folder)
     process = local_workers(2, *options, "--max-steps", 100000)
     output = ""
