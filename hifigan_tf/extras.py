@@ -17,7 +17,7 @@ NEEDS = {
     "hifigan-tf preprocess": ("train", ("tensorflow", "tqdm")),
     "hifigan-tf report": ("train", ("tensorflow", "matplotlib", "tensorboard")),
     "hifigan-tf evaluate": ("evaluate", ("librosa", "matplotlib", "pystoi")),
-    "hifigan-tf demo": ("evaluate", ("matplotlib", "pystoi", "tqdm")),
+    "hifigan-tf demo": ("evaluate", ("librosa", "matplotlib", "pystoi")),
     "hifigan-tf train-demo": ("train,evaluate", (*_KERAS, "librosa", "matplotlib", "pystoi", "tensorboard", "tqdm")),
     "hifigan-tf export": ("export", _EXPORT),
     "hifigan-tf sensitivity": ("export", (*_EXPORT, "matplotlib")),

@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     ("there", "target", "taken", "requirements"),
     [
         (["3.11", "3.12", "3.13"], "test", "3.11", "requirements.txt"),
-        (["3.9", "3.12"], "demo", "3.12", "requirements.txt"),
+        (["3.9", "3.12"], "train-demo", "3.12", "requirements.txt"),
         (["3.13"], "test", "3.13", "requirements-current.txt"),
         (["3.11", "3.12", "3.13"], "test-current", "3.13", "requirements-current.txt"),
         (["3.11", "3.12"], "test-current-core", "3.12", "requirements-current.txt"),
@@ -75,6 +76,17 @@ def test_make_takes_the_python_that_is_there_and_the_set_that_fits_it(
     assert done.returncode == 0, done.stderr
     assert f"'python{taken}' -m venv" in done.stdout
     assert f"-r {requirements} -e" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_the_demo_installs_no_more_than_it_needs(tmp_path, pythons):
+    pythons("3.9", "3.12")
+    done = make(tmp_path, "demo", "SPEECH=my.wav")
+    assert done.returncode == 0, done.stderr
+    assert "'python3.12' -m venv" in done.stdout
+    assert "-c requirements.txt -e '.[evaluate]'" in done.stdout
+    assert "-r requirements" not in done.stdout
+    assert "hifigan_tf.demo --speech my.wav" in done.stdout
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
@@ -95,31 +107,36 @@ def test_make_without_a_fitting_python_is_one_line(tmp_path, pythons, there, arg
     assert words in line
 
 
-def vocode(command, folder: Path, tensorflow: str | None = None) -> subprocess.CompletedProcess:
+def vocode(folder: Path, tensorflow: str | None = None) -> subprocess.CompletedProcess:
     """Vocodes by a damaged checkpoint, with a stand-in for TensorFlow where its source is given."""
     (folder / "damaged.keras").write_bytes(b"PK")
     if tensorflow:
         (folder / "tensorflow").mkdir()
         (folder / "tensorflow" / "__init__.py").write_text(tensorflow)
     clip = next((ROOT / "hifigan_tf" / "demo_corpus" / "held_out").glob("*.flac"))
-    return command(
-        *("vocode", "--checkpoint", folder / "damaged.keras", "--output-dir", folder / "output", clip),
+    options = ["--checkpoint", folder / "damaged.keras", "--output-dir", folder / "output", clip]
+    return subprocess.run(
+        [sys.executable, "-m", "hifigan_tf.vocode", *options],
         env={**os.environ, **({"PYTHONPATH": str(folder)} if tensorflow else {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 
-def test_an_error_after_tensorflow_was_loaded_is_the_only_line(tmp_path, command):
-    done = vocode(command, tmp_path)
+def test_an_error_after_tensorflow_was_loaded_is_the_only_line(tmp_path):
+    done = vocode(tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert "damaged.keras" in line
 
 
-def test_the_last_words_of_a_tensorflow_that_crashes_are_shown(tmp_path, command):
+def test_the_last_words_of_a_tensorflow_that_crashes_are_shown(tmp_path):
     noise = "I0000 00:00:1795792504.651759    7679 port.cc:153] oneDNN custom operations are on."
     words = "F0000 00:00:1795792504.651760    7679 cpu_feature_guard.cc:28] compiled to use AVX instructions"
     printed = f"{noise}\n{words}\n".encode()
-    done = vocode(command, tmp_path, f"import os; os.write(2, {printed}); os.abort()")
+    done = vocode(tmp_path, f"import os; os.write(2, {printed}); os.abort()")
     assert done.returncode < 0
     assert done.stderr.splitlines() == [words]

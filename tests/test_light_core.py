@@ -162,6 +162,7 @@ CALLS = {
     "export": ["--checkpoint", "nowhere"],
     "sensitivity": ["--checkpoint", "nowhere"],
     "demo": [],
+    "train-demo": [],
 }
 
 
