@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The wheel, installed with no extras into an empty environment of the newest Python that is there: it vocodes, streams
-# and makes mels without TensorFlow, from outside the checkout, and its audio is that of the checkout's own environment.
+# The wheel, installed with no extras into an empty environment of the newest Python that is there: it vocodes, by its
+# voice too, streams and makes mels without TensorFlow, from outside the checkout, and its audio is that of the
+# checkout's own environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 checkout=$PWD
@@ -32,6 +33,7 @@ PYTHON
 
 cd "$work"
 PATH=$work/venv/bin:$PATH
+hifigan-tf vocode --output-dir by_the_voice speech.wav
 hifigan-tf vocode --checkpoint vocoder.tflite speech.wav
 hifigan-tf extract-mel --checkpoint vocoder.tflite --output-dir mels speech.wav
 hifigan-tf vocode --checkpoint vocoder.tflite --output-dir from_mel mels/speech.npy
@@ -64,6 +66,8 @@ ours, expected, from_mel = (soundfile.read(f"{name}/speech.wav")[0] for name in 
 assert len(ours) == len(expected) and np.abs(expected).max() > 0.01, np.abs(expected).max()
 difference = np.abs(ours - expected).max()
 assert difference <= 1e-3, difference
+spoken, rate = soundfile.read("by_the_voice/speech.wav")
+assert rate == 22050 and np.abs(spoken).max() > 0.1, (rate, np.abs(spoken).max())
 streamed = np.fromfile("streamed.pcm", "<i2") / 32768
 assert np.array_equal(streamed, from_mel)
 print(f"Python {sys.version.split()[0]}: {len(ours)} samples, largest difference {difference:.1e}")
