@@ -110,14 +110,14 @@ def speak(model: ContractVocoder, mel: np.ndarray) -> Take:
 
 def judge(speech: Speech, front_end: NumpyMelSpectrogram, loss_front_end: NumpyMelSpectrogram) -> None:
     """Scores the takes of a speech, beside the recording where there is one, else beside the mel alone."""
-    from hifigan_tf.evaluation.metrics import evaluate_pair
+    from hifigan_tf.evaluation.metrics import evaluate_pair, log_mel_l1
 
     for take in speech.takes.values():
         if speech.original is not None:
             take.scores = evaluate_pair(speech.original, take.audio[: len(speech.original)], loss_front_end, METRICS)
         else:
             found = mel_spectrogram(take.audio, front_end)
-            take.scores = {"log_mel_l1": float(np.abs(found - speech.mel).mean())}
+            take.scores = {"log_mel_l1": log_mel_l1(speech.mel, found)}
     error = speech.takes["float"].scores["log_mel_l1"]
     if speech.group == YOURS and error is not None and error > STRANGE:
         speech.notes.append(
@@ -184,10 +184,9 @@ def _tell(output: Path, said: list[Speech], refused: list[str]) -> None:
             print(f"{speech.name}: {note}")
     for reason in refused:
         print(f"left out: {reason}")
-    sample = next(speech for speech in reversed(said))
     print(f"""
 hear and see: {output / "demo.html"} in a browser
-listen:       {output / sample.name}_int8.wav, and the others beside it
+listen:       {output / said[-1].name}_int8.wav, and the others beside it
 figures:      {output / "metrics.json"}
 next:         hifigan-tf vocode YOUR_RECORDING.wav
               hifigan-tf train-demo

@@ -10,7 +10,7 @@ from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.mel_stream import mel_spectrogram
 from hifigan_tf.config import LOG_MIN
 from hifigan_tf.evaluation import html
-from hifigan_tf.evaluation.metrics import METRICS
+from hifigan_tf.evaluation.metrics import METRICS, mean_scores
 from hifigan_tf.streaming.litert import ContractVocoder
 
 LOUD = 2.0  # the logarithm that is the brightest colour
@@ -66,8 +66,9 @@ def _models(said: list[Speech], models: Mapping[str, ContractVocoder]) -> str:
             f"{median(said, name, 'first_ms'):.0f} ms",
             f"{median(said, name, 'x_realtime'):.0f}",
         ]
-        compared = [speech for speech in said if speech.original is not None]
-        cells += [_number(metric, mean(compared, name, metric)) for metric in ("log_mel_l1", "pesq_wb", "stoi")]
+        compared = [speech.takes[name].scores for speech in said if speech.original is not None]
+        means = mean_scores(compared, ("log_mel_l1", "pesq_wb", "stoi"))
+        cells += [_number(metric, value) for metric, value in means.items()]
         filled = "".join(f"<td>{cell}</td>" for cell in cells)
         rows.append(f'<tr><th scope="row">{name} <small>{HINTS[name]}</small></th>{filled}</tr>')
     heads = ["delay", "first audio", "x real time", "log-mel L1", "PESQ-WB", "STOI"]
@@ -104,9 +105,3 @@ def _number(metric: str, value: float | None) -> str:
 def median(said: list[Speech], model: str, what: str) -> float:
     """Of ``first_ms`` or ``x_realtime`` of a model's takes."""
     return float(np.median([getattr(speech.takes[model], what) for speech in said]))
-
-
-def mean(said: list[Speech], model: str, metric: str) -> float | None:
-    """Of a metric over a model's takes that have it."""
-    values = [value for speech in said if (value := speech.takes[model].scores.get(metric)) is not None]
-    return float(np.mean(values)) if values else None
