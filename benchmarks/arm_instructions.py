@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
+from android_demo.tools.verify_arm64 import emulated
 from hifigan_tf import cli
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
@@ -32,6 +33,7 @@ for _ in range(int(chunks)):
     runner(**inputs)
 """
 PROCESSORS = ("cortex-a76", "cortex-a53")
+FIXED = ("setarch", "-R")  # without randomisation, so that the library lies at the same address every time
 FETCHED = Path(__file__).resolve().parents[1] / "android_demo" / "build" / "arm64"
 
 
@@ -69,37 +71,26 @@ def counted(arm64: Path, cpu: str, model: Path, frames: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "chunks.py"
         program.write_text(PROGRAM, encoding="utf-8")
-        arguments = [arm64 / "root/usr/bin/python3.11", program, model, f"stream_{frames}"]
-        begin, end = (int(text, 16) for text in run(command(arm64, cpu, []), [*arguments, "1"]).split("-"))
+        arguments = [program, model, f"stream_{frames}"]
+        begin, end = (int(text, 16) for text in first_line([*FIXED, *emulated(arm64, cpu), *arguments, "1"]).split("-"))
         only = ["-d", "in_asm,exec,nochain", "-dfilter", f"{begin:#x}+{end - begin:#x}"]
-        once, thrice = (logged(command(arm64, cpu, only), [*arguments, chunks]) for chunks in ("1", "3"))
+        once, thrice = (logged(arm64, cpu, only, [*arguments, chunks]) for chunks in ("1", "3"))
     return (thrice - once) // 2
 
 
-def command(arm64: Path, cpu: str, options: list[str]) -> list:
-    """The emulator's command. Without randomisation, so that the library lies at the same address every time."""
-    return ["setarch", "-R", arm64 / "qemu-aarch64", "-cpu", cpu, "-L", arm64 / "root", *options]
-
-
-def run(emulator: list, arguments: list) -> str:
-    """The first line that the program prints."""
-    words, packages = [*emulator, *arguments], environment(emulator)
-    done = subprocess.run(words, env=packages, capture_output=True, text=True, check=False)
+def first_line(words: list) -> str:
+    """The first line that a command prints."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"the emulator ended with exit code {done.returncode}: {done.stderr.splitlines()[-1:]}")
     return done.stdout.splitlines()[0]
 
 
-def logged(emulator: list, arguments: list) -> int:
+def logged(arm64: Path, cpu: str, options: list[str], arguments: list) -> int:
     """The instructions in the emulator's log: it names every block when it is translated, and when it is executed."""
     reader, writer = os.pipe()
-    process = subprocess.Popen(
-        [*emulator, "-D", f"/dev/fd/{writer}", *arguments],
-        env=environment(emulator),
-        pass_fds=[writer],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    words = [*FIXED, *emulated(arm64, cpu, *options, "-D", f"/dev/fd/{writer}"), *arguments]
+    process = subprocess.Popen(words, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.close(writer)
     lengths: dict[int, int] = {}
     total, block = 0, None
@@ -117,12 +108,6 @@ def logged(emulator: list, arguments: list) -> int:
     if process.wait():
         raise UserError(f"the emulator ended with exit code {process.returncode}")
     return total
-
-
-def environment(emulator: list) -> dict[str, str]:
-    """That of this process, with the emulated Python's packages."""
-    folder = next(Path(part).parent for part in emulator if str(part).endswith("qemu-aarch64"))
-    return os.environ | {"PYTHONPATH": str(folder / "site")}
 
 
 if __name__ == "__main__":

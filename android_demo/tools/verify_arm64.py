@@ -124,9 +124,9 @@ def save(folder: Path, arrays: dict[str, np.ndarray]) -> list[Path]:
     return [folder / f"{name}.npy" for name in arrays]
 
 
-def emulated(arm64: Path, cpu: str) -> list:
-    """The command of Python on an emulated ARM processor."""
-    emulator = [arm64 / "qemu-aarch64", "-cpu", cpu, "-L", arm64 / "root"]
+def emulated(arm64: Path, cpu: str, *options: str) -> list:
+    """The command of Python on an emulated ARM processor, with further options of the emulator."""
+    emulator = [arm64 / "qemu-aarch64", "-cpu", cpu, "-L", arm64 / "root", *options]
     return ["env", f"PYTHONPATH={arm64 / 'site'}", *emulator, arm64 / "root/usr/bin/python3.11"]
 
 
