@@ -121,10 +121,14 @@ web-test: $(INSTALLED)
 define install
 	test -x $(1)/bin/pip || '$(2)' -m venv $(1)
 	$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $(3) -e '.[dev]'
-	$(call install_pesq,$(1))
+	$(call install_compiled,$(1),$(PESQ))
+	$(call install_compiled,$(1),$(VISQOL))
 	touch $(1)/installed
 endef
-install_pesq = $(1)/bin/python -m pip install --quiet --disable-pip-version-check pesq==0.0.4 || echo "pesq needs a C compiler and Python's headers: evaluation goes on without PESQ"
+PESQ := pesq==0.0.4
+VISQOL := visqol-python==3.8.0
+# Packages without wheels, which not every computer can compile.
+install_compiled = $(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2) || echo "$(2) needs a compiler and Python's headers: evaluation goes on without it"
 unsupported = $(error $(if $(strip $(2)),$(strip $(2)) is,there is) no Python $(1): install one, or name it by $(3)=…)
 , := ,
 
@@ -139,7 +143,7 @@ $(SPOKEN): requirements = $(REQUIREMENTS_$(call version,$(python)))
 $(SPOKEN): requirements.txt requirements-current.txt pyproject.toml
 	test -x .venv/bin/pip || '$(python)' -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(or $(requirements),$(call unsupported,3.11$(,) 3.12 or 3.13,$(python),PYTHON)) -e '.[evaluate]'
-	$(call install_pesq,.venv)
+	$(call install_compiled,.venv,$(PESQ))
 	touch $@
 
 $(CURRENT_INSTALLED): python = $(CURRENT_PYTHON)

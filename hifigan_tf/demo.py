@@ -131,10 +131,10 @@ def main(argv=None) -> int:
     extras.require("hifigan-tf demo")
     paths = [cli.existing_file(text, "--speech") for text in args.speech]
     output = cli.writable_folder(args.output_dir)
-    from hifigan_tf.evaluation.metrics import PESQ_MISSING, pesq_installed
+    from hifigan_tf.evaluation.metrics import left_out
 
-    if not pesq_installed():
-        print(PESQ_MISSING)
+    for line in left_out(METRICS):
+        print(line)
     models = {name: load_tflite(path) for name, path in MODELS.items()}
     audio = models["float"].audio
     front_end, loss_front_end = NumpyMelSpectrogram.of(audio), NumpyMelSpectrogram.of(audio, for_loss=True)

@@ -15,11 +15,11 @@ from hifigan_tf.errors import UserError, describe_os_error, one_line
 from hifigan_tf.evaluation.metrics import (
     ALIGNED,
     METRICS,
-    PESQ_MISSING,
     evaluate_aligned,
     evaluate_pair,
+    installed,
+    left_out,
     mean_scores,
-    pesq_installed,
 )
 from hifigan_tf.evaluation.tables import columns
 from hifigan_tf.files import real_path, write_json
@@ -174,7 +174,7 @@ def warn_of_results(report: dict, keep_level: bool) -> None:
     if report["skipped"]:
         log.warning("warning: skipped for the reasons above: %s", listed(list(report["skipped"])))
     for key, names in report["missing"].items():
-        if names and (key != "pesq_wb" or pesq_installed()):
+        if names and installed(key):
             log.warning("warning: no %s for %s: %s", METRICS[key].name, listed(names), METRICS[key].absent)
     difference = report["level_difference_db"]
     if abs(difference) > LEVEL_TOLERANCE:
@@ -247,8 +247,8 @@ def main(arguments=None) -> int:
     if args.json:
         cli.writable_folder(Path(args.json).parent)
     plots = cli.writable_folder(args.plots) if args.plots else None
-    if "pesq_wb" in metrics and not pesq_installed():
-        log.warning("warning: %s", PESQ_MISSING)
+    for line in left_out(metrics):
+        log.warning("warning: %s", line)
 
     report = evaluate_files(pairs.files, audio, metrics, args.keep_level, plots, args.align)
     print(table(report))

@@ -32,7 +32,7 @@ def main(argv=None) -> int:
 
     from hifigan_tf.audio.audio_files import PEAK, find_audio, load_audio, normalize, write_wav
     from hifigan_tf.audio.mel import MelSpectrogram
-    from hifigan_tf.evaluation.metrics import METRICS, PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
+    from hifigan_tf.evaluation.metrics import METRICS, evaluate_pair, left_out, mean_scores
     from hifigan_tf.evaluation.plots import save_overview
     from hifigan_tf.models.generator import load_generator
     from hifigan_tf.training.run_folder import RunFolder
@@ -42,8 +42,8 @@ def main(argv=None) -> int:
     generator = load_generator(folder.best)
     front_end = MelSpectrogram.of(generator.audio)
     loss_front_end = MelSpectrogram.of(generator.audio, for_loss=True)
-    if not pesq_installed():
-        print(PESQ_MISSING)
+    for line in left_out(METRICS):
+        print(line)
     clips, pairs = {}, {}
     for path in find_audio(DEMO_HELD_OUT):
         original = normalize(load_audio(path, generator.audio.sampling_rate))

@@ -1,6 +1,7 @@
 """Metrics against known numbers, and the evaluation command on good, bad and missing files."""
 
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -84,6 +85,7 @@ def test_identical_audio_is_perfect(front_end, speech):
         "mcd_db": 0,
         "stft_distance": 0,
         "pesq_wb": pytest.approx(4.644, abs=1e-3),  # the top of P.862.2's scale
+        "visqol": pytest.approx(4.02, abs=0.1),  # a synthetic voice: of speech too its network gives 4 to 5
         "stoi": pytest.approx(1, abs=1e-6),
         "f0_rmse_hz": 0,
         "f0_rmse_cents": 0,
@@ -120,12 +122,13 @@ def test_mcd_against_scipy_and_one_known_coefficient():
     assert metrics.mel_cepstral_distortion(reference, ripple(30)) == pytest.approx(0, abs=1e-9)  # beyond 24
 
 
-def test_noise_lowers_pesq_and_stoi_step_by_step(front_end, speech):
+def test_noise_lowers_pesq_visqol_and_stoi_step_by_step(front_end, speech):
     noise = np.random.default_rng(3).standard_normal(len(speech)).astype(np.float32)
-    chosen = ["log_mel_l1", "pesq_wb", "stoi"]
+    chosen = ["log_mel_l1", "pesq_wb", "visqol", "stoi"]
     steps = [metrics.evaluate_pair(speech, speech + level * noise, front_end, chosen) for level in (0.003, 0.02, 0.1)]
     for better, worse in pairwise(steps):
         assert better["pesq_wb"] > worse["pesq_wb"] + 0.1
+        assert better["visqol"] > worse["visqol"] + 0.1
         assert better["stoi"] > worse["stoi"] + 0.01
         assert better["log_mel_l1"] < worse["log_mel_l1"] - 0.1
     assert 1 < steps[-1]["pesq_wb"] < 1.6
@@ -138,6 +141,17 @@ def test_pesq_is_what_the_package_says_at_16_khz(front_end, speech):
     noisy = speech + 0.01 * np.random.default_rng(5).standard_normal(len(speech)).astype(np.float32)
     expected = pesq.pesq(16000, resample(speech, RATE, 16000), resample(noisy, RATE, 16000), "wb")
     assert metrics.evaluate_pair(speech, noisy, front_end, ["pesq_wb"])["pesq_wb"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_visqol_is_what_the_program_says_of_files_with_its_default_network(tmp_path, speech):
+    original, other = resample(speech, RATE, 16000), resample(voice(seed=1), RATE, 16000)
+    for name, audio in (("original", original), ("other", other)):
+        soundfile.write(tmp_path / f"{name}.wav", audio, 16000, subtype="FLOAT")
+    command = [sys.executable, "-m", "visqol", "-r", tmp_path / "original.wav", "-d", tmp_path / "other.wav"]
+    command += ["--speech_mode"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    score = float(re.search(r"MOS-LQO: +([\d.]+)", said)[1])
+    assert metrics.visqol(original, other) == pytest.approx(score, abs=1e-5)
 
 
 def test_a_higher_voice_gives_its_distance_in_hz_and_cents(front_end, speech):
@@ -163,9 +177,11 @@ def test_f0_and_voicing_by_hand():
 
 def test_undefined_metrics_are_none(front_end, speech):
     click = 0.1 * np.random.default_rng(0).standard_normal(3000).astype(np.float32)  # 0.14 s
-    scores = metrics.evaluate_pair(click, 0.9 * click, front_end, ["mcd_db", "pesq_wb", "stoi"])
-    assert scores == {"mcd_db": pytest.approx(0, abs=0.01), "pesq_wb": None, "stoi": None}
+    scores = metrics.evaluate_pair(click, 0.9 * click, front_end, ["mcd_db", "pesq_wb", "visqol", "stoi"])
+    assert scores == {"mcd_db": pytest.approx(0, abs=0.01), "pesq_wb": None, "visqol": None, "stoi": None}
     assert metrics.evaluate_pair(0 * speech, 0 * speech, front_end, F0) == dict.fromkeys(F0)
+    for pair in ((speech, 0 * speech), (0 * speech, speech)):
+        assert metrics.evaluate_pair(*pair, front_end, ["visqol"]) == {"visqol": None}
     assert metrics.evaluate_pair(speech, 0 * speech, front_end, ["pesq_wb"]) == {"pesq_wb": None}
     burst = np.pad(speech[: RATE // 5], (0, RATE))  # long enough, but with too few loud frames for STOI
     assert metrics.evaluate_pair(burst, burst, front_end, ["stoi"]) == {"stoi": None}
@@ -283,7 +299,7 @@ def test_errors_are_one_line_and_exit_code_2(tmp_path):
 
 def test_help_imports_nothing_heavy():
     code = "import sys, hifigan_tf.evaluate as e; print(sorted({'keras', 'tensorflow', 'librosa', 'matplotlib', " \
-           "'pesq', 'pystoi', 'soundfile'} & set(sys.modules)))"  # fmt: skip
+           "'pesq', 'pystoi', 'soundfile', 'visqol'} & set(sys.modules)))"  # fmt: skip
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
@@ -467,17 +483,27 @@ def test_undefined_values_are_null_counted_and_named(tmp_path, speech, caplog, c
     assert capsys.readouterr().out.splitlines()[2].split()[2:] == ["-", "-"]
 
 
-def test_without_pesq_the_rest_is_evaluated(tmp_path, speech, caplog, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pesq", None)  # what an import of a missing package finds
+@pytest.mark.parametrize(
+    ("module", "metric", "package", "compiler"),
+    [
+        ("pesq", "pesq_wb", "pesq", "C compiler"),
+        ("visqol", "visqol", "visqol-python", "C++ compiler"),
+        ("ai_edge_litert", "visqol", "visqol-python", "C++ compiler"),
+    ],
+)
+def test_without_a_package_the_rest_is_evaluated(
+    module, metric, package, compiler, tmp_path, speech, caplog, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, module, None)  # what an import of a missing package finds
     reference, generated = folders(tmp_path)
     for folder in (reference, generated):
         write_wav(folder / "a.wav", speech, RATE)
-    run(reference, generated, "--metrics", "pesq_wb", "stoi", "--json", tmp_path / "scores.json")
+    run(reference, generated, "--metrics", metric, "stoi", "--json", tmp_path / "scores.json")
     report = json.loads((tmp_path / "scores.json").read_text())
-    assert report["mean"] == {"pesq_wb": None, "stoi": pytest.approx(1, abs=1e-4)}
+    assert report["mean"] == {metric: None, "stoi": pytest.approx(1, abs=1e-4)}
     (record,) = caplog.records
-    assert "pip install pesq" in record.message
-    assert "C compiler" in record.message
+    assert f"pip install {package}" in record.message
+    assert compiler in record.message
 
 
 def test_everything_is_checked_before_the_slow_part(tmp_path, speech, monkeypatch):

@@ -28,8 +28,8 @@ ROOT = CONFIGS.parent
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 CORE = {"numpy", "soundfile", "soxr"}
 ABSENT_FROM_CORE = {module for _, modules in extras.NEEDS.values() for module in modules} - {"ai_edge_litert"}
-# Without these too something works: PESQ, decoding in the graph, other runtimes.
-OPTIONAL = {"pesq", "tensorflow_io"}
+# Without these too something works: PESQ, ViSQOL, decoding in the graph, other runtimes.
+OPTIONAL = {"pesq", "visqol", "tensorflow_io"}
 
 
 def run(*arguments, absent=(), given=None, folder=None, before=""):

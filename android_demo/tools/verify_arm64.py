@@ -61,10 +61,10 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
     models = {name: cli.existing_file(str(args.models / f"{name}.tflite"), "model") for name, _ in JOBS}
 
-    from hifigan_tf.evaluation.metrics import PESQ_MISSING, pesq_installed
+    from hifigan_tf.evaluation.metrics import left_out
 
-    if not pesq_installed():
-        raise UserError(PESQ_MISSING)
+    for line in left_out(["pesq_wb"]):
+        raise UserError(line)
     front_end = models["mel_frontend"]
     audio = read_kind(front_end.read_bytes(), str(front_end), MelContract).audio_config
     clips = shortest(args.speech, audio.sampling_rate)

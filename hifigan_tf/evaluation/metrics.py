@@ -1,8 +1,10 @@
 """The metrics of evaluation, one function each, and ``evaluate_pair``, which computes those asked for."""
 
+import functools
 import math
 import warnings
 from collections.abc import Iterable
+from importlib import util
 from typing import NamedTuple
 
 import numpy as np
@@ -29,24 +31,29 @@ METRICS = {
     "mcd_db": Metric("MCD", "dB", 2, "lower", "the config has a single mel band"),
     "stft_distance": Metric("STFT distance", "", 4, "lower", "silent, or shorter than 1,025 samples"),
     "pesq_wb": Metric("PESQ-WB", "", 3, "higher", "no utterance found, or shorter than 0.25 s"),
+    "visqol": Metric("ViSQOL", "", 3, "higher", "no 0.4 s of speech found"),
     "stoi": Metric("STOI", "", 4, "higher", "less than 0.4 s of speech"),
     "f0_rmse_hz": Metric("F0 RMSE", "Hz", 2, "lower", "no frame is voiced in both"),
     "f0_rmse_cents": Metric("F0 RMSE", "cents", 1, "lower", "no frame is voiced in both"),
     "voicing_f1": Metric("voicing F1", "", 4, "higher", "no frame is voiced"),
 }
+# Metrics that are left out where their packages are not installed: the modules, and how to install them.
+OPTIONAL = {
+    "pesq_wb": (("pesq",), "pip install pesq (it needs a C compiler)"),
+    "visqol": (("visqol", "ai_edge_litert"), "pip install visqol-python[lattice] (it needs a C++ compiler)"),
+}
 
 ALIGNED = ("log_mel_l1", "mcd_db", "f0_rmse_hz", "f0_rmse_cents", "voicing_f1")  # those of frames
 MOST_ALIGNED = 6000  # frames, a minute at a hop of 10 ms: the distances of all pairs take memory by the square
 
-SPEECH_RATE = 16000  # Hz: wide-band PESQ is defined for this rate; F0 is measured at it too, whatever the config's
+SPEECH_RATE = 16000  # Hz: of wide-band PESQ and ViSQOL for speech; F0 is measured at it too, whatever the config's
+AT_SPEECH_RATE = {"pesq_wb", "visqol", "f0_rmse_hz", "f0_rmse_cents", "voicing_f1"}
 LONGEST_PIECE = 20.0  # seconds, see _pieces
 MCD_COEFFICIENTS = 24
 STFT_PIECE = 2**20  # samples: longer recordings would take gigabytes
 STOI_SHORTEST = 0.4  # seconds: one of STOI's windows is 30 frames of 12.8 ms
 F0_RANGE = (65.0, 600.0)  # Hz, from a low bass to a child
 F0_FRAME, F0_HOP = 1024, 160  # samples at SPEECH_RATE: 64 ms, four periods of the lowest F0, every 10 ms
-
-PESQ_MISSING = "PESQ is left out, its package is not installed: pip install pesq (it needs a C compiler)"
 
 
 def evaluate_pair(
@@ -56,9 +63,9 @@ def evaluate_pair(
 
     Both are float32 at ``front_end.sampling_rate`` and time-aligned: nothing is shifted or warped.
     ``front_end`` is that of the loss, ``NumpyMelSpectrogram.of(config.audio, for_loss=True)`` or its Keras twin. A
-    value is None if the metric is not defined (``METRICS[key].absent`` says when, and PESQ needs its package). F0
-    and voicing take a quarter of real time, the others together a fiftieth. Raises ``ValueError`` for a metric that
-    is not in ``METRICS``.
+    value is None if the metric is not defined (``METRICS[key].absent`` says when), or its package is not installed
+    (``left_out``). F0 and voicing take a quarter of real time, ViSQOL a twentieth, the others together a fiftieth.
+    Raises ``ValueError`` for a metric that is not in ``METRICS``.
     """
     wanted = set(metrics)
     if unknown := wanted - set(METRICS):
@@ -74,10 +81,13 @@ def evaluate_pair(
         values["stft_distance"] = stft_distance(*pair)
     if "stoi" in wanted:
         values["stoi"] = stoi(*pair, rate)
+    at_speech_rate = [resample(audio, rate, SPEECH_RATE) for audio in pair] if wanted & AT_SPEECH_RATE else []
     if "pesq_wb" in wanted:
-        values["pesq_wb"] = pesq_wb(*(resample(audio, rate, SPEECH_RATE) for audio in pair))
+        values["pesq_wb"] = pesq_wb(*at_speech_rate)
+    if "visqol" in wanted:
+        values["visqol"] = visqol(*at_speech_rate)
     if wanted & {"f0_rmse_hz", "f0_rmse_cents", "voicing_f1"}:
-        contours = [f0_contour(resample(audio, rate, SPEECH_RATE)) for audio in pair]
+        contours = [f0_contour(audio) for audio in at_speech_rate]
         values["f0_rmse_hz"] = f0_rmse_hz(*contours)
         values["f0_rmse_cents"] = f0_rmse_cents(*contours)
         values["voicing_f1"] = voicing_f1(*contours)
@@ -196,13 +206,18 @@ def stft_distance(reference: np.ndarray, generated: np.ndarray) -> float | None:
     return float(total / len(STFT_RESOLUTIONS))
 
 
-def pesq_installed() -> bool:
-    """Whether the ``pesq`` package can be imported."""
-    try:
-        import pesq  # noqa: F401
-    except ImportError:
-        return False
-    return True
+def installed(metric: str) -> bool:
+    """Whether the packages that a metric needs beyond those of evaluation are there."""
+    return metric not in OPTIONAL or all(util.find_spec(module) for module in OPTIONAL[metric][0])
+
+
+def left_out(metrics: Iterable[str]) -> list[str]:
+    """A line for each metric whose package is not installed."""
+    return [
+        f"{METRICS[key].name} is left out, its package is not installed: {OPTIONAL[key][1]}"
+        for key in metrics
+        if not installed(key)
+    ]
 
 
 def pesq_wb(reference: np.ndarray, generated: np.ndarray) -> float | None:
@@ -211,7 +226,7 @@ def pesq_wb(reference: np.ndarray, generated: np.ndarray) -> float | None:
     The mean over pieces where the recordings are long. None where the package is missing, where no
     utterance is found, or below 0.25 s.
     """
-    if not pesq_installed():
+    if not installed("pesq_wb"):
         return None
     import pesq
 
@@ -224,6 +239,35 @@ def pesq_wb(reference: np.ndarray, generated: np.ndarray) -> float | None:
         except (pesq.NoUtterancesError, pesq.BufferTooShortError):
             continue
     return float(np.mean(values)) if values else None
+
+
+def visqol(reference: np.ndarray, generated: np.ndarray) -> float | None:
+    """ViSQOL for speech, 1 to 5, of ``[samples]`` at 16 kHz (Chinen et al., 2020, "ViSQOL v3"), by ``visqol-python``.
+
+    With the lattice network that the original program takes by default: equal recordings have 4 to 5. The mean over
+    pieces where the recordings are long. None where the package is missing, or a recording holds no speech.
+    """
+    if not installed("visqol"):
+        return None
+    values = []
+    for original, other in zip(_pieces(reference), _pieces(generated), strict=True):
+        if min(np.abs(original).max(), np.abs(other).max()) < SILENCE:
+            continue  # it makes the levels equal, which silence does not allow
+        try:
+            result = _visqol().measure_from_arrays(original, other, SPEECH_RATE)
+        except (ValueError, IndexError):  # how it says that there is too little, or no speech
+            continue
+        values.append(result.moslqo)
+    return float(np.mean(values)) if values else None
+
+
+@functools.cache
+def _visqol():
+    from visqol import VisqolApi
+
+    api = VisqolApi()
+    api.create(mode="speech", use_lattice_model=True)
+    return api
 
 
 def stoi(reference: np.ndarray, generated: np.ndarray, rate: int) -> float | None:

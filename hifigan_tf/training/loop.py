@@ -16,7 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from hifigan_tf.audio.mel import mel_spectrogram
 from hifigan_tf.data.pipeline import Clip, TimedBatches, training_batches, validation_clips
 from hifigan_tf.errors import UserError
-from hifigan_tf.evaluation.metrics import PESQ_MISSING, evaluate_pair, mean_scores, pesq_installed
+from hifigan_tf.evaluation.metrics import evaluate_pair, left_out, mean_scores
 from hifigan_tf.files import printable
 from hifigan_tf.training.distribution import ALONE, Workers, total
 from hifigan_tf.training.run_folder import NotSaved, RunFolder
@@ -75,8 +75,9 @@ def train(
     the last good checkpoint.
     """
     batches = TimedBatches(distributed_batches(trainer, clips, first_example), clips)
-    if workers.is_chief and not pesq_installed():
-        log.info(PESQ_MISSING)
+    if workers.is_chief:
+        for line in left_out(MEASURED):
+            log.info("%s", line)
     with stop_on_signals() as request, logging_redirect_tqdm(), progress_bar(trainer, workers) as progress:
         session = Session(trainer, folder, held_out, batches, progress, request) if workers.is_chief else None
         if session:
