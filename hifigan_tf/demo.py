@@ -10,6 +10,7 @@ import numpy as np
 
 from hifigan_tf import cli, extras
 from hifigan_tf.audio.audio_files import (
+    AUDIO_SUFFIXES,
     check_length,
     check_samples,
     find_audio,
@@ -18,6 +19,7 @@ from hifigan_tf.audio.audio_files import (
     read_pieces,
     write_wav,
 )
+from hifigan_tf.audio.file_batches import find_inputs
 from hifigan_tf.audio.mel_numpy import NumpyMelSpectrogram
 from hifigan_tf.audio.mel_stream import mel_spectrogram
 from hifigan_tf.errors import UserError
@@ -37,13 +39,13 @@ LONGEST = 60  # seconds of a recording that are vocoded: enough to hear
 # Log-mel L1 beyond which something is not what the voice knows: its own speakers have 0.4 to 0.5, others up to 0.7.
 STRANGE = 0.85
 
-
 SENTENCES, CLIPS, YOURS = "Sentences it has not heard", "Clips of the demo", "Your recordings"
+FOLDERS = {SENTENCES: "sentences", CLIPS: "clips", YOURS: "yours"}  # of the WAV files, so that names stay apart
 
 
 def parse(argv=None):
     parser = cli.parser("demo", DESCRIPTION)
-    parser.add_argument("--speech", nargs="+", default=[], metavar="FILE", help="recordings of your own")
+    parser.add_argument("--speech", nargs="+", default=[], metavar="FILE", help="recordings of your own, or folders of them")
     parser.add_argument("--output-dir", default="demo_output", type=Path, metavar="DIR", help="where the results go")
     return parser.parse_args(argv)
 
@@ -61,7 +63,7 @@ def clips(front_end: NumpyMelSpectrogram) -> Iterator[Speech]:
         yield Speech(CLIPS, path.stem, mel_spectrogram(audio, front_end), audio)
 
 
-def recording(path: Path, front_end: NumpyMelSpectrogram) -> Speech:
+def recording(name: str, path: Path, front_end: NumpyMelSpectrogram) -> Speech:
     """A recording of the user's, or its beginning. Raises ``UserError`` where it cannot be read, or is silent."""
     rate, pieces, samples = front_end.sampling_rate, [], 0
     with noted() as notes:
@@ -75,7 +77,7 @@ def recording(path: Path, front_end: NumpyMelSpectrogram) -> Speech:
     check_length(path, len(audio), front_end.hop_size)
     check_samples(audio, str(path))
     audio = normalize(audio)
-    return Speech(YOURS, path.stem, mel_spectrogram(audio, front_end), audio, notes)
+    return Speech(YOURS, name, mel_spectrogram(audio, front_end), audio, notes)
 
 
 @contextmanager
@@ -129,8 +131,10 @@ def judge(speech: Speech, front_end: NumpyMelSpectrogram, loss_front_end: NumpyM
 def main(argv=None) -> int:
     args = parse(argv)
     extras.require("hifigan-tf demo")
-    paths = [cli.existing_file(text, "--speech") for text in args.speech]
-    output = cli.writable_folder(args.output_dir)
+    output = args.output_dir
+    yours = output / FOLDERS[YOURS]
+    recordings = find_inputs(args.speech, AUDIO_SUFFIXES, yours, "")
+    cli.writable_folder(output)
     from hifigan_tf.evaluation.metrics import left_out
 
     for line in left_out(METRICS):
@@ -139,23 +143,31 @@ def main(argv=None) -> int:
     audio = models["float"].audio
     front_end, loss_front_end = NumpyMelSpectrogram.of(audio), NumpyMelSpectrogram.of(audio, for_loss=True)
     said, refused = [*sentences(), *clips(front_end)], []
-    for path in paths:
+    for place, path in recordings.items():
         try:
-            said.append(recording(path, front_end))
+            said.append(recording(place.relative_to(yours).as_posix(), path, front_end))
         except UserError as error:
             refused.append(str(error))
     for speech in cli.progress(said, desc="speaking", unit="clip", leave=False):
         for name, model in models.items():
             speech.takes[name] = speak(model, speech.mel)
         judge(speech, front_end, loss_front_end)
+        sounds = {name: take.audio for name, take in speech.takes.items()}
         if speech.original is not None:
-            write_wav(output / f"{speech.name}_original.wav", speech.original, audio.sampling_rate)
-        for name, take in speech.takes.items():
-            write_wav(output / f"{speech.name}_{name}.wav", take.audio, audio.sampling_rate)
+            sounds["original"] = speech.original
+        for name, samples in sounds.items():
+            path = wav_of(output, speech, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_wav(path, samples, audio.sampling_rate)
     write_json(output / "metrics.json", figures(said, audio.sampling_rate))
     write_bytes(output / "demo.html", page(said, refused, models, front_end).encode())
     _tell(output, said, refused)
     return 0
+
+
+def wav_of(output: Path, speech: Speech, sound: str) -> Path:
+    """Where a sound is written: ``original``, or what a model made."""
+    return output / FOLDERS[speech.group] / f"{speech.name}_{sound}.wav"
 
 
 def figures(said: list[Speech], sampling_rate: int) -> list[dict]:
@@ -186,7 +198,7 @@ def _tell(output: Path, said: list[Speech], refused: list[str]) -> None:
         print(f"left out: {reason}")
     print(f"""
 hear and see: {output / "demo.html"} in a browser
-listen:       {output / said[-1].name}_int8.wav, and the others beside it
+listen:       {wav_of(output, said[-1], "int8")}, and the others beside it
 figures:      {output / "metrics.json"}
 next:         hifigan-tf vocode YOUR_RECORDING.wav
               hifigan-tf train-demo

@@ -17,7 +17,7 @@ from hifigan_tf.resources import DEMO_HELD_OUT, DEMO_SENTENCES, VOICE, VOICE_FLO
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder, vocode
 
 RATE = 22050
-NAMES = ("stereo", "telephone", "noise", "long")
+NAMES = ("long", "noise", "other/stereo", "stereo", "telephone")
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,14 @@ def spoken(tmp_path_factory):
         "stereo.wav": (np.stack([speech, 0.5 * speech], 1), 48000),
         "telephone.wav": (load_audio(find_audio(DEMO_HELD_OUT)[0], 8000), 8000),
         "silent.wav": (np.zeros(20000), RATE),
+        "other/stereo.wav": (np.tile(speech, 2), 48000),
         "noise.wav": (rng.uniform(-0.5, 0.5, 30000) * (np.arange(30000) // 300 % 2), RATE),
         "long.wav": (np.tile(speech, 70 * 48000 // len(speech) + 1), 48000),
     }
+    (folder / "given" / "other").mkdir(parents=True)
     for name, (audio, rate) in recordings.items():
-        soundfile.write(folder / name, audio, rate)
-    arguments = ["--output-dir", str(folder / "out"), "--speech", *(str(folder / name) for name in recordings)]
-    assert demo.main(arguments) == 0
+        soundfile.write(folder / "given" / name, audio, rate)
+    assert demo.main(["--output-dir", str(folder / "out"), "--speech", str(folder / "given")]) == 0
     return folder / "out"
 
 
@@ -71,13 +72,15 @@ def test_every_clip_is_written_as_it_was_streamed(spoken):
     names = [*(path.stem for path in sorted(DEMO_SENTENCES.glob("*.npy"))), *(path.stem for path in clips)]
     assert [row["name"] for row in rows if row["model"] == "int8"] == [*names, *NAMES]
     for path in sorted(DEMO_SENTENCES.glob("*.npy")):
-        written = soundfile.read(spoken / f"{path.stem}_float.wav")[0]
+        written = soundfile.read(spoken / "sentences" / f"{path.stem}_float.wav")[0]
         expected = vocode(VOICE_FLOAT, np.load(path).astype(np.float32))
         np.testing.assert_allclose(written, expected, atol=1e-4)
-        assert not (spoken / f"{path.stem}_original.wav").exists()
+        assert not (spoken / "sentences" / f"{path.stem}_original.wav").exists()
     for path in clips:
-        original = soundfile.read(spoken / f"{path.stem}_original.wav")[0]
+        original = soundfile.read(spoken / "clips" / f"{path.stem}_original.wav")[0]
         np.testing.assert_allclose(original, normalize(soundfile.read(path)[0]), atol=1e-4)
+    once, twice = (len(soundfile.read(spoken / "yours" / f"{name}_int8.wav")[0]) for name in ("stereo", "other/stereo"))
+    assert twice == 2 * once  # equal names in two folders
     of = {(row["name"], row["model"]): row for row in rows}
     for path in clips:
         in_float, in_8_bits = (of[path.stem, model] for model in ("float", "int8"))
@@ -89,7 +92,7 @@ def test_every_clip_is_written_as_it_was_streamed(spoken):
 def test_the_page_plays_and_shows_all_by_itself(spoken):
     page = (spoken / "demo.html").read_text(encoding="utf-8")
     rows = json.loads((spoken / "metrics.json").read_text())
-    originals = len(list(spoken.glob("*_original.wav")))
+    originals = len(list(spoken.rglob("*_original.wav")))
     sounds = re.findall(r'<audio [^>]*src="data:audio/flac;base64,([^"]+)"', page)
     pictures = re.findall(r'<img [^>]*src="data:image/png;base64,([^"]+)"', page)
     assert len(sounds) == len(pictures) == len(rows) + originals
@@ -116,7 +119,7 @@ def test_the_page_says_what_is_odd(spoken):
 
 
 def test_a_recording_that_is_missing_is_an_error_before_anything_is_made(tmp_path):
-    with pytest.raises(UserError, match=r"--speech .*nowhere\.wav"):
+    with pytest.raises(UserError, match=r"nowhere\.wav does not exist"):
         demo.main(["--output-dir", str(tmp_path / "out"), "--speech", str(tmp_path / "nowhere.wav")])
     assert not (tmp_path / "out").exists()
 
