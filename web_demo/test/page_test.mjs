@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import puppeteer from "puppeteer-core";
+import { launchBrowser } from "./browser.mjs";
 
 const PAGE = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..");
 const BUILD = join(PAGE, "build");
@@ -29,7 +29,6 @@ const MOST_DIFFERENCE = 1e-4; // of samples in float arithmetic: another order o
 // to Python's own samples, and how far they are from float32.
 const LEAST_SNR = 30;
 
-const FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio"];
 const MICROPHONE = [
   "--use-fake-device-for-media-stream",
   "--use-fake-ui-for-media-stream",
@@ -41,7 +40,7 @@ let site;
 const closing = [];
 
 before(async () => {
-  browser = await launch(...FLAGS, ...MICROPHONE);
+  browser = await launch(...MICROPHONE);
   site = await serve("site", {});
 });
 
@@ -52,19 +51,9 @@ after(async () => {
 });
 
 async function launch(...args) {
-  const launched = await puppeteer.launch({ executablePath: await executable(), args });
+  const launched = await launchBrowser(...args);
   closing.push(() => launched.close());
   return launched;
-}
-
-async function executable() {
-  const name = process.env.CHROMIUM ?? "chromium";
-  const which = spawn("which", [name]);
-  let path = "";
-  for await (const text of which.stdout) {
-    path += text;
-  }
-  return path.trim();
 }
 
 /** Serves the page with the models of the reference; `replaced` are other files for names in it and in litert/. */
@@ -618,7 +607,7 @@ test("no microphone, none allowed, or none outside https", async () => {
     assert.equal(await text(page, "record"), "Record");
     await close(page);
   }
-  const strict = await launch(...FLAGS, "--use-fake-device-for-media-stream", "--deny-permission-prompts");
+  const strict = await launch("--use-fake-device-for-media-stream", "--deny-permission-prompts");
   const page = await open({ from: strict });
   await page.click("#record");
   assert.match(await failure(page), /The microphone is not allowed/);
@@ -626,7 +615,7 @@ test("no microphone, none allowed, or none outside https", async () => {
 });
 
 test("no WebAssembly SIMD", async () => {
-  const old = await launch(...FLAGS, "--js-flags=--no-enable-sse4-1");
+  const old = await launch("--js-flags=--no-enable-sse4-1");
   const page = await open({ from: old, ready: null });
   assert.match(await failure(page), /WebAssembly has no SIMD/);
   assert.equal(await page.$eval("#vocode", (button) => button.disabled), true);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `make web-test`: the page in headless Chromium, compared with Python. The argument is this project's Python.
+# `make web-test`: the page in headless Chromium, compared with Python, and the page of the demo. The argument is this
+# project's Python.
 #
 # Needs Node 18, npm and Chromium. Skips only if npm's packages are out of reach.
 set -euo pipefail
@@ -35,4 +36,4 @@ if [ "$(cat "$reference/made_from" 2>/dev/null)" != "$made_from" ] ||
   echo "$made_from" >"$reference/made_from"
 fi
 
-PYTHON=$python exec node --test --test-reporter=spec test/page_test.mjs
+PYTHON=$python exec node --test --test-reporter=spec test/page_test.mjs test/speaking_test.mjs
