@@ -29,9 +29,10 @@ CHECKPOINT ?= hifigan_tf/voices/live.keras
 demo: $(SPOKEN)
 	$(BIN)/python -m hifigan_tf.demo $(if $(SPEECH),--speech $(SPEECH))
 
-# Trains a small model for a few minutes, vocodes, evaluates: look into train_demo_output/
+# Trains a small model for a few minutes, vocodes, evaluates: look into train_demo_output/; with FROM_VOICE=1 the voice
+# goes on learning instead, as it does from another speaker's recordings.
 train-demo: $(INSTALLED)
-	$(BIN)/python -m hifigan_tf.train_demo
+	$(BIN)/python -m hifigan_tf.train_demo $(if $(FROM_VOICE),--from-voice)
 
 # Two workers, a file each at a time: most of a test's time is one thread compiling a graph.
 test: $(INSTALLED)

@@ -19,6 +19,7 @@ from hifigan_tf import cli
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
+from hifigan_tf.resources import VOICE
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.contract import AUDIO, MEL, VocoderContract
 
@@ -65,14 +66,16 @@ def parse(argv=None):
         prog="python benchmarks/accelerators.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
     parser.add_argument("models", nargs="*", metavar="MODEL", help="vocoders as .tflite")
-    parser.add_argument("--checkpoint", nargs="+", metavar="CKPT", default=[], help=".keras files or run folders")
+    parser.add_argument(
+        "--checkpoint", nargs="+", metavar="CKPT", default=[], help=".keras files or run folders; default: the voice"
+    )
     parser.add_argument("--config", nargs="+", metavar="FILE", default=[], help="configs, for random weights")
     parser.add_argument("--frames", type=cli.positive, metavar="N", help="window of --checkpoint and --config")
     parser.add_argument("--environments", metavar="DIR", type=Path, default=Path("build/runtimes"), help="kept there")
     parser.add_argument("--json", metavar="F", type=Path, help="write the rows there")
     args = parser.parse_args(argv)
     if not (args.models or args.checkpoint or args.config):
-        raise UserError("no model is given: name a .tflite, --checkpoint or --config")
+        args.checkpoint = [str(VOICE)]
     if args.frames and not (args.checkpoint or args.config):
         raise UserError(f"--frames {args.frames} is for --checkpoint and --config: a .tflite has its own")
     return args

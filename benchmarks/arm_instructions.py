@@ -13,6 +13,7 @@ from android_demo.tools.verify_arm64 import emulated
 from hifigan_tf import cli
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
+from hifigan_tf.resources import VOICE_FLOAT, VOICE_INT8
 from hifigan_tf.streaming.contract import read
 
 DESCRIPTION = """Counts the instructions that LiteRT executes for a chunk of the smallest size of each model, with ARM
@@ -41,7 +42,13 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         prog="python benchmarks/arm_instructions.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
-    parser.add_argument("models", metavar="MODEL", nargs="+", help="a .tflite with states")
+    parser.add_argument(
+        "models",
+        nargs="*",
+        default=[str(VOICE_INT8), str(VOICE_FLOAT)],
+        metavar="MODEL",
+        help=".tflite files with states; default: the voice",
+    )
     parser.add_argument(
         "--arm64", metavar="DIR", type=Path, default=FETCHED, help="what android_demo/tools/fetch_arm64.sh made"
     )

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script,
 
 from hifigan_tf import cli
 from hifigan_tf.files import atomic_path
-from hifigan_tf.resources import DEMO_HELD_OUT
+from hifigan_tf.resources import DEMO_HELD_OUT, VOICE
 
 CHUNKS = (1, 2, 4, 8, 16, 32)
 
@@ -17,7 +17,9 @@ def parse(argv=None):
     parser = argparse.ArgumentParser(
         prog="python benchmarks/chunk_size.py", description=__doc__, formatter_class=cli.Formatter
     )
-    parser.add_argument("--checkpoint", required=True, metavar="CKPT", help="a .keras file or a run folder")
+    parser.add_argument(
+        "--checkpoint", default=str(VOICE), metavar="CKPT", help="a .keras file or a run folder; default: the voice"
+    )
     parser.add_argument("--evaluation-data", metavar="DIR", default=str(DEMO_HELD_OUT), help="recordings of speech")
     parser.add_argument("--output", metavar="F", type=Path, default=Path("chunks.png"), help="the picture")
     return parser.parse_args(argv)

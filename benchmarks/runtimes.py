@@ -22,7 +22,7 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
 from hifigan_tf.processor import machine
-from hifigan_tf.resources import DEMO_HELD_OUT
+from hifigan_tf.resources import DEMO_HELD_OUT, VOICE_FLOAT, VOICE_INT8
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.contract import MelContract, VocoderContract
 
@@ -70,7 +70,11 @@ def parse(argv=None):
         prog="python benchmarks/runtimes.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
     parser.add_argument(
-        "models", nargs="+", metavar="MODEL", help="vocoders, or mel front ends, as .tflite; best of full size"
+        "models",
+        nargs="*",
+        default=[str(VOICE_INT8), str(VOICE_FLOAT)],
+        metavar="MODEL",
+        help="vocoders, or mel front ends, as .tflite; best of full size; default: the voice",
     )
     names = [*(runtime.name for runtime in RUNTIMES), BROWSER]
     parser.add_argument("--runtimes", nargs="+", metavar="NAME", choices=names, default=names, help=", ".join(names))

@@ -45,7 +45,9 @@ FOLDERS = {SENTENCES: "sentences", CLIPS: "clips", YOURS: "yours"}  # of the WAV
 
 def parse(argv=None):
     parser = cli.parser("demo", DESCRIPTION)
-    parser.add_argument("--speech", nargs="+", default=[], metavar="FILE", help="recordings of your own, or folders of them")
+    parser.add_argument(
+        "--speech", nargs="+", default=[], metavar="FILE", help="recordings of your own, or folders of them"
+    )
     parser.add_argument("--output-dir", default="demo_output", type=Path, metavar="DIR", help="where the results go")
     return parser.parse_args(argv)
 

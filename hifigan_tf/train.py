@@ -19,7 +19,7 @@ from hifigan_tf.config import MEL_KEYS, Config, TrainingConfig, difference
 from hifigan_tf.errors import UserError, one_line
 from hifigan_tf.files import printable, read_json, real_path, sole_user
 from hifigan_tf.models.keras_file import stored_audio
-from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN
+from hifigan_tf.resources import DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN, FROM_VOICE_CONFIG, VOICE
 from hifigan_tf.training.distribution import STRATEGIES, Workers, check_batch, make_strategy, total, workers_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ The same command again resumes where it stopped. Ctrl-C saves first."""
 DATA_HELP = f"""folders of recordings ({AUDIO_KINDS}), or corpora packed by preprocess, which may be at gs:// paths;
 default: the demo corpus"""
 
+
+FROM_VOICE_HELP = """begin with the voice of hifigan_tf, for a few minutes of recordings of another speaker; default
+config: configs/from_voice.json"""
 
 INITIAL_HELP = """run folder (all networks) or .keras (generator) to begin with; its mel is that of the run, but for
 keys that --config gives"""
@@ -53,7 +56,9 @@ def parse(argv=None):
     parser.add_argument("--batch-size", type=int, help="clips in a step")
     parser.add_argument("--learning-rate", type=float, help="before decay")
     parser.add_argument("--seed", type=int, help="seeds the weights, the order of clips and the segments")
-    parser.add_argument("--initial-checkpoint", metavar="CKPT", help=INITIAL_HELP)
+    beginning = parser.add_mutually_exclusive_group()
+    beginning.add_argument("--from-voice", action="store_true", help=FROM_VOICE_HELP)
+    beginning.add_argument("--initial-checkpoint", metavar="CKPT", help=INITIAL_HELP)
     parser.add_argument("--fine-tune-mels", metavar="DIR", help="teacher-forced mels, <name>.npy for each clip")
     add_mel_options(parser, "mels of --fine-tune-mels", transposed=False)
     parser.add_argument("--mixed-precision", choices=["bfloat16", "float16"], help="compute in half precision")
@@ -112,7 +117,7 @@ def check(args) -> Job:
         validation=validation,
         mel_folder=cli.existing_folder(args.fine_tune_mels, "--fine-tune-mels") if args.fine_tune_mels else None,
         mel_format=mel_format,
-        initial_checkpoint=_initial_checkpoint(args.initial_checkpoint) if args.initial_checkpoint else None,
+        initial_checkpoint=_initial_checkpoint(args),
         workers=workers_of(args.strategy),
         mixed_precision=args.mixed_precision,
         accumulate_steps=args.accumulate_steps,
@@ -308,15 +313,16 @@ def warn_of_a_vanishing_rate(training: TrainingConfig, decay_steps: int) -> None
 def _config(args) -> tuple[Config, str]:
     """The config with the overrides of the command line, and the name of its run."""
     saved = Path(args.run_dir or "") / "config.json"
-    path = Path(args.config) if args.config else saved if args.run_dir and saved.is_file() else DEMO_CONFIG
+    default = FROM_VOICE_CONFIG if args.from_voice else DEMO_CONFIG
+    path = Path(args.config) if args.config else saved if args.run_dir and saved.is_file() else default
     overrides = {
         key: value
         for key in ("max_steps", "batch_size", "learning_rate", "seed")
         if (value := getattr(args, key)) is not None
     }
     config = Config.load(path)
-    if args.initial_checkpoint:
-        overrides |= _mel_of(_initial_checkpoint(args.initial_checkpoint), path)
+    if initial := _initial_checkpoint(args):
+        overrides |= _mel_of(initial, path)
     return (config.replace(**overrides) if overrides else config), path.stem
 
 
@@ -392,11 +398,14 @@ def _identity(clip):
     return real_path(clip.path) if isinstance(clip.path, Path) else clip
 
 
-def _initial_checkpoint(text: str) -> Path:
-    path = Path(text)
-    if not path.exists():
-        raise UserError(f"--initial-checkpoint {text} does not exist: give a run folder or a .keras file")
-    return path
+def _initial_checkpoint(args) -> Path | None:
+    if args.from_voice:
+        return VOICE
+    if args.initial_checkpoint and not Path(args.initial_checkpoint).exists():
+        raise UserError(
+            f"--initial-checkpoint {args.initial_checkpoint} does not exist: give a run folder or a .keras file"
+        )
+    return Path(args.initial_checkpoint) if args.initial_checkpoint else None
 
 
 def set_up_tensorflow(deterministic: bool = False) -> None:
@@ -415,7 +424,7 @@ def _copy_generator(source, target, path: Path) -> None:
     for theirs, ours in ((source.hyper_parameters, target.hyper_parameters), (source.audio, target.audio)):
         if theirs != ours:
             raise UserError(
-                f"--initial-checkpoint {path} is a generator of another config ({difference(theirs, ours)}): train "
+                f"the initial checkpoint {path} is a generator of another config ({difference(theirs, ours)}): train "
                 "with the config it was made with"
             )
     target.set_weights(source.get_weights())

@@ -6,25 +6,36 @@ from pathlib import Path
 from hifigan_tf import cli, extras, train
 from hifigan_tf.config import Config
 from hifigan_tf.files import write_json
-from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
+from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT, DEMO_TRAIN, FROM_VOICE_CONFIG
 
 DESCRIPTION = """Trains a small HiFi-GAN for a few minutes on a minute of synthetic speech that ships with the
-package, then vocodes clips that it was not trained on: sound, a picture and figures in train_demo_output/. If
-interrupted, the same command resumes; when the training is done, it only vocodes."""
+package, then vocodes clips that it was not trained on: sound, a picture and figures in train_demo_output/. With
+--from-voice it goes on from the voice of hifigan_tf instead, as fine-tuning to another speaker does, in
+train_demo_output/from_voice/. If interrupted, the same command resumes; when the training is done, it only vocodes."""
+
+FROM_VOICE_STEPS = 300
 
 LOSSES = ("discriminator", "adversarial", "feature_matching", "mel")
 
 
 def main(argv=None) -> int:
     parser = cli.parser("train_demo", DESCRIPTION)
-    parser.add_argument("--run-dir", default="runs/demo", type=Path, metavar="DIR", help="run folder of the training")
-    parser.add_argument("--output-dir", default="train_demo_output", type=Path, metavar="DIR", help="for the results")
-    parser.add_argument("--max-steps", type=int, default=Config.load(DEMO_CONFIG).training.max_steps, help="to train")
+    parser.add_argument("--from-voice", action="store_true", help="go on from the voice, not from nothing")
+    parser.add_argument("--run-dir", type=Path, metavar="DIR", help="of the training; default: in runs/")
+    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="for the results")
+    parser.add_argument("--max-steps", type=int, help="to train")
     args = parser.parse_args(argv)
     extras.require("hifigan-tf train-demo")
-    output = cli.writable_folder(args.output_dir)
-    options = ["--config", str(DEMO_CONFIG), "--run-dir", str(args.run_dir), "--max-steps", str(args.max_steps)]
-    code = train.main(options)
+    if args.from_voice:
+        config, steps = FROM_VOICE_CONFIG, FROM_VOICE_STEPS
+        run_dir, output = Path("runs/demo_from_voice"), Path("train_demo_output/from_voice")
+        beginning = ["--from-voice", "--data", str(DEMO_TRAIN), "--validation-data", str(DEMO_HELD_OUT)]
+    else:
+        config, steps = DEMO_CONFIG, Config.load(DEMO_CONFIG).training.max_steps
+        run_dir, output, beginning = Path("runs/demo"), Path("train_demo_output"), []
+    run_dir, output, steps = args.run_dir or run_dir, args.output_dir or output, args.max_steps or steps
+    cli.writable_folder(output)
+    code = train.main(["--config", str(config), "--run-dir", str(run_dir), "--max-steps", str(steps), *beginning])
     if code:
         return code
 
@@ -38,7 +49,7 @@ def main(argv=None) -> int:
     from hifigan_tf.training.run_folder import RunFolder
     from hifigan_tf.vocode import resynthesize
 
-    folder = RunFolder(args.run_dir)
+    folder = RunFolder(run_dir)
     generator = load_generator(folder.best)
     front_end = MelSpectrogram.of(generator.audio)
     loss_front_end = MelSpectrogram.of(generator.audio, for_loss=True)
@@ -65,7 +76,7 @@ def main(argv=None) -> int:
         "audio": generator.audio.to_dict(),
     }
     write_json(output / "metrics.json", report)
-    _tell(output, picture, args.run_dir, mean, curves, stem)
+    _tell(output, picture, run_dir, mean, curves, stem)
     return 0
 
 

@@ -17,7 +17,7 @@ from hifigan_tf.audio.mel import MelSpectrogram
 from hifigan_tf.checkpoints.official import named_convolutions
 from hifigan_tf.errors import UserError
 from hifigan_tf.models.layers import SpectralNormConv1D
-from hifigan_tf.resources import CONFIGS
+from hifigan_tf.resources import CONFIGS, VOICE
 from hifigan_tf.streaming.windows import margins_of
 from hifigan_tf.training.trainer import Trainer
 
@@ -207,8 +207,7 @@ def test_accelerators_take_only_models_in_integers(tiny_generator, tiny_mels, tm
     model.write_bytes(exported(tiny_generator, "full_int8", (), 48, tiny_mels[:1]))
     with pytest.raises(UserError, match="export it with --full-int8 --integer-io"):
         accelerators.main([str(model)])
-    with pytest.raises(UserError, match="no model is given"):
-        accelerators.main([])
+    assert accelerators.parse([]).checkpoint == [str(VOICE)]
     with pytest.raises(UserError, match="--frames 32 is for --checkpoint"):
         accelerators.main([str(model), "--frames", "32"])
 

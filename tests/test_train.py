@@ -23,7 +23,7 @@ from hifigan_tf.data.pipeline import Clip, check_clips, training_batches
 from hifigan_tf.errors import UserError
 from hifigan_tf.files import sole_user
 from hifigan_tf.models.generator import load_generator
-from hifigan_tf.resources import CONFIGS, DEMO_CONFIG
+from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, FROM_VOICE_CONFIG, VOICE
 from hifigan_tf.streaming.streaming_vocoder import KerasVocoder
 from hifigan_tf.streaming.windows import margins_of
 from hifigan_tf.train import first_example, paces_of, warn_of_a_vanishing_rate
@@ -532,12 +532,34 @@ def test_the_search_for_the_best_generator_restarts_with_the_discriminators(corp
     )
     errors, kept = iter([4.0, 3.0, 2.0, 2.5]), []
     monkeypatch.setattr(loop, "evaluate_pair", lambda *_: dict.fromkeys(loop.MEASURED) | {"log_mel_l1": next(errors)})
-    monkeypatch.setattr(RunFolder, "save_best", lambda _, trainer, error: kept.append(error))
+    monkeypatch.setattr(RunFolder, "save_best", lambda *given: kept.append(given[-1]))
     trainer, folder = Trainer(late.replace(ema_decay=0), epoch_steps=2), RunFolder(tmp_path / "run")
     folder.prepare(late)
     clips = check_clips(sorted(corpus.glob("*.wav")), late)
     assert train(trainer, folder, clips[:4], clips[4:]) == 0
     assert kept == [4.0, 3.0, 2.0, 2.5]
+
+
+def test_the_best_is_the_generator_or_its_moving_average(trainer, tmp_path, monkeypatch):
+    folder, clips = RunFolder(tmp_path), [("one", np.full((20, 16), -5, np.float32), np.zeros(640, np.float32))]
+    before = trainer.steps_done, float(trainer.best_mel_error.numpy())
+    trainer.average.conv_pre.bias.assign(trainer.generator.conv_pre.bias + 1)
+    trainer.step.assign(1)
+    trainer.best_mel_error.assign(np.inf)
+    summaries = loop.Summaries(folder.logs)
+    for generator, average, best in ((3.0, 2.0, trainer.average), (2.5, 2.2, None), (1.0, 1.5, trainer.generator)):
+        folder.best.unlink(missing_ok=True)
+        errors = iter([generator, average])
+        monkeypatch.setattr(
+            loop, "evaluate_pair", lambda *_, left=errors: dict.fromkeys(loop.MEASURED) | {"log_mel_l1": next(left)}
+        )
+        assert loop.validate(trainer, folder, summaries, clips) == generator
+        assert folder.best.exists() == (best is not None)
+        if best:
+            np.testing.assert_array_equal(load_generator(folder.best).conv_pre.bias, best.conv_pre.bias)
+    assert float(trainer.best_mel_error.numpy()) == 1
+    trainer.step.assign(before[0])
+    trainer.best_mel_error.assign(before[1])
 
 
 def test_learning_rate_and_batch_size_may_change_when_a_run_resumes(quick_run, corpus, quick_file, tmp_path, command):
@@ -683,6 +705,15 @@ def test_initial_checkpoint_takes_a_run_folder_or_a_generator(quick_run, corpus,
         assert started["step/.ATTRIBUTES/VARIABLE_VALUE"] == 1
 
 
+def test_from_voice_has_its_own_config(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = train_command.check(train_command.parse(["--from-voice", "--data", str(corpus)]))
+    assert (job.run_dir, job.initial_checkpoint) == (Path("runs/from_voice"), VOICE)
+    assert job.config == Config.load(FROM_VOICE_CONFIG)
+    voice = load_generator(VOICE)
+    assert (job.config.generator, job.config.audio) == (voice.hyper_parameters, voice.audio)
+
+
 def test_initial_networks_are_copied_to_the_bit(straight, config):
     trainer = Trainer(config.replace(seed=99), epoch_steps=1)
     RunFolder(straight[0]).restore_networks(trainer)
@@ -771,6 +802,8 @@ def test_bad_arguments_are_one_line(straight, corpus, config, config_file, tmp_p
             ("--config", other, "--data", corpus, "--run-dir", "new", "--initial-checkpoint", folder / "last.keras"),
             ("generator of another config (lookahead_frames is null there, and 1 is asked for)",),
         ),
+        (("--config", config_file, "--data", corpus, "--run-dir", "new", "--from-voice"), ("of another config",)),
+        (("--from-voice",), ("--data is missing",)),
         (
             ("--config", other, "--data", corpus, "--run-dir", "new", "--initial-checkpoint", folder),
             ("networks of another config (generator: lookahead_frames is null there, and 1 is asked for)",),

@@ -235,7 +235,8 @@ def validate(
 ) -> float | None:
     """Mean log-mel L1 over the clips; keeps ``best.keras``; metrics, sound and pictures to TensorBoard.
 
-    Where ``request`` asks to stop in between, the rest is left out: no mean, and nothing is kept.
+    Of the generator and its moving average, the one with the smaller error may become ``best.keras``. Where ``request``
+    asks to stop in between, the rest is left out: no mean, and nothing is kept.
     """
     _check_weights(trainer, folder)
     step, front_end, scores, averaged = trainer.steps_done, trainer.loss_front_end, [], []
@@ -252,16 +253,26 @@ def validate(
             averaged.append(evaluate_pair(audio, trainer.vocode(mel, average=True), front_end, MEASURED))
     if request:
         return None
+    error = least = _recorded("validation", scores, summaries, step)
+    best, told = trainer.generator, f"step {step}: validation log-mel L1 {error:.4f}"
+    if trainer.average and averaged:
+        average_error = _recorded("validation_ema", averaged, summaries, step)
+        told += f", of the moving average {average_error:.4f}"
+        if average_error < error:
+            least, best = average_error, trainer.average
+    if least < float(trainer.best_mel_error.numpy()):
+        with _going_on_unsaved():
+            folder.save_best(trainer, best, least)
+    log.info("%s (best %.4f)", told, float(trainer.best_mel_error.numpy()))
+    return error
+
+
+def _recorded(group: str, scores: list[dict[str, float | None]], summaries: Summaries, step: int) -> float:
+    """The mean log-mel L1 of the clips, with the other means as curves to TensorBoard."""
     means = mean_scores(scores, MEASURED)
-    summaries.scalars(_curves("validation", means), step)
-    if averaged:
-        summaries.scalars(_curves("validation_ema", mean_scores(averaged, MEASURED)), step)
+    summaries.scalars(_curves(group, means), step)
     error = means["log_mel_l1"]
     assert error is not None, "every pair has a log-mel error"
-    if error < float(trainer.best_mel_error.numpy()):
-        with _going_on_unsaved():
-            folder.save_best(trainer, error)
-    log.info("step %d: validation log-mel L1 %.4f (best %.4f)", step, error, float(trainer.best_mel_error.numpy()))
     return error
 
 

@@ -193,10 +193,13 @@ class RunFolder:
         for old in self.saved()[: -trainer.config.training.checkpoints_to_keep]:
             shutil.rmtree(old.rename(self.checkpoints / f"{HIDDEN}{old.name}"))
 
-    def save_best(self, trainer: Trainer, mel_error: float) -> None:
-        """Writes ``best.keras``, which has this validation error. Raises ``NotSaved`` when it cannot."""
+    def save_best(self, trainer: Trainer, generator: Generator, mel_error: float) -> None:
+        """Writes ``best.keras``, the trainer's generator or its average, which has this validation error.
+
+        Raises ``NotSaved`` when it cannot.
+        """
         try:
-            save_generator(trainer.generator, self.best)
+            save_generator(generator, self.best)
         except OSError as error:
             raise self._not_saved(f"the best generator, of step {trainer.steps_done},", error) from None
         trainer.best_mel_error.assign(mel_error)
