@@ -60,7 +60,7 @@ def curves(folder: Path, from_discriminators: bool) -> dict[str, dict[int, float
     run = RunFolder(folder)
     training = Config.load(run.config).training
     group = "validation_ema" if training.ema_decay else "validation"
-    first = training.discriminator_start_step if from_discriminators else 0
+    first = (training.discriminator_start_step or 0) if from_discriminators else 0
     found = Events(run.logs).scalars
     return {
         key: {step - first: value for step, value in found[f"{group}/{key}"].items() if step > first}

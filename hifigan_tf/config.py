@@ -22,6 +22,9 @@ LOG_MIN = math.log(LOG_FLOOR)
 # The multi-resolution STFT loss, as published: window, hop and FFT in samples; and the least power.
 STFT_RESOLUTIONS = ((600, 120, 1024), (1200, 240, 2048), (240, 50, 512))
 STFT_POWER_FLOOR = 1e-7
+# The repetition loss: hops in a window, and a power of the second difference far below that of a quiet room.
+REPETITION_HOPS = 4
+REPETITION_FLOOR = 1e-7
 # Taps of the generator's first and last convolution. In the paper's generator both see as far ahead as back.
 EDGE_TAPS = 7
 MAX_LOOKAHEAD = EDGE_TAPS // 2
@@ -490,7 +493,8 @@ class TrainingConfig:
 
     Options that the paper does not have are off by default. With ``ema_decay`` above 0 an exponential moving average of
     the generator's weights is kept beside it; 0.999 averages over about a thousand steps. ``lambda_stft`` is the weight
-    of the multi-resolution STFT loss. Before ``discriminator_start_step`` the generator trains without discriminators.
+    of the multi-resolution STFT loss, and ``lambda_repetition`` of the loss against noise that repeats every frame.
+    Before ``discriminator_start_step`` the generator trains without discriminators, and where that is None always.
     """
 
     batch_size: int
@@ -507,7 +511,8 @@ class TrainingConfig:
     lambda_feature_matching: float = 2.0
     lambda_mel: float = 45.0
     lambda_stft: float = 0.0
-    discriminator_start_step: int = 0
+    lambda_repetition: float = 0.0
+    discriminator_start_step: int | None = 0
     ema_decay: float = 0.0
     max_steps: int = 2_500_000
     validation_interval: int = 1000
@@ -537,7 +542,10 @@ class TrainingConfig:
             _require_integer("lr_decay_steps", self.lr_decay_steps, 1)
         if self.epoch_clip_seconds is not None:
             _require_number("epoch_clip_seconds", self.epoch_clip_seconds, 1)
-        for key in ("weight_decay", "lambda_adversarial", "lambda_feature_matching", "lambda_mel", "lambda_stft"):
+        for key in (
+            "weight_decay",
+            *(item.name for item in dataclasses.fields(self) if item.name.startswith("lambda_")),
+        ):
             _require_number(key, getattr(self, key), 0)
         require(
             _is_integer(self.seed) and 0 <= self.seed < 2**32,
@@ -555,12 +563,19 @@ class TrainingConfig:
             "validation_clips",
         ):
             _require_integer(key, getattr(self, key), 1)
-        _require_integer("discriminator_start_step", self.discriminator_start_step, 0)
+        start = self.discriminator_start_step
         require(
-            self.discriminator_start_step <= self.max_steps,
+            start is None or (_is_integer(start) and start >= 0),
             "discriminator_start_step",
-            self.discriminator_start_step,
-            f"it must be at most max_steps ({self.max_steps}), or the discriminators would never learn",
+            start,
+            "it must be a whole number, at least 0, or null for none at all",
+        )
+        require(
+            start is None or start <= self.max_steps,
+            "discriminator_start_step",
+            start,
+            f"it must be at most max_steps ({self.max_steps}), or the discriminators would never learn: null, if none "
+            "are wanted",
         )
 
 
@@ -603,6 +618,13 @@ class Config:
             "segment_size",
             segment,
             f"with lambda_stft it must be more than the {mirrored} samples that the STFT loss mirrors at either end",
+        )
+        hops = REPETITION_HOPS + 2
+        require(
+            segment > hops * hop + 1 or not self.training.lambda_repetition,
+            "segment_size",
+            segment,
+            f"with lambda_repetition it must be more than {hops} hops ({hops * hop}) and a sample",
         )
 
     @classmethod

@@ -36,9 +36,8 @@ and plays them all, into demo_output/."""
 MODELS = {"float": VOICE_FLOAT, "int8": VOICE_INT8}
 SCORES = ("log_mel_l1", "stft_distance", "pesq_wb", "stoi")
 LONGEST = 60  # seconds of a recording that are vocoded: enough to hear
-# Beyond one of these a recording is not what the voice knows. Of speech, of speakers that it has not heard too, the
-# log-mel L1 is up to 0.6 and the STFT distance up to 1.4. Music has no greater log-mel L1 than speech, but a STFT distance
-# of 1.5 to 1.8; a telephone's missing band shows in the log-mel L1.
+# Beyond one of these a recording is not what the voice knows. Music has no greater log-mel L1 than speech, but a
+# greater STFT distance; the missing band of a telephone shows in the log-mel L1.
 STRANGE = {"log_mel_l1": 0.85, "stft_distance": 1.5}
 SENTENCES, CLIPS, YOURS = "Sentences it has not heard", "Clips of the demo", "Your recordings"
 FOLDERS = {SENTENCES: "sentences", CLIPS: "clips", YOURS: "yours"}  # of the WAV files, so that names stay apart

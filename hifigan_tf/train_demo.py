@@ -15,7 +15,8 @@ train_demo_output/from_voice/. If interrupted, the same command resumes; when th
 
 FROM_VOICE_STEPS = 300
 
-LOSSES = ("discriminator", "adversarial", "feature_matching", "mel")
+LOSSES = ["discriminator", "adversarial", "feature_matching", "mel"]
+FROM_VOICE_LOSSES = ["mel", "stft", "repetition"]
 
 
 def main(argv=None) -> int:
@@ -27,11 +28,11 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
     extras.require("hifigan-tf train-demo")
     if args.from_voice:
-        config, steps = FROM_VOICE_CONFIG, FROM_VOICE_STEPS
+        config, steps, losses = FROM_VOICE_CONFIG, FROM_VOICE_STEPS, FROM_VOICE_LOSSES
         run_dir, output = Path("runs/demo_from_voice"), Path("train_demo_output/from_voice")
         beginning = ["--from-voice", "--data", str(DEMO_TRAIN), "--validation-data", str(DEMO_HELD_OUT)]
     else:
-        config, steps = DEMO_CONFIG, Config.load(DEMO_CONFIG).training.max_steps
+        config, steps, losses = DEMO_CONFIG, Config.load(DEMO_CONFIG).training.max_steps, LOSSES
         run_dir, output, beginning = Path("runs/demo"), Path("train_demo_output"), []
     run_dir, output, steps = args.run_dir or run_dir, args.output_dir or output, args.max_steps or steps
     cli.writable_folder(output)
@@ -64,7 +65,7 @@ def main(argv=None) -> int:
             write_wav(output / f"{path.stem}_{name}.wav", audio, generator.audio.sampling_rate)
         clips[path.stem] = evaluate_pair(original, vocoded, loss_front_end)
 
-    curves = folder.scalars([*(f"loss/{name}" for name in LOSSES), "validation/log_mel_l1"])
+    curves = folder.scalars([*(f"loss/{name}" for name in losses), "validation/log_mel_l1"])
     stem, (original, vocoded) = next(iter(pairs.items()))
     picture = output / "demo.png"
     save_overview(picture, {f"{stem}, original": original, f"{stem}, vocoded": vocoded}, loss_front_end, curves)

@@ -161,13 +161,13 @@ RULES = [
     ("lr_decay", (0, 1.001, *NUMBERS), "above 0 and at most 1"),
     *[
         (key, (-0.01, True, "1", None, [1], {}, math.nan, math.inf), "a number, at least 0")
-        for key in ("weight_decay", "lambda_adversarial", "lambda_feature_matching", "lambda_mel", "lambda_stft")
+        for key in ("weight_decay", "lambda_adversarial", "lambda_mel", "lambda_stft", "lambda_repetition")
     ],
     ("lookahead_frames", (-1, 4, 1.0, "1", True, [1]), "a whole number from 0 to 3, or null for the paper's generator"),
     ("samples_per_step", (0, -4, 4.0, "4", True, None, [4]), "a whole number, at least 1"),
     ("lr_decay_steps", (0, -1, 1.5, "10", True, []), "a whole number, at least 1"),
     ("epoch_clip_seconds", (0, 0.5, "15", True, [], math.nan), "a number, at least 1"),
-    ("discriminator_start_step", (-1, 1.0, "1", True, None), "a whole number, at least 0"),
+    ("discriminator_start_step", (-1, 1.0, "1", True), "a whole number, at least 0, or null for none at all"),
     ("discriminator_start_step", (2_500_001,), "at most max_steps (2500000)"),
     ("seed", (-1, 2**32, 1.0, "1", True, None), "from 0 to 4294967295"),
     ("segment_size", (8000,), "a multiple of hop_size (256), for example 7936"),
@@ -241,6 +241,13 @@ def test_the_stft_loss_needs_segments_that_its_longest_fft_can_mirror():
         UserError, match="'segment_size' is 1024: with lambda_stft it must be more than the 1024 samples"
     ):
         short.replace(lambda_stft=1)
+
+
+def test_the_repetition_loss_needs_segments_of_a_window_and_two_hops():
+    short = Config.load(CONFIGS / "v1.json").replace(segment_size=1536)
+    with pytest.raises(UserError, match=r"'segment_size' is 1536: with lambda_repetition it must be more than 6 hops"):
+        short.replace(lambda_repetition=1)
+    assert short.replace(segment_size=1792, lambda_repetition=1).training.lambda_repetition == 1
 
 
 def test_a_config_without_any_discriminator_is_refused():
@@ -401,7 +408,7 @@ def configs(draw):
             "lr_decay": draw(st.floats(0, 1, exclude_min=True)),
             "lr_decay_steps": draw(st.none() | st.integers(1, 10_000)),
             "epoch_clip_seconds": draw(st.none() | st.floats(1, 3600)),
-            "discriminator_start_step": draw(st.integers(0, 2_500_000)),
+            "discriminator_start_step": draw(st.none() | st.integers(0, 2_500_000)),
             "seed": draw(st.integers(0, 2**32 - 1)),
             "lambda_mel": draw(st.floats(0, 1e6)),
         }

@@ -84,6 +84,7 @@ def test_identical_audio_is_perfect(front_end, speech):
         "log_mel_l1": 0,
         "mcd_db": 0,
         "stft_distance": 0,
+        "repetition": 0,
         "pesq_wb": pytest.approx(4.644, abs=1e-3),  # the top of P.862.2's scale
         "visqol": pytest.approx(4.02, abs=0.1),  # a synthetic voice: of speech too its network gives 4 to 5
         "stoi": pytest.approx(1, abs=1e-6),
@@ -120,6 +121,19 @@ def test_mcd_against_scipy_and_one_known_coefficient():
 
     assert metrics.mel_cepstral_distortion(reference, ripple(3)) == pytest.approx(0.6142, abs=1e-4)
     assert metrics.mel_cepstral_distortion(reference, ripple(30)) == pytest.approx(0, abs=1e-9)  # beyond 24
+
+
+def test_noise_that_repeats_every_frame_is_told_from_noise_that_does_not(front_end):
+    rng, hop = np.random.default_rng(0), front_end.hop_size
+    noise, other = rng.standard_normal((2, 40 * hop)).astype(np.float32)
+    buzz = np.tile(noise[:hop], 40)
+    found = [metrics.evaluate_pair(noise, audio, front_end, ["repetition"])["repetition"] for audio in (other, buzz)]
+    assert found[0] < 0.06  # by chance, in a window
+    assert found[1] == pytest.approx(1, abs=0.06)
+    assert metrics.repetition(buzz, 0.5 * buzz, hop) < 1e-6  # what repeats in the recording may repeat
+    assert metrics.repetition(noise[: 6 * hop + 1], noise[: 6 * hop + 1], hop) is None
+    assert metrics.repetition(noise[: 6 * hop + 2], noise[: 6 * hop + 2], hop) == 0
+    assert metrics.repetition(0 * noise, noise, hop) is None
 
 
 def test_noise_lowers_pesq_visqol_and_stoi_step_by_step(front_end, speech):

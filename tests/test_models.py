@@ -28,7 +28,13 @@ from hifigan_tf.models.discriminators import (
 from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.models.layers import SpectralNormConv1D, WeightNormConv1D, WeightNormConv1DTranspose
 from hifigan_tf.resources import CONFIGS
-from hifigan_tf.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
+from hifigan_tf.training.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    feature_matching_loss,
+    repetition_loss,
+    stft_loss,
+)
 
 RATES = [8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000]
 
@@ -308,6 +314,27 @@ def test_the_stft_loss_is_the_stft_distance(monkeypatch):
 
 
 @pytest.mark.processors
+def test_the_repetition_loss_is_the_metric():
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((2, 8192)).astype(np.float32)
+    buzz = np.tile(noise[:, :256], 32)
+    loss = float(repetition_loss(noise, buzz, 256))
+    expected = np.mean([metrics.repetition(*pair, 256) for pair in zip(noise, buzz, strict=True)])
+    assert loss == pytest.approx(expected, rel=1e-4)
+    assert loss > 0.9
+    # A gradient descends it, and there is one where all is silent.
+    audio = tf.Variable(buzz + 0.1 * rng.standard_normal(buzz.shape).astype(np.float32))
+    with tf.GradientTape() as tape:
+        before = repetition_loss(noise, audio, 256)
+    gradient = tape.gradient(before, audio)
+    assert repetition_loss(noise, audio - 1000 * gradient, 256) < before
+    silence = tf.Variable(tf.zeros([1, 8192]))
+    with tf.GradientTape() as tape:
+        loss = repetition_loss(silence, silence, 256)
+    assert float(loss) == 0
+    assert np.isfinite(tape.gradient(loss, silence)).all()
+
+
 def test_the_stft_loss_has_a_gradient_in_silence():
     silence = tf.zeros([1, 4096])
     with tf.GradientTape() as tape:

@@ -453,6 +453,19 @@ def test_the_generator_learns_alone_until_the_discriminators_start(config, corpu
     assert rates[2][0] == rates[2][1] < rates[0][0]
 
 
+def test_the_repetition_loss_counts_and_discriminators_may_never_start(config, corpus):
+    alone = config.replace(segment_size=2048, discriminator_start_step=None, lambda_repetition=7.0, lambda_mel=40.0)
+    trainer = Trainer(alone, epoch_steps=3)
+    start = [variable.numpy() for variable in trainer.discriminator_variables]
+    scalars = {name: float(value) for name, value in trainer.train_step(*batch(corpus, alone)).items()}
+    assert set(scalars) == {"loss/mel", "loss/repetition", "loss/generator", "gradient_norm/generator"}
+    assert scalars["loss/generator"] == pytest.approx(
+        40 * scalars["loss/mel"] + 7 * scalars["loss/repetition"], rel=1e-5
+    )
+    for before, variable in zip(start, trainer.discriminator_variables, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), before)
+
+
 def test_a_run_begins_without_discriminators_and_continues_with_them(corpus, config, tmp_path, command):
     quick = config.replace(msd_scales=0, segment_size=2048, discriminator_start_step=2, lambda_stft=1.0)
     (tmp_path / "quick.json").write_text(quick.dumps())

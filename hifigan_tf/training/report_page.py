@@ -44,6 +44,7 @@ CHARTS = [
     ),
     Chart("Feature matching loss", ("loss/feature_matching",), "Summed over all feature maps, unweighted."),
     Chart("STFT loss", ("loss/stft",), "Multi-resolution STFT loss of the segments, unweighted."),
+    Chart("Repetition loss", ("loss/repetition",), "Noise that repeats every frame; independent noise has about 0.06."),
     Chart("Generator loss", ("loss/generator",), "The weighted sum of the losses above."),
     Chart("Discriminator loss", ("loss/discriminator",), "Summed over the sub-discriminators."),
     Chart(
@@ -283,8 +284,10 @@ def _config(config: Config) -> str:
         + (f"every {training.lr_decay_steps:,} steps" if training.lr_decay_steps else "an epoch"),
         "loss weights": f"adversarial {training.lambda_adversarial:g}, "
         f"feature matching {training.lambda_feature_matching:g}, mel {training.lambda_mel:g}, "
-        f"STFT {training.lambda_stft:g}",
-        "discriminators learn": f"from step {training.discriminator_start_step:,} on",
+        f"STFT {training.lambda_stft:g}, repetition {training.lambda_repetition:g}",
+        "discriminators learn": "never"
+        if training.discriminator_start_step is None
+        else f"from step {training.discriminator_start_step:,} on",
         "moving average": f"decay {training.ema_decay:g}" if training.ema_decay else "none",
     }
     rows = "".join(f"<dt>{key}</dt><dd>{escape(value)}</dd>" for key, value in essentials.items())

@@ -17,6 +17,7 @@ from hifigan_tf.training.losses import (
     discriminator_loss,
     feature_matching_loss,
     mel_loss,
+    repetition_loss,
     stft_loss,
 )
 from hifigan_tf.training.optimizer import AdamW, Pace, SteppedDecay
@@ -59,7 +60,7 @@ class Trainer:
         self.best_mel_error = keras.Variable(np.inf, dtype="float32", trainable=False, name="best_mel_error")
         self.generator_optimizer, self.discriminator_optimizer = (
             make_optimizer(config.training, epoch_steps, first_step, accumulate_steps, mixed_precision == "float16")
-            for first_step in (0, config.training.discriminator_start_step)
+            for first_step in (0, config.training.discriminator_start_step or 0)
         )
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator_variables)
@@ -97,7 +98,8 @@ class Trainer:
         the generator's loss uses the updated ones. Before ``discriminator_start_step`` the generator is trained
         alone, and the scalars are only its own losses and gradient norm.
         """
-        alone = self.steps_done < self.config.training.discriminator_start_step
+        start = self.config.training.discriminator_start_step
+        alone = start is None or self.steps_done < start
         return (self._step_alone if alone else self._step_of_both)(mel, audio)
 
     def _generator_step(self, mel, audio) -> dict:
@@ -165,6 +167,8 @@ class Trainer:
         loss = {"loss/mel": mel_loss(self.loss_front_end(audio), self.loss_front_end(generated))}
         if self.config.training.lambda_stft:
             loss["loss/stft"] = stft_loss(audio, generated)
+        if self.config.training.lambda_repetition:
+            loss["loss/repetition"] = repetition_loss(audio, generated, self.config.audio.hop_size)
         return loss
 
     def _total(self, loss: dict):
@@ -172,7 +176,7 @@ class Trainer:
         weights = self.config.training
         parts = [
             getattr(weights, f"lambda_{name}") * loss[f"loss/{name}"]
-            for name in ("adversarial", "feature_matching", "mel", "stft")
+            for name in ("adversarial", "feature_matching", "mel", "stft", "repetition")
             if f"loss/{name}" in loss
         ]
         return sum(parts[1:], start=parts[0])
