@@ -13,7 +13,7 @@ package, then vocodes clips that it was not trained on: sound, a picture and fig
 --from-voice it goes on from the voice of hifigan_tf instead, as fine-tuning to another speaker does, in
 train_demo_output/from_voice/. If interrupted, the same command resumes; when the training is done, it only vocodes."""
 
-FROM_VOICE_STEPS = 300
+FROM_VOICE_STEPS = 500
 
 LOSSES = ["discriminator", "adversarial", "feature_matching", "mel"]
 FROM_VOICE_LOSSES = ["mel", "stft", "repetition"]

@@ -26,7 +26,7 @@ from hifigan_tf.training.trainer import Trainer
 log = logging.getLogger(__name__)
 
 SHOWN_CLIPS = 3  # validation clips whose sound and picture go to TensorBoard
-MEASURED = ("log_mel_l1", "stft_distance", "pesq_wb")  # in validation
+MEASURED = ("log_mel_l1", "stft_distance", "repetition", "pesq_wb")  # in validation
 
 
 class StopRequest:
