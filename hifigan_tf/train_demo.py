@@ -22,9 +22,9 @@ FROM_VOICE_LOSSES = ["mel", "stft", "repetition"]
 def main(argv=None) -> int:
     parser = cli.parser("train_demo", DESCRIPTION)
     parser.add_argument("--from-voice", action="store_true", help="go on from the voice, not from nothing")
-    parser.add_argument("--run-dir", type=Path, metavar="DIR", help="of the training; default: in runs/")
-    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="for the results")
-    parser.add_argument("--max-steps", type=int, help="to train")
+    parser.add_argument("--run-dir", type=Path, metavar="DIR", help="run folder of the training; default: in runs/")
+    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="for the results; default: train_demo_output/")
+    parser.add_argument("--max-steps", type=int, help="of the training")
     args = parser.parse_args(argv)
     extras.require("hifigan-tf train-demo")
     if args.from_voice:
