@@ -36,9 +36,9 @@ and plays them all, into demo_output/."""
 MODELS = {"float": VOICE_FLOAT, "int8": VOICE_INT8}
 SCORES = ("log_mel_l1", "stft_distance", "pesq_wb", "stoi")
 LONGEST = 60  # seconds of a recording that are vocoded: enough to hear
-# Beyond one of these a recording is not what the voice knows. Music has no greater log-mel L1 than speech, but a
-# greater STFT distance; the missing band of a telephone shows in the log-mel L1.
-STRANGE = {"log_mel_l1": 0.85, "stft_distance": 1.5}
+# Of the voice's own speakers the STFT distance stays below the first, of all speech the log-mel L1 below the second. By
+# the log-mel L1 alone music cannot be told from speech of others.
+OWN_SPEAKERS, SPEECH = 1.3, 0.75
 SENTENCES, CLIPS, YOURS = "Sentences it has not heard", "Clips of the demo", "Your recordings"
 FOLDERS = {SENTENCES: "sentences", CLIPS: "clips", YOURS: "yours"}  # of the WAV files, so that names stay apart
 
@@ -114,7 +114,7 @@ def speak(model: ContractVocoder, mel: np.ndarray) -> Take:
 
 def judge(speech: Speech, front_end: NumpyMelSpectrogram, loss_front_end: NumpyMelSpectrogram) -> None:
     """Scores the takes of a speech, beside the recording where there is one, else beside the mel alone."""
-    from hifigan_tf.evaluation.metrics import METRICS, evaluate_pair, log_mel_l1
+    from hifigan_tf.evaluation.metrics import evaluate_pair, log_mel_l1
 
     for take in speech.takes.values():
         if speech.original is not None:
@@ -123,15 +123,19 @@ def judge(speech: Speech, front_end: NumpyMelSpectrogram, loss_front_end: NumpyM
             found = mel_spectrogram(take.audio, front_end)
             take.scores = {"log_mel_l1": log_mel_l1(speech.mel, found)}
     if speech.group == YOURS:
-        scores = speech.takes["float"].scores
-        for key, limit in STRANGE.items():
-            value = scores[key]
-            if value is not None and value > limit:
-                speech.notes.append(
-                    f"{METRICS[key].name} {value:.2f}, above the {limit} that speech stays below: this is not what the "
-                    "voice knows (music, noise and telephones are not)"
-                )
-                break
+        speech.notes += strangeness(speech.takes["float"].scores)
+
+
+def strangeness(scores: dict[str, float | None]) -> Iterator[str]:
+    """What the scores of a recording say about it, if it is not clean speech of the voice's own speakers."""
+    error, distance = scores["log_mel_l1"], scores["stft_distance"]
+    if error is not None and error > SPEECH:
+        yield f"log-mel L1 {error:.2f}, where speech stays below {SPEECH}: this is not what the voice knows"
+    elif distance is not None and distance > OWN_SPEAKERS:
+        yield (
+            f"STFT distance {distance:.2f}, where the voice's own speakers stay below {OWN_SPEAKERS}: another speaker, "
+            "whom it can learn (hifigan-tf train --from-voice), or no clean speech, such as music"
+        )
 
 
 def main(argv=None) -> int:

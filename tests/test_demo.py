@@ -17,7 +17,19 @@ from hifigan_tf.resources import DEMO_HELD_OUT, DEMO_SENTENCES, VOICE, VOICE_FLO
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder, vocode
 
 RATE = 22050
-NAMES = ("long", "noise", "other/stereo", "stereo", "telephone")
+NAMES = ("long", "music", "noise", "other/stereo", "stereo", "telephone")
+
+
+def music():
+    """Three seconds of plucked chords over a drum."""
+    time, rng = np.arange(3 * RATE) / RATE, np.random.default_rng(1)
+    audio = 0.2 * rng.standard_normal(len(time)) * np.exp(-30 * (time % 0.25))
+    for beat, root in enumerate((220, 165, 196, 147, 220, 262)):
+        since = np.maximum(time - 0.5 * beat, 0)
+        for ratio in (1, 1.25, 1.5, 2):
+            for harmonic in range(1, 12):
+                audio += np.sin(2 * np.pi * root * ratio * harmonic * since) * np.exp(-3 * since) / harmonic
+    return 0.8 * audio / np.abs(audio).max()
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +43,7 @@ def spoken(tmp_path_factory):
         "telephone.wav": (load_audio(find_audio(DEMO_HELD_OUT)[0], 8000), 8000),
         "silent.wav": (np.zeros(20000), RATE),
         "other/stereo.wav": (np.tile(speech, 2), 48000),
+        "music.wav": (music(), RATE),
         "noise.wav": (rng.uniform(-0.5, 0.5, 30000) * (np.arange(30000) // 300 % 2), RATE),
         "long.wav": (np.tile(speech, 70 * 48000 // len(speech) + 1), 48000),
     }
@@ -115,7 +128,19 @@ def test_the_page_says_what_is_odd(spoken):
     assert "only its first 60 seconds" in page
     assert "silent.wav is silent" in page
     strange = {name for name in NAMES if "this is not what the voice knows" in article(page, name)}
-    assert strange == {"telephone", "noise"}  # nothing above 4 kHz, and no speech
+    assert strange == {"music", "telephone", "noise"}  # of the telephone nothing above 4 kHz
+
+
+def test_what_the_scores_say_of_a_recording():
+    def said(error, distance):
+        return list(demo.strangeness({"log_mel_l1": error, "stft_distance": distance}))
+
+    assert said(0.35, 1.2) == said(0.7, None) == said(None, None) == []
+    assert said(0.4, 1.55) == [
+        "STFT distance 1.55, where the voice's own speakers stay below 1.3: another speaker, whom it can learn "
+        "(hifigan-tf train --from-voice), or no clean speech, such as music"
+    ]
+    assert said(1.6, 2.2) == ["log-mel L1 1.60, where speech stays below 0.75: this is not what the voice knows"]
 
 
 def test_a_recording_that_is_missing_is_an_error_before_anything_is_made(tmp_path):
