@@ -21,6 +21,7 @@ from hifigan_tf.streaming.litert import ContractVocoder
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder, vocode
 
 SCORES = ("log_mel_l1", "pesq_wb", "stoi")
+PESQ_OF_SPEECH = 1.2  # of the float model, from which on PESQ says something: of noise it jumps with the last bits
 SPEED_SECONDS = 5.0  # of audio, for the speed of each signature
 
 
@@ -28,8 +29,8 @@ SPEED_SECONDS = 5.0  # of audio, for the speed of each signature
 class Limits:
     """The largest allowed loss: in PESQ-WB, and as log-mel L1 between its output and the float model's.
 
-    The second one catches a broken model when PESQ cannot: with too little training to give speech, at another rate
-    than PESQ's, or without the ``pesq`` package.
+    The second one catches a broken model when PESQ cannot: with too little training to give speech, or without the
+    ``pesq`` package.
     """
 
     pesq_drop: float
@@ -68,8 +69,9 @@ class Report:
 
     @property
     def pesq_drop(self) -> float | None:
+        """None where there is no PESQ, or the float model gives no speech."""
         before, after = self.float_scores["pesq_wb"], self.scores["pesq_wb"]
-        return None if before is None or after is None else before - after
+        return None if before is None or after is None or before < PESQ_OF_SPEECH else before - after
 
     def better_than(self, other: "Report") -> bool:
         """Whether this export of a model loses less than another one, by PESQ and by spectrum."""
