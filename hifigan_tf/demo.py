@@ -97,15 +97,16 @@ def noted() -> Iterator[list[str]]:
 
 
 def speak(model: ContractVocoder, mel: np.ndarray) -> Take:
-    """The audio of a mel, streamed in the model's chunks; the speed is by processor time."""
+    """The audio of a mel, streamed in the model's chunks; the speed is by the processor time of this thread alone."""
     vocoder = StreamingVocoder(model, check_mel=False)
-    begin, computed, first, pieces = time.perf_counter(), time.process_time(), None, []
+    begin, computed, first, pieces = time.perf_counter(), time.thread_time(), None, []
     for start in range(0, len(mel), vocoder.chunk_frames):
         pieces.append(vocoder.push(mel[start : start + vocoder.chunk_frames]))
         if first is None and len(pieces[-1]):
             first = time.perf_counter() - begin
     pieces.append(vocoder.flush())
-    computed = time.process_time() - computed
+    # Windows counts in steps of 16 ms, which may be more than all of a short clip.
+    computed = (time.thread_time() - computed) or time.perf_counter() - begin
     if first is None:
         first = time.perf_counter() - begin
     audio = np.concatenate(pieces)
@@ -211,6 +212,7 @@ hear and see: {output / "demo.html"} in a browser
 listen:       {wav_of(output, said[-1], "int8")}, and the others beside it
 figures:      {output / "metrics.json"}
 next:         hifigan-tf vocode YOUR_RECORDING.wav
+              hifigan-tf train --from-voice --data YOUR_RECORDINGS
               hifigan-tf train-demo
 """)
 
