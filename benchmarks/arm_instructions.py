@@ -10,10 +10,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
 from android_demo.tools.verify_arm64 import emulated
+from benchmarks.measure import add_models
 from hifigan_tf import cli
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
-from hifigan_tf.resources import VOICE_FLOAT, VOICE_INT8
 from hifigan_tf.streaming.contract import read
 
 DESCRIPTION = """Counts the instructions that LiteRT executes for a chunk of the smallest size of each model, with ARM
@@ -42,13 +42,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         prog="python benchmarks/arm_instructions.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
-    parser.add_argument(
-        "models",
-        nargs="*",
-        default=[str(VOICE_INT8), str(VOICE_FLOAT)],
-        metavar="MODEL",
-        help=".tflite files with states; default: the voice",
-    )
+    add_models(parser, ".tflite files with states")
     parser.add_argument(
         "--arm64", metavar="DIR", type=Path, default=FETCHED, help="what android_demo/tools/fetch_arm64.sh made"
     )

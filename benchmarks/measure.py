@@ -1,10 +1,19 @@
-"""Shared by all benchmarks: median and spread of rounds, and peak memory."""
+"""Shared by all benchmarks: the models that they take, median and spread of rounds, and peak memory."""
 
+import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from hifigan_tf.resources import VOICE_FLOAT, VOICE_INT8
+
+
+def add_models(parser: argparse.ArgumentParser, kinds: str) -> None:
+    """Adds the models that a benchmark measures, the voice where none is named; ``kinds`` says which it takes."""
+    voice = [str(VOICE_INT8), str(VOICE_FLOAT)]
+    parser.add_argument("models", nargs="*", default=voice, metavar="MODEL", help=f"{kinds}; default: the voice")
 
 
 def median_and_spread(values: Sequence[float]) -> tuple[float, float]:

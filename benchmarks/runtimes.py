@@ -15,6 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
+from benchmarks.measure import add_models
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
 from hifigan_tf.config import AudioConfig
@@ -22,7 +23,7 @@ from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
 from hifigan_tf.processor import machine
-from hifigan_tf.resources import DEMO_HELD_OUT, VOICE_FLOAT, VOICE_INT8
+from hifigan_tf.resources import DEMO_HELD_OUT
 from hifigan_tf.streaming import contract
 from hifigan_tf.streaming.contract import MelContract, VocoderContract
 
@@ -69,13 +70,7 @@ def parse(argv=None):
     parser = argparse.ArgumentParser(
         prog="python benchmarks/runtimes.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
-    parser.add_argument(
-        "models",
-        nargs="*",
-        default=[str(VOICE_INT8), str(VOICE_FLOAT)],
-        metavar="MODEL",
-        help="vocoders, or mel front ends, as .tflite; best of full size; default: the voice",
-    )
+    add_models(parser, "vocoders, or mel front ends, as .tflite; best of full size")
     names = [*(runtime.name for runtime in RUNTIMES), BROWSER]
     parser.add_argument("--runtimes", nargs="+", metavar="NAME", choices=names, default=names, help=", ".join(names))
     parser.add_argument("--environments", metavar="DIR", type=Path, default=Path("build/runtimes"), help="kept there")

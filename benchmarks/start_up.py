@@ -11,10 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
+from benchmarks.measure import add_models
 from hifigan_tf import cli
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.processor import machine
-from hifigan_tf.resources import VOICE_FLOAT, VOICE_INT8
 
 DESCRIPTION = """Runs commands of hifigan_tf on a few seconds of speech, each as a process of its own, in turns, and
 prints the processor time (user and system) that each took from its start to its end. Processor time says what a
@@ -26,13 +26,7 @@ def parse(argv=None):
     parser = argparse.ArgumentParser(
         prog="python benchmarks/start_up.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
-    parser.add_argument(
-        "models",
-        nargs="*",
-        default=[str(VOICE_INT8), str(VOICE_FLOAT)],
-        metavar="MODEL",
-        help=".tflite or .keras vocoders; default: the voice",
-    )
+    add_models(parser, ".tflite or .keras vocoders")
     parser.add_argument("--seconds", type=float, default=3.0, metavar="X", help="of speech")
     parser.add_argument("--repeats", type=cli.positive, default=7, metavar="N", help="rounds")
     return parser.parse_args(argv)

@@ -11,13 +11,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
+from benchmarks.measure import add_models
 from hifigan_tf import cli
 from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, pcm16_bytes
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
 from hifigan_tf.processor import machine
-from hifigan_tf.resources import DEMO_HELD_OUT, VOICE_FLOAT, VOICE_INT8
+from hifigan_tf.resources import DEMO_HELD_OUT
 
 DESCRIPTION = """Writes the mel of recordings into python -m hifigan_tf.stream, one frame every hop_size samples of real
 time, and records when audio comes back.
@@ -31,13 +32,7 @@ def parse(argv=None):
     parser = argparse.ArgumentParser(
         prog="python benchmarks/stream_latency.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
-    parser.add_argument(
-        "models",
-        nargs="*",
-        default=[str(VOICE_INT8), str(VOICE_FLOAT)],
-        metavar="MODEL",
-        help=".tflite or .keras files, or run folders; default: the voice",
-    )
+    add_models(parser, ".tflite or .keras files, or run folders")
     parser.add_argument("--data", default=DEMO_HELD_OUT, metavar="DIR", help="folder of audio files")
     parser.add_argument("--seconds", type=float, default=20.0, help="of mel; shorter recordings are repeated")
     parser.add_argument("--json", metavar="F", type=Path, help="write the rows there")

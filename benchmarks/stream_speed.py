@@ -15,13 +15,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
-from benchmarks.measure import high_water_mb, median_and_spread
+from benchmarks.measure import add_models, high_water_mb, median_and_spread
 from hifigan_tf import cli
 from hifigan_tf.errors import UserError
 from hifigan_tf.evaluation.tables import markdown
 from hifigan_tf.files import write_json
 from hifigan_tf.processor import machine
-from hifigan_tf.resources import VOICE_FLOAT, VOICE_INT8
 
 log = logging.getLogger(__name__)
 
@@ -214,13 +213,7 @@ def parse(argv=None):
     parser = argparse.ArgumentParser(
         prog="python benchmarks/stream_speed.py", description=DESCRIPTION, formatter_class=cli.Formatter
     )
-    parser.add_argument(
-        "models",
-        nargs="*",
-        default=[str(VOICE_INT8), str(VOICE_FLOAT)],
-        metavar="MODEL",
-        help=".tflite or .keras files, or run folders; default: the voice",
-    )
+    add_models(parser, ".tflite or .keras files, or run folders")
     parser.add_argument("--threads", type=int, default=1, help="of every runtime but Keras")
     parser.add_argument(
         "--against",
