@@ -124,6 +124,7 @@ POSITIVE_INTEGERS = (
     "validation_clips",
 )
 # (key, bad values, words of the message on what is expected)
+WEIGHTED = ("adversarial", "feature_matching", "mel", "stft", "repetition")
 RULES = [
     ("sampling_rate", (7999, 48001, 22050.0, "22050", True, math.nan, None), "from 8000 to 48000"),
     *[(key, (0, -1, 1.0, "1", True, None, [], math.nan), "a whole number, at least 1") for key in POSITIVE_INTEGERS],
@@ -161,7 +162,7 @@ RULES = [
     ("lr_decay", (0, 1.001, *NUMBERS), "above 0 and at most 1"),
     *[
         (key, (-0.01, True, "1", None, [1], {}, math.nan, math.inf), "a number, at least 0")
-        for key in ("weight_decay", "lambda_adversarial", "lambda_mel", "lambda_stft", "lambda_repetition")
+        for key in ("weight_decay", *(f"lambda_{name}" for name in WEIGHTED))
     ],
     ("lookahead_frames", (-1, 4, 1.0, "1", True, [1]), "a whole number from 0 to 3, or null for the paper's generator"),
     ("samples_per_step", (0, -4, 4.0, "4", True, None, [4]), "a whole number, at least 1"),

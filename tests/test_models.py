@@ -335,6 +335,7 @@ def test_the_repetition_loss_is_the_metric():
     assert np.isfinite(tape.gradient(loss, silence)).all()
 
 
+@pytest.mark.processors
 def test_the_stft_loss_has_a_gradient_in_silence():
     silence = tf.zeros([1, 4096])
     with tf.GradientTape() as tape:
