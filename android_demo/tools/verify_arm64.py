@@ -63,8 +63,8 @@ def main(argv=None) -> int:
 
     from hifigan_tf.evaluation.metrics import left_out
 
-    for line in left_out(["pesq_wb"]):
-        raise UserError(line)
+    if missing := left_out(["pesq_wb"]):
+        raise UserError(missing[0])
     front_end = models["mel_frontend"]
     audio = read_kind(front_end.read_bytes(), str(front_end), MelContract).audio_config
     clips = shortest(args.speech, audio.sampling_rate)
