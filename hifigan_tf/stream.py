@@ -15,7 +15,7 @@ from hifigan_tf.audio.mel_formats import ForeignMelError, MelConversion, add_mel
 from hifigan_tf.audio.mel_scale import silent_frame
 from hifigan_tf.errors import UserError
 from hifigan_tf.streaming.streaming_vocoder import StreamingVocoder
-from hifigan_tf.vocode import CHECKPOINT_HELP, THREADS_HELP
+from hifigan_tf.vocode import add_vocoder_options, checkpoint_of
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +46,8 @@ class ClosedPipeError(Exception):
 
 def parse(argv=None):
     parser = cli.parser("stream", DESCRIPTION)
-    parser.add_argument("--checkpoint", required=True, metavar="CKPT", help=CHECKPOINT_HELP)
+    add_vocoder_options(parser)
     add_mel_options(parser, "frames", transposed=False)
-    parser.add_argument("--threads", type=cli.positive, metavar="N", help=THREADS_HELP)
     parser.add_argument("--float32", action="store_true", help="write float32 samples in -1 to 1 instead of 16-bit PCM")
     parser.add_argument("--quiet", action="store_true", help="say nothing at the start")
     return parser.parse_args(argv)
@@ -69,12 +68,12 @@ def main(argv=None) -> int:
         for descriptor in (INPUT, OUTPUT):  # or line ends would be translated
             msvcrt.setmode(descriptor, os.O_BINARY)
     signal.signal(signal.SIGTERM, _terminate)
-    checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite"))
-    vocoder = StreamingVocoder(checkpoint, threads=args.threads, check_mel=False)
+    vocoder = StreamingVocoder(checkpoint_of(args), threads=args.threads, check_mel=False)
     conversion = MelConversion(vocoder.audio, mel_format)
     warm_up(vocoder)
     if not args.quiet:
-        log.info("%s", summary(vocoder, args.float32))
+        whose = "" if args.checkpoint else "the voice of hifigan_tf, "
+        log.info("%s", whose + summary(vocoder, args.float32))
     encode = _float32_bytes if args.float32 else pcm16_bytes
     blocks = read_frames(vocoder.audio.num_mels, vocoder.chunk_frames)
     mels = model_blocks(blocks, conversion, "standard input")

@@ -1,5 +1,6 @@
 """``python -m hifigan_tf.vocode``: mels, or recordings by way of their mels, to waveforms."""
 
+import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -32,9 +33,24 @@ it; or a folder, searched for both. Inputs may be of any length: they are read a
 
 {BAD_INPUTS}"""
 
-CHECKPOINT_HELP = "a .keras file, a run folder (its best.keras, else last), or a .tflite that hifigan-tf export wrote"
+CHECKPOINT_HELP = """a .keras file, a run folder (its best.keras, else last), or a .tflite that hifigan-tf export wrote;
+default: the voice of hifigan_tf"""
 
-THREADS_HELP = "threads that compute; default: 1 of a .tflite, all of a .keras file"
+
+def add_vocoder_options(parser: argparse.ArgumentParser) -> None:
+    """The model, and its threads, of a command that makes speech."""
+    parser.add_argument("--checkpoint", metavar="CKPT", help=CHECKPOINT_HELP)
+    parser.add_argument(
+        "--threads",
+        type=cli.positive,
+        metavar="N",
+        help="threads that compute; default: 1 of a .tflite, all of a .keras file",
+    )
+
+
+def checkpoint_of(args: argparse.Namespace) -> Path:
+    """The model's file: the voice where none is named."""
+    return cli.checkpoint(args.checkpoint, (".keras", ".tflite")) if args.checkpoint else VOICE_FLOAT
 
 
 def resynthesize(model, front_end, pieces: Iterable[np.ndarray], peak: float, keep_level=False) -> Iterator[np.ndarray]:
@@ -57,7 +73,7 @@ def resynthesize(model, front_end, pieces: Iterable[np.ndarray], peak: float, ke
 def parse(argv=None):
     parser = cli.parser("vocode", DESCRIPTION)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="audio files, .npy mels, or folders")
-    parser.add_argument("--checkpoint", metavar="CKPT", help=f"{CHECKPOINT_HELP}; default: the voice of hifigan_tf")
+    add_vocoder_options(parser)
     parser.add_argument(
         "--output-dir", default=Path("vocoded"), metavar="DIR", type=Path, help="made where it does not exist"
     )
@@ -66,7 +82,6 @@ def parse(argv=None):
         action="store_true",
         help=f"give recordings their own level back; otherwise they come out as in training, at a peak near {PEAK}",
     )
-    parser.add_argument("--threads", type=cli.positive, metavar="N", help=THREADS_HELP)
     parser.add_argument(
         "--pad-like-original",
         action="store_true",
@@ -83,7 +98,7 @@ def _is_mel(path: Path) -> bool:
 
 def main(argv=None) -> None:
     args = parse(argv)
-    checkpoint = cli.checkpoint(args.checkpoint, (".keras", ".tflite")) if args.checkpoint else VOICE_FLOAT
+    checkpoint = checkpoint_of(args)
     files = find_inputs(args.inputs, (*AUDIO_SUFFIXES, ".npy"), args.output_dir, ".wav")
     if args.pad_like_original and not any(map(_is_mel, files.values())):
         raise UserError("--pad-like-original is for mels, and every input is a recording: leave it out")

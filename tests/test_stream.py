@@ -18,6 +18,7 @@ from conftest import assert_one_error, write_tflite
 
 from hifigan_tf import stream, vocode
 from hifigan_tf.audio.audio_files import pcm16_bytes
+from hifigan_tf.resources import DEMO_SENTENCES, VOICE_FLOAT
 from hifigan_tf.streaming.contract import read
 from hifigan_tf.streaming.streaming_vocoder import vocode as whole
 
@@ -67,8 +68,9 @@ def test_threads_are_those_asked_for(model, monkeypatch, options, threads):
 
 
 def start(checkpoint, *options, **streams):
-    """The command in the background, with unbuffered pipes."""
-    command = [sys.executable, "-m", "hifigan_tf.stream", "--checkpoint", checkpoint, *options]
+    """The command in the background, with unbuffered pipes; without a checkpoint the voice speaks."""
+    model = ["--checkpoint", checkpoint] if checkpoint else []
+    command = [sys.executable, "-m", "hifigan_tf.stream", *model, *options]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen(list(map(str, command)), bufsize=0, **(pipes | streams))
 
@@ -118,6 +120,15 @@ def test_the_samples_are_those_of_vocode(kind, request, mel, tmp_path):
     assert np.abs(ours).max() > 300
     (line,) = result.stderr.splitlines()
     assert line.endswith("to play it: aplay -t raw -f S16_LE -r 8000 -c 1")
+
+
+def test_without_a_checkpoint_the_voice_speaks(tmp_path):
+    mel = np.load(next(iter(sorted(DEMO_SENTENCES.glob("*.npy"))))).astype(np.float32)
+    result = finish(start(None), mel.tobytes())
+    assert result.returncode == 0, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("the voice of hifigan_tf, 22050 Hz, 30 ms late and up to")
+    assert result.stdout == vocoded(VOICE_FLOAT, mel, tmp_path)
 
 
 def test_foreign_mels_are_refused_before_a_sample_is_played(model, mel):
