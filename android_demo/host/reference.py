@@ -29,22 +29,20 @@ import keras
 import numpy as np
 import soundfile
 
-from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, resample, to_pcm16
+from hifigan_tf.audio.audio_files import load_audio, normalize, resample, to_pcm16
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_recognition import TO_NATURAL, own_scale, recognize
 from hifigan_tf.audio.mel_scale import LN10, to_model_mel
 from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.export import mel_frontend
-from hifigan_tf.export.build import build
 from hifigan_tf.export.options import STREAMING, ExportOptions
-from hifigan_tf.export.plan import plan_export
-from hifigan_tf.export.quantization.calibration import calibrate
 from hifigan_tf.models.generator import Generator, load_generator
-from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT, VOICE
+from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, VOICE
 from hifigan_tf.streaming import contract, vocode
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder
+from tests.reference_models import SPEECH, exported, tiny, v3, write_floats
 
 VOCODERS = {
     "vocoder": (STREAMING, (4, 16)),
@@ -64,10 +62,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     keras.utils.set_random_seed(1)
-    generator, speech = trained() if "HIFIGAN_SHARED" in os.environ else untrained()
+    generator = v3(untrained=DEMO_CONFIG)
     generators = {"vocoder": generator, "live": load_generator(VOICE), "hop_300": hop_300()}
     models = write_models(folder / "models", generators)
-    clips = write_clips(folder / "clips", speech[:CLIPS], generator.audio)
+    clips = write_clips(folder / "clips", SPEECH[:CLIPS], generator.audio)
     write_mels(folder / "mels", models["mel_frontend"], clips)
     write_mels(folder / "mels_24k", models["mel_frontend_24k"], clips)
     write_audio(folder, models, [(name, mel) for name, _, mel in clips])
@@ -79,55 +77,10 @@ def main() -> None:
     write_pcm(folder / "pcm")
 
 
-def trained() -> tuple[Generator, list[Path]]:
-    """A V3 with real weights, and real speech."""
-    import tempfile
-
-    from hifigan_tf import import_checkpoint as import_torch
-
-    shared = Path(os.environ["HIFIGAN_SHARED"])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "v3.keras"
-        weights, config = shared / "weights" / "g_lj_v3.pt", CONFIGS / "v3.json"
-        import_torch.main([str(weights), "--config", str(config), "--output", str(path)])
-        generator = load_generator(path)
-    return generator, find_audio(shared / "speech")
-
-
-def untrained() -> tuple[Generator, list[Path]]:
-    """The demo's small generator before training, and the demo's speech."""
-    config = Config.load(DEMO_CONFIG)
-    return Generator.of(config.generator, config.audio), find_audio(DEMO_HELD_OUT)
-
-
 def hop_300() -> Generator:
     """A small untrained generator of 24 kHz."""
     config = Config.load(CONFIGS / "v1_24k.json").replace(upsample_initial_channel=32)
     return Generator.of(config.generator, config.audio)
-
-
-def tiny() -> Generator:
-    """A generator that makes an hour of audio at 8 kHz in seconds."""
-    config = Config.load(DEMO_CONFIG).replace(
-        upsample_rates=[8, 8],
-        upsample_kernel_sizes=[16, 16],
-        upsample_initial_channel=8,
-        resblock_kernel_sizes=[3],
-        resblock_dilation_sizes=[[1, 2]],
-        segment_size=1024,
-        num_mels=16,
-        n_fft=256,
-        hop_size=64,
-        win_size=256,
-        sampling_rate=8000,
-        fmax=4000,
-    )
-    return Generator.of(config.generator, config.audio)
-
-
-def exported(generator: Generator, options: ExportOptions) -> bytes:
-    plan = plan_export(generator, options)
-    return build(plan, calibrate(plan)).packed()
 
 
 def write_models(folder: Path, generators: dict[str, Generator]) -> dict[str, bytes]:
@@ -236,11 +189,6 @@ def write_pcm(folder: Path) -> None:
     floats = np.concatenate([halves, np.linspace(-1.2, 1.2, 1001)]).astype(np.float32)
     write_floats(folder / "floats.f32", floats)
     (folder / "shorts.s16").write_bytes(to_pcm16(floats).astype("<i2").tobytes())
-
-
-def write_floats(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(np.ascontiguousarray(array, "<f4").tobytes())
 
 
 if __name__ == "__main__":

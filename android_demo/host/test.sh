@@ -25,12 +25,14 @@ maven() {
 
 maven test-compile
 
-# Python's reference output is made again when the code or the source of the weights has changed.
+# Python's reference output is made again when the code, a config, a voice, a recording or the source of the weights has
+# changed.
 reference=$build/reference
 made_from="${HIFIGAN_SHARED-no trained weights}"
 changed() {
   [ "$(cat "$reference/made_from" 2>/dev/null)" != "$made_from" ] ||
-    [ -n "$(find reference.py ../../export ../../hifigan_tf -name '*.py' -newer "$reference/made_from")" ]
+    [ -n "$(find reference.py ../../tests/reference_models.py ../../hifigan_tf ../../configs -type f ! -name '*.pyc' \
+      -newer "$reference/made_from")" ]
 }
 if changed; then
   echo "models and their output in Python: a minute"

@@ -17,7 +17,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -28,19 +27,15 @@ import keras
 import numpy as np
 import soundfile
 
-from hifigan_tf import import_checkpoint
-from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
+from hifigan_tf.audio.audio_files import load_audio, normalize
 from hifigan_tf.audio.mel_stream import MelStream, mel_spectrogram
-from hifigan_tf.config import Config
 from hifigan_tf.export import mel_frontend
-from hifigan_tf.export.build import build
 from hifigan_tf.export.options import ExportOptions
-from hifigan_tf.export.plan import plan_export
-from hifigan_tf.export.quantization.calibration import calibrate
-from hifigan_tf.models.generator import Generator, load_generator
-from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT, VOICE
+from hifigan_tf.models.generator import load_generator
+from hifigan_tf.resources import CONFIGS, VOICE
 from hifigan_tf.streaming import contract, vocode
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
+from tests.reference_models import SPEECH, exported, tiny, v3, write_floats
 
 NUDGE = 1e-6  # the size of a rounding in a mel: how much such a change alone changes the samples
 SECONDS = 4  # of the recording that is compared
@@ -59,59 +54,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     keras.utils.set_random_seed(1)
-    generator, speech = trained() if "HIFIGAN_SHARED" in os.environ else untrained()
+    generator = v3(untrained=CONFIGS / "v3.json")
     modes = ("float32", "float16", "int8")
     models = {
         **{f"vocoder_{mode}": exported(generator, ExportOptions(mode=mode)) for mode in modes},
         "live_int8": exported(load_generator(VOICE), ExportOptions(mode="int8", chunk_frames=(1, 4))),
         "mel_frontend": mel_frontend.build(generator.audio).packed(),
     }
-    samples = load_audio(speech, generator.audio.sampling_rate)[: SECONDS * generator.audio.sampling_rate]
-    write_site(folder / "models", models, samples, generator.audio.sampling_rate)
+    rate = generator.audio.sampling_rate
+    samples = load_audio(SPEECH[0], rate)[: SECONDS * rate]
+    write_site(folder / "models", models, samples, rate)
     write_output(folder, models, samples)
-    write_files(folder / "files", samples, generator.audio.sampling_rate)
+    write_files(folder / "files", samples, rate)
     write_lengths(folder, normalize(samples))
-
-
-def trained() -> tuple[Generator, Path]:
-    """A V3 with real weights, and real speech."""
-    shared = Path(os.environ["HIFIGAN_SHARED"])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "v3.keras"
-        weights, config = shared / "weights" / "g_lj_v3.pt", CONFIGS / "v3.json"
-        import_checkpoint.main([str(weights), "--config", str(config), "--output", str(path)])
-        return load_generator(path), find_audio(shared / "speech")[0]
-
-
-def untrained() -> tuple[Generator, Path]:
-    """A V3 before training, and the demo's speech."""
-    config = Config.load(CONFIGS / "v3.json")
-    return Generator.of(config.generator, config.audio), find_audio(DEMO_HELD_OUT)[0]
-
-
-def tiny(**mel) -> Generator:
-    """A small generator of 8 kHz; ``mel`` are keys of the config about its mel."""
-    config = Config.load(DEMO_CONFIG).replace(
-        **mel,
-        upsample_rates=[8, 8],
-        upsample_kernel_sizes=[16, 16],
-        upsample_initial_channel=8,
-        resblock_kernel_sizes=[3],
-        resblock_dilation_sizes=[[1, 2]],
-        segment_size=1024,
-        num_mels=16,
-        n_fft=256,
-        hop_size=64,
-        win_size=256,
-        sampling_rate=8000,
-        fmax=4000,
-    )
-    return Generator.of(config.generator, config.audio)
-
-
-def exported(generator: Generator, options: ExportOptions) -> bytes:
-    plan = plan_export(generator, options)
-    return build(plan, calibrate(plan)).packed()
 
 
 def write_site(folder: Path, models: dict[str, bytes], samples: np.ndarray, sampling_rate: int) -> None:
@@ -189,11 +144,6 @@ def repacked(model: bytes, values: contract.VocoderContract, **changes) -> bytes
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(contract.MEMBER, dataclasses.replace(values, **changes).dumps())
     return buffer.getvalue()
-
-
-def write_floats(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(np.ascontiguousarray(array, "<f4").tobytes())
 
 
 if __name__ == "__main__":

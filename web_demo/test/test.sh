@@ -29,7 +29,7 @@ fi
 reference=$build/reference
 made_from="${HIFIGAN_SHARED-no trained weights}"
 if [ "$(cat "$reference/made_from" 2>/dev/null)" != "$made_from" ] ||
-  [ -n "$(find test/reference.py ../hifigan_tf ../configs -type f ! -name '*.pyc' -newer "$reference/made_from")" ]; then
+  [ -n "$(find test/reference.py ../tests/reference_models.py ../hifigan_tf ../configs -type f ! -name '*.pyc' -newer "$reference/made_from")" ]; then
   echo "models and their output in Python: a minute"
   rm -rf "$reference"
   "$python" test/reference.py "$reference" >/dev/null
