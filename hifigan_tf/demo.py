@@ -38,7 +38,7 @@ SCORES = ("log_mel_l1", "stft_distance", "pesq_wb", "stoi")
 LONGEST = 60  # seconds of a recording that are vocoded: enough to hear
 # Of the voice's own speakers the STFT distance stays below the first, of all speech the log-mel L1 below the second. By
 # the log-mel L1 alone music cannot be told from speech of others.
-OWN_SPEAKERS, SPEECH = 1.3, 0.75
+OWN_SPEAKERS, SPEECH = 1.25, 0.65
 SENTENCES, CLIPS, YOURS = "Sentences it has not heard", "Clips of the demo", "Your recordings"
 FOLDERS = {SENTENCES: "sentences", CLIPS: "clips", YOURS: "yours"}  # of the WAV files, so that names stay apart
 

@@ -135,12 +135,12 @@ def test_what_the_scores_say_of_a_recording():
     def said(error, distance):
         return list(demo.strangeness({"log_mel_l1": error, "stft_distance": distance}))
 
-    assert said(0.35, 1.2) == said(0.7, None) == said(None, None) == []
+    assert said(0.35, 1.2) == said(0.6, None) == said(None, None) == []
     assert said(0.4, 1.55) == [
-        "STFT distance 1.55, where the voice's own speakers stay below 1.3: another speaker, whom it can learn "
+        "STFT distance 1.55, where the voice's own speakers stay below 1.25: another speaker, whom it can learn "
         "(hifigan-tf train --from-voice), or no clean speech, such as music"
     ]
-    assert said(1.6, 2.2) == ["log-mel L1 1.60, where speech stays below 0.75: this is not what the voice knows"]
+    assert said(1.6, 2.2) == ["log-mel L1 1.60, where speech stays below 0.65: this is not what the voice knows"]
 
 
 def test_a_recording_that_is_missing_is_an_error_before_anything_is_made(tmp_path):
