@@ -83,13 +83,10 @@ def parse(argv=None):
 
 def export(generator, frames: int | None) -> bytes:
     """``--full-int8 --integer-io`` of a generator, calibrated on the demo corpus, and not judged."""
-    from hifigan_tf.export.build import build
+    from hifigan_tf.export.export_vocoder import build_unjudged
     from hifigan_tf.export.options import ExportOptions
-    from hifigan_tf.export.plan import plan_export
-    from hifigan_tf.export.quantization.calibration import calibrate
 
-    plan = plan_export(generator, ExportOptions(mode="full_int8", integer_io=True, frames=frames))
-    return build(plan, calibrate(plan)).packed()
+    return build_unjudged(generator, ExportOptions(mode="full_int8", integer_io=True, frames=frames)).packed()
 
 
 def load_models(args) -> list[tuple[str, bytes]]:

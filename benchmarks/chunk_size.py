@@ -32,11 +32,9 @@ def main(argv=None) -> None:
     cli.writable_folder(args.output.parent)
 
     from hifigan_tf.evaluation.tables import markdown
-    from hifigan_tf.export.build import build
+    from hifigan_tf.export.export_vocoder import build_unjudged
     from hifigan_tf.export.options import ExportOptions
-    from hifigan_tf.export.plan import plan_export
     from hifigan_tf.export.quality import compare, evaluate_model, evaluation_clips, speed
-    from hifigan_tf.export.quantization.calibration import calibrate
     from hifigan_tf.models.generator import load_generator
 
     generator = load_generator(checkpoint)
@@ -44,8 +42,8 @@ def main(argv=None) -> None:
     drops, rates = [], {"float32": [], "int8": []}
     for chunk in CHUNKS:
         # One model per chunk size, because the choice of fast convolutions depends on the smallest chunk.
-        plans = [plan_export(generator, ExportOptions(mode=mode, chunk_frames=(chunk,))) for mode in rates]
-        models = {plan.mode: build(plan, calibrate(plan)).vocoder() for plan in plans}
+        options = [ExportOptions(mode=mode, chunk_frames=(chunk,)) for mode in rates]
+        models = {one.mode: build_unjudged(generator, one).vocoder() for one in options}
         drops.append(compare(models["int8"], float_reference).pesq_drop)
         for mode, model in models.items():
             rates[mode].append(speed(model))

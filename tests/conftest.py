@@ -67,11 +67,10 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def trained_v3(shared, tmp_path_factory) -> Path:
     """The real weights of a trained V3 as a ``.keras`` file."""
-    from hifigan_tf import import_checkpoint as import_torch
+    from tests.reference_models import import_v3
 
     path = tmp_path_factory.mktemp("trained") / "v3.keras"
-    source, config = str(shared / "weights" / "g_lj_v3.pt"), str(CONFIGS / "v3.json")
-    import_torch.main([source, "--config", config, "--output", str(path)])
+    import_v3(shared, path)
     return path
 
 

@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from hifigan_tf import import_checkpoint
-from hifigan_tf.audio.audio_files import find_audio
 from hifigan_tf.config import Config
-from hifigan_tf.export.build import build
-from hifigan_tf.export.options import ExportOptions
-from hifigan_tf.export.plan import plan_export
-from hifigan_tf.export.quantization.calibration import calibrate
 from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, DEMO_HELD_OUT
 
 SHARED = os.environ.get("HIFIGAN_SHARED")  # a folder with the weights of a trained V3, and real speech
-SPEECH = find_audio(Path(SHARED) / "speech" if SHARED else DEMO_HELD_OUT)
+SPEECH = Path(SHARED) / "speech" if SHARED else DEMO_HELD_OUT
+
+
+def import_v3(shared: Path, path: Path) -> None:
+    """Writes the trained V3 of the folder ``shared`` as a ``.keras`` file."""
+    weights, config = shared / "weights" / "g_lj_v3.pt", CONFIGS / "v3.json"
+    import_checkpoint.main([str(weights), "--config", str(config), "--output", str(path)])
 
 
 def v3(untrained: Path) -> Generator:
@@ -27,8 +28,7 @@ def v3(untrained: Path) -> Generator:
         return Generator.of(config.generator, config.audio)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "v3.keras"
-        weights, config = Path(SHARED) / "weights" / "g_lj_v3.pt", CONFIGS / "v3.json"
-        import_checkpoint.main([str(weights), "--config", str(config), "--output", str(path)])
+        import_v3(Path(SHARED), path)
         return load_generator(path)
 
 
@@ -50,12 +50,6 @@ def tiny(**mel) -> Generator:
         fmax=4000,
     )
     return Generator.of(config.generator, config.audio)
-
-
-def exported(generator: Generator, options: ExportOptions) -> bytes:
-    """The ``.tflite`` of a generator, calibrated with the demo's speech."""
-    plan = plan_export(generator, options)
-    return build(plan, calibrate(plan)).packed()
 
 
 def write_floats(path: Path, array: np.ndarray) -> None:

@@ -112,10 +112,8 @@ class Stream:
 
 def models() -> dict[str, object]:
     """Loaded models by name."""
-    from hifigan_tf.export.build import build
+    from hifigan_tf.export.export_vocoder import build_unjudged
     from hifigan_tf.export.options import ExportOptions
-    from hifigan_tf.export.plan import plan_export
-    from hifigan_tf.export.quantization.calibration import calibrate
     from hifigan_tf.models.generator import load_generator
 
     generator, found = load_generator(VOICE), {}
@@ -125,10 +123,10 @@ def models() -> dict[str, object]:
         "windows": ExportOptions(stateless=True, frames=40),
     }
     for name, options in kinds.items():
-        plan = plan_export(generator, options)
-        data = build(plan, calibrate(plan)).packed()
-        for chunk in plan.chunks or (None,):
-            found[f"{name}, chunks of {chunk}" if chunk else name] = load_tflite(data, chunk)
+        exported = build_unjudged(generator, options)
+        model = exported.packed()
+        for chunk in exported.contract.chunk_frames or (None,):
+            found[f"{name}, chunks of {chunk}" if chunk else name] = load_tflite(model, chunk)
     return found
 
 

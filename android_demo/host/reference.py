@@ -29,20 +29,21 @@ import keras
 import numpy as np
 import soundfile
 
-from hifigan_tf.audio.audio_files import load_audio, normalize, resample, to_pcm16
+from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize, resample, to_pcm16
 from hifigan_tf.audio.mel import MelSpectrogram, mel_spectrogram
 from hifigan_tf.audio.mel_recognition import TO_NATURAL, own_scale, recognize
 from hifigan_tf.audio.mel_scale import LN10, to_model_mel
 from hifigan_tf.audio.mel_stream import MelStream
 from hifigan_tf.config import AudioConfig, Config
 from hifigan_tf.export import mel_frontend
+from hifigan_tf.export.export_vocoder import build_unjudged
 from hifigan_tf.export.options import STREAMING, ExportOptions
 from hifigan_tf.models.generator import Generator, load_generator
 from hifigan_tf.resources import CONFIGS, DEMO_CONFIG, VOICE
 from hifigan_tf.streaming import contract, vocode
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
 from hifigan_tf.streaming.streaming_vocoder import load_vocoder
-from tests.reference_models import SPEECH, exported, tiny, v3, write_floats
+from tests.reference_models import SPEECH, tiny, v3, write_floats
 
 VOCODERS = {
     "vocoder": (STREAMING, (4, 16)),
@@ -65,7 +66,7 @@ def main() -> None:
     generator = v3(untrained=DEMO_CONFIG)
     generators = {"vocoder": generator, "live": load_generator(VOICE), "hop_300": hop_300()}
     models = write_models(folder / "models", generators)
-    clips = write_clips(folder / "clips", SPEECH[:CLIPS], generator.audio)
+    clips = write_clips(folder / "clips", find_audio(SPEECH)[:CLIPS], generator.audio)
     write_mels(folder / "mels", models["mel_frontend"], clips)
     write_mels(folder / "mels_24k", models["mel_frontend_24k"], clips)
     write_audio(folder, models, [(name, mel) for name, _, mel in clips])
@@ -87,15 +88,15 @@ def write_models(folder: Path, generators: dict[str, Generator]) -> dict[str, by
     """Every model as a ``.tflite``; their bytes by name."""
     small = tiny()
     models = {
-        f"{name}_{mode}": exported(generators[name], ExportOptions(mode=mode, chunk_frames=chunks))
+        f"{name}_{mode}": build_unjudged(generators[name], ExportOptions(mode=mode, chunk_frames=chunks)).packed()
         for name, (modes, chunks) in VOCODERS.items()
         for mode in modes
     }
     models["mel_frontend"] = mel_frontend.build(generators["vocoder"].audio).packed()
     models["mel_frontend_24k"] = mel_frontend.build(generators["hop_300"].audio).packed()
-    models["tiny_vocoder"] = exported(small, ExportOptions(chunk_frames=TINY_CHUNKS))
+    models["tiny_vocoder"] = build_unjudged(small, ExportOptions(chunk_frames=TINY_CHUNKS)).packed()
     models["tiny_mel_frontend"] = mel_frontend.build(small.audio).packed()
-    models["stateless"] = exported(small, ExportOptions(stateless=True, frames=64))
+    models["stateless"] = build_unjudged(small, ExportOptions(stateless=True, frames=64)).packed()
     models["bare"] = contract.unpack(models["tiny_vocoder"])
     folder.mkdir(parents=True)
     for name, model in models.items():

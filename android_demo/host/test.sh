@@ -25,21 +25,8 @@ maven() {
 
 maven test-compile
 
-# Python's reference output is made again when the code, a config, a voice, a recording or the source of the weights has
-# changed.
 reference=$build/reference
-made_from="${HIFIGAN_SHARED-no trained weights}"
-changed() {
-  [ "$(cat "$reference/made_from" 2>/dev/null)" != "$made_from" ] ||
-    [ -n "$(find reference.py ../../tests/reference_models.py ../../hifigan_tf ../../configs -type f ! -name '*.pyc' \
-      -newer "$reference/made_from")" ]
-}
-if changed; then
-  echo "models and their output in Python: a minute"
-  rm -rf "$reference"
-  "$python" reference.py "$reference" >/dev/null
-  echo "$made_from" >"$reference/made_from"
-fi
+../../tests/make_reference.sh "$python" reference.py "$reference"
 
 rm -f "$build/host/figures.txt" "$build/host/jacoco.exec"
 library=$("$python" -c 'import ai_edge_litert, pathlib; print(pathlib.Path(ai_edge_litert.__file__).parent / "libLiteRt.so")')

@@ -63,6 +63,12 @@ def export_vocoder(
     return finish(plan, candidate)
 
 
+def build_unjudged(generator: Generator, options: ExportOptions) -> ExportedVocoder:
+    """The vocoder alone, calibrated on the demo corpus, without quality and speed in its contract."""
+    plan = plan_export(generator, options)
+    return build(plan, calibrate(plan))
+
+
 def build_and_evaluate(plan: Plan, calibrated: Calibrated, float_reference: Evaluation) -> Candidate:
     """Builds the model and compares it with the float one."""
     exported = build(plan, calibrated)

@@ -27,15 +27,16 @@ import keras
 import numpy as np
 import soundfile
 
-from hifigan_tf.audio.audio_files import load_audio, normalize
+from hifigan_tf.audio.audio_files import find_audio, load_audio, normalize
 from hifigan_tf.audio.mel_stream import MelStream, mel_spectrogram
 from hifigan_tf.export import mel_frontend
+from hifigan_tf.export.export_vocoder import build_unjudged
 from hifigan_tf.export.options import ExportOptions
 from hifigan_tf.models.generator import load_generator
 from hifigan_tf.resources import CONFIGS, VOICE
 from hifigan_tf.streaming import contract, vocode
 from hifigan_tf.streaming.mel_frontend import TfliteMelSpectrogram
-from tests.reference_models import SPEECH, exported, tiny, v3, write_floats
+from tests.reference_models import SPEECH, tiny, v3, write_floats
 
 NUDGE = 1e-6  # the size of a rounding in a mel: how much such a change alone changes the samples
 SECONDS = 4  # of the recording that is compared
@@ -57,12 +58,12 @@ def main() -> None:
     generator = v3(untrained=CONFIGS / "v3.json")
     modes = ("float32", "float16", "int8")
     models = {
-        **{f"vocoder_{mode}": exported(generator, ExportOptions(mode=mode)) for mode in modes},
-        "live_int8": exported(load_generator(VOICE), ExportOptions(mode="int8", chunk_frames=(1, 4))),
+        **{f"vocoder_{mode}": build_unjudged(generator, ExportOptions(mode=mode)).packed() for mode in modes},
+        "live_int8": build_unjudged(load_generator(VOICE), ExportOptions(mode="int8", chunk_frames=(1, 4))).packed(),
         "mel_frontend": mel_frontend.build(generator.audio).packed(),
     }
     rate = generator.audio.sampling_rate
-    samples = load_audio(SPEECH[0], rate)[: SECONDS * rate]
+    samples = load_audio(find_audio(SPEECH)[0], rate)[: SECONDS * rate]
     write_site(folder / "models", models, samples, rate)
     write_output(folder, models, samples)
     write_files(folder / "files", samples, rate)
@@ -95,7 +96,7 @@ def write_files(folder: Path, samples: np.ndarray, sampling_rate: int) -> None:
     folder.mkdir()
     small = tiny()
     other = tiny(mel_log="log10", mel_floor=1e-10, mel_centred=True, mel_mean=-2.0, mel_scale=1.5)  # of format 2
-    good = exported(small, ExportOptions(chunk_frames=(4,)))
+    good = build_unjudged(small, ExportOptions(chunk_frames=(4,))).packed()
     values = contract.read(good, "tiny")
     bare = contract.unpack(good)
     damaged = bytearray(good)
@@ -103,7 +104,7 @@ def write_files(folder: Path, samples: np.ndarray, sampling_rate: int) -> None:
     files = {
         "tiny_vocoder.tflite": good,
         "tiny.tflite": mel_frontend.build(small.audio).packed(),
-        "base10_vocoder.tflite": exported(other, ExportOptions(chunk_frames=(4, 16))),
+        "base10_vocoder.tflite": build_unjudged(other, ExportOptions(chunk_frames=(4, 16))).packed(),
         "base10.tflite": mel_frontend.build(other.audio).packed(),
         "bare.tflite": bare,
         "bare.json": values.dumps().encode(),
@@ -111,7 +112,7 @@ def write_files(folder: Path, samples: np.ndarray, sampling_rate: int) -> None:
         "newer.tflite": repacked(bare, values, format=3),
         "older.tflite": repacked(bare, values, format=0),
         "damaged.tflite": bytes(damaged),
-        "stateless.tflite": exported(small, ExportOptions(stateless=True, frames=64)),
+        "stateless.tflite": build_unjudged(small, ExportOptions(stateless=True, frames=64)).packed(),
         "text.tflite": b"no model at all",
         "text.wav": b"no recording at all",
         "empty.wav": b"",

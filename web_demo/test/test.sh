@@ -24,16 +24,6 @@ if ! npm ci >"$build/npm.log" 2>&1; then
   exit 1
 fi
 
-# Python's reference output is made again when the code, a config, a voice, a recording or the source of the weights has
-# changed.
-reference=$build/reference
-made_from="${HIFIGAN_SHARED-no trained weights}"
-if [ "$(cat "$reference/made_from" 2>/dev/null)" != "$made_from" ] ||
-  [ -n "$(find test/reference.py ../tests/reference_models.py ../hifigan_tf ../configs -type f ! -name '*.pyc' -newer "$reference/made_from")" ]; then
-  echo "models and their output in Python: a minute"
-  rm -rf "$reference"
-  "$python" test/reference.py "$reference" >/dev/null
-  echo "$made_from" >"$reference/made_from"
-fi
+../tests/make_reference.sh "$python" test/reference.py "$build/reference"
 
 PYTHON=$python exec node --test --test-reporter=spec test/page_test.mjs test/speaking_test.mjs
